@@ -1,0 +1,81 @@
+/* error.c - errors are values: one caller-owned struct, the first cause wins, nothing hostile reaches a terminal. */
+#include "format/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum ingot_status ingot_fail(struct ingot_error *err, enum ingot_status status, uint64_t offset, const char *subject,
+                             const char *advice, const char *fmt, ...)
+{
+    if (!err || err->status != INGOT_OK) return status;
+    *err = (struct ingot_error){ .status = status, .offset = offset };
+    if (subject) ingot_escape(subject, strlen(subject), err->subject, sizeof err->subject);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(err->message, sizeof err->message, fmt, args);
+    va_end(args);
+    if (advice) snprintf(err->advice, sizeof err->advice, "%s", advice);
+    return status;
+}
+
+enum ingot_status ingot_fail_errno(struct ingot_error *err, const char *subject, const char *verb)
+{
+    int saved = errno;
+    char reason[128];
+    const char *text = strerror_r(saved, reason, sizeof reason); /* GNU: may point to a static constant */
+    if (!err || err->status != INGOT_OK) return INGOT_E_IO;
+    ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, subject, NULL, "cannot %s: %s", verb, text);
+    err->sys_errno = saved;
+    return INGOT_E_IO;
+}
+
+/* Length of the valid UTF-8 sequence at s[0 .. n), or 0. Overlong forms, surrogates and values beyond U+10FFFF are not
+ * valid (Unicode 15, table 3-7). */
+static size_t utf8_length(const unsigned char *s, size_t n)
+{
+    unsigned char c = s[0];
+    size_t len = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    if (len == 0 || len > n) return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xC0) != 0x80) return 0;
+    if ((c == 0xE0 && s[1] < 0xA0) || (c == 0xED && s[1] > 0x9F)) return 0;
+    if ((c == 0xF0 && s[1] < 0x90) || (c == 0xF4 && s[1] > 0x8F)) return 0;
+    return len;
+}
+
+/* C0 and C1 controls, DEL, and the bidirectional overrides that can make a line lie. */
+static bool is_printable(const unsigned char *s, size_t len)
+{
+    if (len == 1) return s[0] >= 0x20 && s[0] != 0x7F;
+    if (len == 2) return !(s[0] == 0xC2 && s[1] < 0xA0);
+    if (len != 3 || s[0] != 0xE2) return true;
+    bool separator_or_bidi = s[1] == 0x80 && (s[2] >= 0xA8 && s[2] <= 0xAE);
+    bool isolate = s[1] == 0x81 && (s[2] >= 0xA6 && s[2] <= 0xA9);
+    return !separator_or_bidi && !isolate;
+}
+
+char *ingot_escape(const char *text, size_t n, char *out, size_t cap)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t used = 0;
+    for (size_t i = 0; i < n;) {
+        size_t len = utf8_length(s + i, n - i);
+        bool keep = len > 0 && is_printable(s + i, len);
+        size_t need = keep ? len : 4;
+        bool last = i + (keep ? len : 1) == n;
+        if (used + need + (last ? 1 : 4) > cap) {
+            memcpy(out + used, "...", 4);
+            return out;
+        }
+        if (keep)
+            memcpy(out + used, s + i, len);
+        else
+            snprintf(out + used, 5, "\\x%02x", s[i]);
+        used += need;
+        i += keep ? len : 1;
+    }
+    out[used] = '\0';
+    return out;
+}

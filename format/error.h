@@ -1,0 +1,21 @@
+/* error.h - how every room reports a failure. */
+#ifndef INGOT_ERROR_H
+#define INGOT_ERROR_H
+
+#include "format/ingot_format.h"
+
+/* Fills *err (may be NULL) unless it already holds an error, and returns `status`. `subject` (a path, tensor or option;
+ * may be NULL) is escaped; `advice` may be NULL; fmt says what was found and what was expected. Hostile strings in the
+ * arguments of fmt go through ingot_escape() first. */
+__attribute__((format(printf, 6, 7))) enum ingot_status ingot_fail(struct ingot_error *err, enum ingot_status status,
+                                                                   uint64_t offset, const char *subject,
+                                                                   const char *advice, const char *fmt, ...);
+
+/* The same for a failed system call: INGOT_E_IO, the errno as it stands, "cannot <verb>: <strerror>". */
+enum ingot_status ingot_fail_errno(struct ingot_error *err, const char *subject, const char *verb);
+
+/* Writes text[0 .. n) to out (capacity cap >= 8) so that a terminal shows it as one harmless line: valid printable
+ * UTF-8 stays, everything else becomes \xNN; what does not fit ends in "...". Returns out. */
+char *ingot_escape(const char *text, size_t n, char *out, size_t cap);
+
+#endif

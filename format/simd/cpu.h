@@ -1,0 +1,16 @@
+/* cpu.h - what this CPU can do *and* this operating system lets it do. */
+#ifndef INGOT_CPU_H
+#define INGOT_CPU_H
+
+#include <stdbool.h>
+
+struct cpu_features {
+    bool sse42;  /* hardware CRC32C */
+    bool avx2;   /* with FMA and F16C, and ymm state saved by the system */
+    bool avx512; /* F, BW, VL, DQ, and zmm and mask state saved by the system */
+};
+
+/* Pure function of the machine: CPUID and XGETBV, nothing cached, well under a microsecond. */
+struct cpu_features cpu_detect(void);
+
+#endif

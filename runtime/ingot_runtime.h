@@ -1,0 +1,142 @@
+/*
+ * ingot_runtime.h - run a GPT-2 straight from a mapped .ingot file.
+ *
+ *   ingot_model      the weights: pointers into an open file. Immutable; share it between any number of threads.
+ *   ingot_session    one mutable timeline over a model: KV cache, position, thread pool. One thread at a time.
+ *   ingot_tokenizer  the byte-level BPE of the file's @vocabulary. Immutable; share it.
+ *   ingot_sampler    a small value: settings and the state of a documented generator.
+ *
+ * The forward pass is written down in spec/gpt2.md and the order of every floating-point operation in
+ * spec/arithmetic.md. Its promise: the logits of a file are the same bits on every instruction set, for any number of
+ * threads, however a prompt is cut into batches, prefill or decode. (NaN payloads excepted.)
+ *
+ * Conventions: see format/ingot_format.h. Every entry point and every worker sets the IEEE default floating-point
+ * environment (nearest even, no flush to zero) and restores the caller's.
+ */
+#ifndef INGOT_RUNTIME_H
+#define INGOT_RUNTIME_H
+
+#include "format/ingot_format.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ----------------------------------------------------------------------------------------------------------- model */
+
+struct ingot_model;
+
+/* Binds names to weights and checks every dtype, layout and shape, here and nowhere later. The file is borrowed and
+ * must outlive the model. `cpu` forces a rung of the ladder ("scalar", "avx2", "avx512"); NULL picks the best that
+ * CPU and operating system offer. Errors: MISSING, SHAPE, DTYPE, LAYOUT (naming the tensor), MODEL, CPU, MEMORY.
+ * Cost: O(tensors); no tensor byte is touched. */
+enum ingot_status ingot_model_open(const struct ingot_file *file, const char *cpu, struct ingot_model **out,
+                                   struct ingot_error *err);
+void ingot_model_close(struct ingot_model *model);
+
+/* Borrowed. */
+const struct ingot_hparams *ingot_model_hparams(const struct ingot_model *model);
+const char *ingot_model_cpu(const struct ingot_model *model); /* the rung in use, e.g. "avx512" */
+/* Bytes of weights that one decoded token reads. */
+uint64_t ingot_model_token_bytes(const struct ingot_model *model);
+
+/* --------------------------------------------------------------------------------------------------------- session */
+
+struct ingot_session;
+
+struct ingot_session_options {
+    uint32_t n_ctx;     /* positions of the KV cache; 0: the model's, which is also the maximum */
+    uint32_t n_threads; /* 0: chosen; the result does not depend on it */
+    uint32_t n_batch;   /* tokens per prefill step; 0: chosen; the result does not depend on it */
+};
+
+/* The KV cache is f32: 2 * n_layer * n_ctx * n_embd * 4 bytes, reserved here, touched as positions fill. */
+enum ingot_status ingot_session_create(const struct ingot_model *model, const struct ingot_session_options *options,
+                                       struct ingot_session **out, struct ingot_error *err);
+void ingot_session_close(struct ingot_session *session);
+
+enum ingot_logits {
+    INGOT_LOGITS_NONE, /* `logits` is not used */
+    INGOT_LOGITS_LAST, /* `logits` takes n_vocab floats: those of the last token */
+    INGOT_LOGITS_ALL,  /* `logits` takes n * n_vocab floats, row-major: those of every token */
+};
+
+/* Appends n >= 1 tokens at the current position. ids[n], each below n_vocab; logits owned by the caller. On error the
+ * session is unchanged. Errors: TOKEN (offset: index into ids), CONTEXT_FULL (nothing is evaluated), ARGUMENT. */
+enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32_t *ids, size_t n,
+                                     enum ingot_logits which, float *logits, struct ingot_error *err);
+
+/* Tokens evaluated so far, and room in all. */
+uint32_t ingot_session_position(const struct ingot_session *session);
+uint32_t ingot_session_n_ctx(const struct ingot_session *session);
+uint32_t ingot_session_n_threads(const struct ingot_session *session);
+
+/* Forgets everything from `position` on (0 restarts). position must not be beyond the current one. */
+void ingot_session_rewind(struct ingot_session *session, uint32_t position);
+
+/* ------------------------------------------------------------------------------------------------------- tokenizer */
+
+struct ingot_tokenizer;
+
+/* Growable list of token ids, owned by the caller; zero-initialise, free with ingot_ids_free(). */
+struct ingot_ids {
+    uint32_t *ids;
+    size_t n, capacity;
+};
+void ingot_ids_free(struct ingot_ids *ids);
+
+/* MISSING when the file has no @vocabulary; VOCABULARY when its tables do not fit its section. The file is borrowed.
+ * Cost: O(1); nothing is built. */
+enum ingot_status ingot_tokenizer_open(const struct ingot_file *file, struct ingot_tokenizer **out,
+                                       struct ingot_error *err);
+void ingot_tokenizer_close(struct ingot_tokenizer *tokenizer);
+
+uint32_t ingot_tokenizer_count(const struct ingot_tokenizer *tokenizer);
+/* Id of <|endoftext|>, or UINT32_MAX. */
+uint32_t ingot_tokenizer_eot(const struct ingot_tokenizer *tokenizer);
+
+enum ingot_encode_flags {
+    INGOT_ENCODE_PLAIN = 0,   /* "<|endoftext|>" in the text is plain text */
+    INGOT_ENCODE_SPECIAL = 1, /* special tokens in the text become their ids */
+};
+
+/* Appends the ids of text[0 .. n) to *out, exactly as GPT-2's encoder does: the split pattern
+ *   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+ * with Unicode classes, then byte-level merges by rank. A byte that is not part of valid UTF-8 counts as one character
+ * of the fourth class and is encoded as itself. Time O(n log n) in the worst case, O(n) for real text. On error *out
+ * is as before. Errors: MEMORY, VOCABULARY. */
+enum ingot_status ingot_tokenizer_encode(const struct ingot_tokenizer *tokenizer, const char *text, size_t n,
+                                         unsigned flags, struct ingot_ids *out, struct ingot_error *err);
+
+/* The bytes of one token, borrowed from the file, not NUL-terminated. Any id is safe: an id without bytes gives *n = 0.
+ */
+const char *ingot_tokenizer_piece(const struct ingot_tokenizer *tokenizer, uint32_t id, size_t *n);
+
+/* --------------------------------------------------------------------------------------------------------- sampling */
+
+struct ingot_sampling {
+    float temperature; /* 0: greedy (lowest id wins a tie); else logits are divided by it */
+    uint32_t top_k;    /* keep the k largest; 0: all */
+    float top_p;       /* then keep the smallest set whose probability reaches p; 1: all */
+    uint64_t seed;
+};
+
+struct ingot_sampler;
+
+/* n_vocab is the length of the logits that will be sampled; scratch is allocated here. ARGUMENT when a setting is out
+ * of range (temperature finite and >= 0, 0 < top_p <= 1), naming it. */
+enum ingot_status ingot_sampler_create(const struct ingot_sampling *settings, uint32_t n_vocab,
+                                       struct ingot_sampler **out, struct ingot_error *err);
+void ingot_sampler_close(struct ingot_sampler *sampler);
+
+/* Draws one id from logits[n_vocab]; a pure function of settings, logits and the number of draws before it. NaN logits
+ * are never chosen unless all are NaN (then id 0). */
+uint32_t ingot_sampler_draw(struct ingot_sampler *sampler, const float *logits);
+
+/* log softmax(logits)[id], in double, by the definition of spec/arithmetic.md. */
+double ingot_log_probability(const float *logits, uint32_t n_vocab, uint32_t id);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

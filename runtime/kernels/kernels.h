@@ -1,0 +1,60 @@
+/*
+ * kernels.h - one contract per operation, one table of function pointers per instruction set.
+ *
+ * scalar.c is the definition (spec/arithmetic.md says it in words); avx2.c and avx512.c give the same bits. A file
+ * that is compiled for an instruction set exports data only: its `const struct kernels`, filled rung by rung in
+ * kernels.c. Nothing here allocates, locks or knows about threads.
+ *
+ * Shapes: n_ counts elements; a stride is in elements unless it says bytes. `lanes` is always 16.
+ */
+#ifndef INGOT_KERNELS_H
+#define INGOT_KERNELS_H
+
+#include "format/ingot_format.h"
+
+/* y[r][16 p + l] = fma(w[p][k][l], x[r][k], y[r][16 p + l])   for k = 0, 1, .. n_in - 1 in this order,
+ * for each row r < n_rows, panel p < n_panels and lane l < 16: one chain of fused multiply-adds per output, from the
+ * value that y holds (bias or zero). Because the chain is sequential, any cut of k, p or r into several calls gives the
+ * same bits; that is what makes batches, tiles and threads invisible.
+ *
+ *   w   panels, panel_bytes apart, 64-byte aligned; weights are widened exactly
+ *   x   f32 [n_rows][x_stride], any alignment, not aliasing y; exactly n_in elements of a row are read
+ *   y   f32 [n_rows][y_stride], y_stride >= 16 n_panels, 64-byte aligned rows; all 16 n_panels lanes are updated
+ */
+typedef void kernel_panels_fn(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,
+                              size_t x_stride, size_t n_rows, float *y, size_t y_stride);
+
+struct kernels {
+    const char *name; /* "scalar", "avx2", "avx512" */
+    kernel_panels_fn *panels_f32;
+    kernel_panels_fn *panels_f16;
+    kernel_panels_fn *panels_bf16;
+
+    /* y[i] = fma((x[i] - mean) * rstd, w[i], b[i]); b may be NULL (then the product alone). Sums in 16 lanes
+     * (element i into lane i mod 16, by addition and by fma(d, d, .)) and the fixed tree lane j + lane j+8, +4, +2, +1.
+     * mean = sum / n; rstd = 1 / sqrt(sum of squares / n + epsilon). x and y may be equal. */
+    void (*layer_norm)(const float *x, const float *w, const float *b, size_t n, float epsilon, float *y);
+
+    /* In place, element by element. */
+    void (*gelu_tanh)(float *x, size_t n);
+    void (*gelu_erf)(float *x, size_t n);
+
+    /* In place: x[i] = exp(x[i] - max); returns the sum (16 lanes, fixed tree). max over all n; n >= 1. */
+    float (*softmax_exp)(float *x, size_t n);
+
+    /* y[i] += x[i];  y[i] *= s */
+    void (*add)(float *y, const float *x, size_t n);
+    void (*scale)(float *y, float s, size_t n);
+};
+
+extern const struct kernels kernels_scalar;
+#if defined(__x86_64__)
+extern const struct kernels kernels_avx2;
+extern const struct kernels kernels_avx512;
+#endif
+
+/* The best table that this CPU and operating system can run, or the one of that name; NULL when that name is unknown or
+ * cannot run here. */
+const struct kernels *kernels_select(const char *name);
+
+#endif
