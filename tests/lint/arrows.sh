@@ -1,0 +1,92 @@
+#!/bin/bash
+# The rooms of the house: who may include whom, and what only one room may touch.
+#
+#   tests/lint/arrows.sh [ROOT]      exit 1 and one line per violation
+#
+# tests/lint/arrows.bats plants a violation of every rule and sees it found.
+set -u
+cd "${1:-$(dirname "$0")/../..}" || exit 2
+
+rooms="format convert runtime inspect spec"
+violations=0
+say() {
+    echo "$1"
+    violations=$((violations + 1))
+}
+
+# Sources without comments and strings, so that prose may mention what code may not.
+code() {
+    sed -e 's/"\([^"\\]\|\\.\)*"/""/g' "$1" | awk '
+        { line = ""; rest = $0
+          while (rest != "") {
+              if (inside) { i = index(rest, "*/"); if (!i) break; rest = substr(rest, i + 2); inside = 0; continue }
+              i = index(rest, "/*"); j = index(rest, "//")
+              if (j && (!i || j < i)) { line = line substr(rest, 1, j - 1); break }
+              if (!i) { line = line rest; break }
+              line = line substr(rest, 1, i - 1); rest = substr(rest, i + 2); inside = 1
+          }
+          print line }'
+}
+
+sources() { find "$@" -name '*.[ch]' 2>/dev/null | sort; }
+
+# ---- arrows: a room sees itself and these
+declare -A sees=([format]="format" [convert]="format convert" [runtime]="format runtime"
+    [inspect]="format convert runtime inspect" [spec]="spec")
+for room in $rooms; do
+    for file in $(sources "$room"); do
+        while read -r included; do
+            if [[ " ${sees[$room]} " != *" ${included%%/*} "* || $included != */* ]]; then
+                say "$file: $room/ may not include \"$included\" (it sees: ${sees[$room]})"
+            fi
+        done < <(sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file")
+    done
+done
+
+# ---- one door: what, the only places that may, a pattern over code (extended regular expression)
+door() { # what, places (path prefixes), pattern, [but not lines with this]
+    local file place hit
+    for file in $(sources $rooms); do
+        for place in $2; do [[ $file == "$place"* ]] && continue 2; done
+        hit=$(code "$file" | grep -nE "$3" | grep -vE "${4:-^$}" | head -n 1)
+        [[ $hit ]] && say "$file:${hit%%:*}: $1 only in: $2"
+    done
+}
+call() { echo "(^|[^a-zA-Z0-9_>.])($1) *\\("; }
+
+door "mmap" "format/" "$(call 'mmap|munmap|mremap|madvise|mprotect')|<sys/mman\.h>"
+door "xxhash.h" "format/" '<xxhash\.h>'
+door "zstd.h" "format/" '<zstd[a-z_]*\.h>'
+door "yaml.h" "convert/" '<yaml\.h>'
+door "printing" "inspect/ spec/" "$(call 'v?f?printf|v?dprintf|f?puts|putc|putchar|f?putc|perror|fwrite')|(^|[^a-zA-Z0-9_])(stdout|stderr)([^a-zA-Z0-9_]|\$)"
+door "exit" "inspect/ spec/" "$(call 'exit|_exit|_Exit|quick_exit|abort|atexit')"
+door "getenv" "inspect/" "$(call 'getenv|secure_getenv|setenv|putenv')"
+door "signal handlers" "inspect/" "$(call 'signal|sigaction|raise|kill')"
+door "intrinsics" "runtime/kernels/ format/simd/" \
+    '<(immintrin|x86intrin|[a-z]mmintrin|cpuid|arm_neon|arm_sve|arm_acle)\.h>|(^|[^a-zA-Z0-9_])_mm[0-9]*_|__builtin_ia32_|(^|[^a-zA-Z0-9_])__?asm' \
+    '__builtin_ia32_pause|__asm__ volatile\(""\)' # a spinning thread's hint to its core
+
+# ---- spec/decoder is a stranger's reader: nothing but libc
+for file in $(sources spec); do
+    while read -r header; do
+        case $header in
+        assert.h | ctype.h | errno.h | fcntl.h | inttypes.h | limits.h | math.h | stdbool.h | stddef.h | stdint.h | stdio.h | \
+            stdlib.h | string.h | sys/stat.h | sys/types.h | unistd.h) ;;
+        *) say "$file: <$header> is not libc's" ;;
+        esac
+    done < <(sed -n 's/^ *# *include *<\([^>]*\)>.*/\1/p' "$file")
+done
+
+# ---- libraries keep no state: no variable of a file or function but constants
+for file in $(sources format convert runtime); do
+    hit=$(code "$file" | grep -nE '^ *(static )?_Thread_local |^( *)static [^(]*(=|;)' |
+        grep -vE 'static (inline |const |[a-z_0-9 ]*\*? ?const )|static_assert' | head -n 1)
+    [[ $hit ]] && say "$file:${hit%%:*}: a library keeps no mutable state: ${hit#*:}"
+done
+
+# ---- nothing is compiled for this machine alone, nothing is contracted
+if grep -nE -- '-march|-mtune|-ffast-math|-Ofast|-ffp-contract=(on|fast)' Makefile; then
+    say "Makefile: a flag that changes results or ties the program to one CPU"
+fi
+
+((violations == 0))
