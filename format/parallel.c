@@ -1,0 +1,87 @@
+/* parallel.c - a shared counter hands out jobs in ascending order, so the lowest failing job is always one that ran:
+ * whichever thread fails first, the error that is reported does not depend on timing. */
+#include "format/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#define MAX_THREADS 256u
+
+struct pool {
+    uint64_t n_jobs;
+    parallel_job_fn fn;
+    void *ctx;
+    atomic_uint_fast64_t next;
+    atomic_bool stop;
+    pthread_mutex_t lock; /* guards the three below */
+    uint64_t failed_job;  /* lowest so far */
+    enum ingot_status status;
+    struct ingot_error error;
+};
+
+struct worker {
+    struct pool *pool;
+    uint32_t number;
+};
+
+static void note_failure(struct pool *pool, uint64_t job, enum ingot_status status, const struct ingot_error *error)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->status == INGOT_OK || job < pool->failed_job) {
+        pool->failed_job = job;
+        pool->status = status;
+        pool->error = *error;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    atomic_store(&pool->stop, true);
+}
+
+static void *work(void *arg)
+{
+    const struct worker *worker = arg;
+    struct pool *pool = worker->pool;
+    while (!atomic_load_explicit(&pool->stop, memory_order_relaxed)) {
+        uint64_t job = atomic_fetch_add(&pool->next, 1);
+        if (job >= pool->n_jobs) break;
+        struct ingot_error error = { 0 };
+        enum ingot_status status = pool->fn(pool->ctx, job, worker->number, &error);
+        if (status != INGOT_OK) note_failure(pool, job, status, &error);
+    }
+    return NULL;
+}
+
+/* CPUs that the process may run on: its affinity mask, not the machine. */
+static uint32_t available_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return (uint32_t)CPU_COUNT(&set);
+}
+
+uint32_t parallel_threads(uint32_t requested)
+{
+    uint32_t n = requested ? requested : available_cpus();
+    if (n < 1) return 1;
+    return n < MAX_THREADS ? n : MAX_THREADS;
+}
+
+enum ingot_status parallel_for(uint64_t n_jobs, uint32_t n_threads, parallel_job_fn fn, void *ctx,
+                               struct ingot_error *err)
+{
+    struct pool pool = { .n_jobs = n_jobs, .fn = fn, .ctx = ctx, .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct worker workers[MAX_THREADS];
+    pthread_t threads[MAX_THREADS];
+    uint32_t wanted = parallel_threads(n_threads);
+    if (wanted > n_jobs) wanted = n_jobs ? (uint32_t)n_jobs : 1;
+
+    uint32_t started = 1;
+    for (uint32_t i = 0; i < wanted; i++) workers[i] = (struct worker){ &pool, i };
+    while (started < wanted && pthread_create(&threads[started], NULL, work, &workers[started]) == 0) started++;
+    work(&workers[0]);
+    for (uint32_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
+
+    pthread_mutex_destroy(&pool.lock);
+    if (pool.status != INGOT_OK && err && err->status == INGOT_OK) *err = pool.error;
+    return pool.status;
+}
