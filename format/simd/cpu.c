@@ -1,0 +1,55 @@
+/*
+ * cpu.c - CPUID says what the CPU can do, XGETBV which registers the operating system saves at a context switch.
+ *
+ * Both are needed: a CPU with AVX-512 under a system that does not save zmm registers faults on the first use. XGETBV
+ * itself is legal only when CPUID says OSXSAVE.
+ */
+#include "format/simd/cpu.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <stdint.h>
+
+/* XCR0: the state that the system saves. */
+enum {
+    XCR0_YMM = 0x06, /* xmm and ymm */
+    XCR0_ZMM = 0xe6, /* also the mask registers, zmm 0-15's upper halves and zmm 16-31 */
+};
+
+static uint64_t read_xcr0(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static bool has_all(uint64_t value, uint64_t bits)
+{
+    return (value & bits) == bits;
+}
+
+struct cpu_features cpu_detect(void)
+{
+    uint32_t eax, ebx = 0, ecx = 0, edx, ebx7 = 0, ecx7, edx7;
+    struct cpu_features cpu = { false, false, false };
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return cpu;
+    cpu.sse42 = has_all(ecx, bit_SSE4_2);
+    if (!has_all(ecx, bit_OSXSAVE) || !__get_cpuid_count(7, 0, &eax, &ebx7, &ecx7, &edx7)) return cpu;
+
+    const uint64_t saved = read_xcr0();
+    cpu.avx2 = has_all(saved, XCR0_YMM) && has_all(ecx, bit_AVX | bit_FMA | bit_F16C) && has_all(ebx7, bit_AVX2);
+    cpu.avx512 =
+        cpu.avx2 && has_all(saved, XCR0_ZMM) && has_all(ebx7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ);
+    return cpu;
+}
+
+#else
+
+struct cpu_features cpu_detect(void)
+{
+    return (struct cpu_features){ false, false, false };
+}
+
+#endif
