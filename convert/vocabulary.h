@@ -1,0 +1,34 @@
+/*
+ * vocabulary.h - the tokenizer files beside a checkpoint become the bytes of the @vocabulary section.
+ *
+ * Three spellings of one thing are read: `tokenizer.json` (Hugging Face, everything in one file), `vocab.json` with
+ * `merges.txt` (Hugging Face), `encoder.json` with `vocab.bpe` (OpenAI). The section depends on the vocabulary alone:
+ * whichever spelling it came from, equal vocabularies give equal bytes.
+ */
+#ifndef INGOT_VOCABULARY_H
+#define INGOT_VOCABULARY_H
+
+#include "convert/input.h"
+
+#define VOCABULARY_MAX_FILES 4
+
+struct vocabulary {
+    uint8_t *bytes; /* the whole section, as format/disk.h lays it out */
+    uint64_t n_bytes;
+    struct input *files[VOCABULARY_MAX_FILES]; /* what was read, still open: for provenance and the check that */
+    uint32_t n_files;                          /* nothing changed meanwhile */
+};
+
+/* Builds the section from the tokenizer files in `directory`. Every id must be below n_vocab. *out is overwritten; after
+ * success it is the caller's, to be freed with vocabulary_free(); after a failure it is empty.
+ * Errors: MISSING when the directory holds no tokenizer (a checkpoint without one is worth a warning, no more), or one
+ * file of a pair without the other; UNSUPPORTED, naming what it is, for a tokenizer that is not GPT-2's byte-level
+ * kind; SOURCE with file and offset for a malformed file; VOCABULARY, naming the token or the line, for one that
+ * contradicts itself or the model; LIMIT, IO, MEMORY. */
+enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, struct vocabulary *out,
+                                   struct ingot_error *err);
+
+/* Frees what vocabulary_build() gave; a zeroed struct is fine. */
+void vocabulary_free(struct vocabulary *vocabulary);
+
+#endif
