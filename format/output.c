@@ -1,0 +1,202 @@
+/* output.c - nothing under the output's name, then all of it: an unnamed file beside it that is linked in at the end.
+ */
+#include "format/output.h"
+#include "format/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MODE          0666 /* less umask, by the kernel */
+#define FD_PATH_BYTES 32   /* "/proc/self/fd/" and a number */
+#define TEMP_SUFFIX   ".ingot-tmp-"
+#define TEMP_TRIES    100
+
+#define ADVICE_FORCE "choose another name, or ask for overwriting (-f)"
+
+static void fd_path(int fd, char out[FD_PATH_BYTES])
+{
+    snprintf(out, FD_PATH_BYTES, "/proc/self/fd/%d", fd);
+}
+
+static enum ingot_status fail_exists(const struct output *out, struct ingot_error *err)
+{
+    return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, out->path, ADVICE_FORCE, "the output exists already");
+}
+
+/* Early, so that no work is done in vain; publishing asks again, without a race. */
+static enum ingot_status check_target(const struct output *out, struct ingot_error *err)
+{
+    struct stat st;
+    if (fstatat(out->dir_fd, out->name, &st, AT_SYMLINK_NOFOLLOW) != 0) return INGOT_OK;
+    if (!out->overwrite) return fail_exists(out, err);
+    if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, out->path, "choose another name",
+                      "the output is %s and is not replaced",
+                      S_ISDIR(st.st_mode) ? "a directory" : "a device, pipe or socket");
+}
+
+static int open_directory(const char *path, size_t dir_len)
+{
+    char *dir = dir_len ? strndup(path, dir_len) : strdup(path[0] == '/' ? "/" : ".");
+    if (!dir) return -1;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(dir);
+    return fd;
+}
+
+/* `.NAME.ingot-tmp-PID-RANDOM`, NAME cut so that the whole fits into a directory entry. */
+static char *make_temp_name(const char *name)
+{
+    uint64_t random = 0;
+    char *temp = NULL;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0) random = (uintptr_t)&random;
+    if (asprintf(&temp, ".%.*s" TEMP_SUFFIX "%ld-%016llx", NAME_MAX - 64, name, (long)getpid(),
+                 (unsigned long long)random) < 0)
+        return NULL;
+    return temp;
+}
+
+/* An unnamed file can be given a name only through /proc; asked before any work is done. */
+static int create_unnamed(const struct output *out)
+{
+    char path[FD_PATH_BYTES];
+    int fd = openat(out->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, MODE);
+    if (fd < 0) return -1;
+    fd_path(fd, path);
+    if (access(path, F_OK) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+static int create_named(struct output *out)
+{
+    for (int i = 0; i < TEMP_TRIES; i++) {
+        char *temp = make_temp_name(out->name);
+        if (!temp) return -1;
+        int fd = openat(out->dir_fd, temp, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE);
+        if (fd >= 0) {
+            out->temp_name = temp;
+            return fd;
+        }
+        free(temp);
+        if (errno != EEXIST) return -1;
+    }
+    return -1;
+}
+
+/* Where the file system cannot reserve, the file is only given its length. */
+static int reserve(int fd, uint64_t n_bytes)
+{
+    int result;
+    do result = fallocate(fd, 0, 0, (off_t)n_bytes);
+    while (result != 0 && errno == EINTR);
+    if (result == 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return result;
+    return ftruncate(fd, (off_t)n_bytes);
+}
+
+/* Gives the unnamed file a name in the directory; fails when the name is taken. */
+static int link_as(const struct output *out, const char *name)
+{
+    char path[FD_PATH_BYTES];
+    fd_path(out->fd, path);
+    return linkat(AT_FDCWD, path, out->dir_fd, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Replaces whatever has the name: a link cannot, a rename of a second name can. */
+static int replace(struct output *out)
+{
+    for (int i = 0; !out->temp_name && i < TEMP_TRIES; i++) {
+        char *temp = make_temp_name(out->name);
+        if (temp && link_as(out, temp) == 0) {
+            out->temp_name = temp;
+            break;
+        }
+        free(temp);
+        if (!temp || errno != EEXIST) return -1;
+    }
+    if (!out->temp_name || renameat(out->dir_fd, out->temp_name, out->dir_fd, out->name) != 0) return -1;
+    free(out->temp_name);
+    out->temp_name = NULL;
+    return 0;
+}
+
+/* The name must be free; the kernel decides, so two writers cannot both succeed. */
+static int name_first(struct output *out)
+{
+    if (!out->temp_name) return link_as(out, out->name);
+    if (linkat(out->dir_fd, out->temp_name, out->dir_fd, out->name, 0) != 0) return -1;
+    unlinkat(out->dir_fd, out->temp_name, 0);
+    free(out->temp_name);
+    out->temp_name = NULL;
+    return 0;
+}
+
+/* Some file systems cannot sync a directory and say EINVAL; the name is there all the same. */
+static enum ingot_status sync_directory(const struct output *out, struct ingot_error *err)
+{
+    if (fsync(out->dir_fd) == 0 || errno == EINVAL || errno == EROFS) return INGOT_OK;
+    return ingot_fail_errno(err, out->path, "sync the directory of");
+}
+
+enum ingot_status output_init(struct output *out, const char *path, bool overwrite, struct ingot_error *err)
+{
+    *out = (struct output){ .dir_fd = -1, .fd = -1, .overwrite = overwrite, .path = strdup(path) };
+    if (!out->path) return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, path, NULL, "no memory for a path");
+    const char *slash = strrchr(out->path, '/');
+    out->name = slash ? slash + 1 : out->path;
+    if (out->name[0] == '\0' || strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "give the name of a file",
+                          "the output is not a file name");
+    out->dir_fd = open_directory(out->path, slash ? (size_t)(slash - out->path) : 0);
+    if (out->dir_fd < 0) return ingot_fail_errno(err, path, "open the directory of");
+    return check_target(out, err);
+}
+
+enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingot_error *err)
+{
+    out->fd = create_unnamed(out);
+    if (out->fd < 0) out->fd = create_named(out);
+    if (out->fd < 0) return ingot_fail_errno(err, out->path, "create a file beside");
+    if (reserve(out->fd, n_bytes) != 0) return ingot_fail_errno(err, out->path, "reserve space for");
+    return INGOT_OK;
+}
+
+enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
+                               struct ingot_error *err)
+{
+    const char *p = bytes;
+    while (n > 0) {
+        ssize_t done = pwrite(out->fd, p, n, (off_t)off);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return ingot_fail_errno(err, out->path, "write");
+        p += done;
+        n -= (uint64_t)done;
+        off += (uint64_t)done;
+    }
+    return INGOT_OK;
+}
+
+enum ingot_status output_publish(struct output *out, struct ingot_error *err)
+{
+    if (fsync(out->fd) != 0) return ingot_fail_errno(err, out->path, "sync");
+    int result = out->overwrite ? replace(out) : name_first(out);
+    if (result != 0) return errno == EEXIST ? fail_exists(out, err) : ingot_fail_errno(err, out->path, "name");
+    return sync_directory(out, err);
+}
+
+void output_close(struct output *out)
+{
+    if (out->temp_name) unlinkat(out->dir_fd, out->temp_name, 0);
+    if (out->fd >= 0) close(out->fd);
+    if (out->dir_fd >= 0) close(out->dir_fd);
+    free(out->temp_name);
+    free(out->path);
+    *out = (struct output){ .dir_fd = -1, .fd = -1 };
+}

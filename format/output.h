@@ -1,0 +1,33 @@
+/* output.h - a file that appears under its name only when it is complete. */
+#ifndef INGOT_OUTPUT_H
+#define INGOT_OUTPUT_H
+
+#include "format/ingot_format.h"
+
+/* Zero-initialise; output_close() is fine at any time after output_init(), whatever that said. */
+struct output {
+    char *path;       /* owned: as given, for errors */
+    const char *name; /* its last part */
+    int dir_fd;       /* the directory, held open: a rename of it or a chdir cannot lead astray */
+    int fd;           /* the file, or -1 */
+    char *temp_name;  /* owned: while the file has a temporary name in dir_fd, else NULL */
+    bool overwrite;
+};
+
+/* EXISTS when the path exists and overwriting was not asked for, or is something that must not be replaced. */
+enum ingot_status output_init(struct output *out, const char *path, bool overwrite, struct ingot_error *err);
+
+/* Creates the file, unnamed where the system can, and reserves n_bytes for it, all reading as zero. */
+enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingot_error *err);
+
+/* Thread-safe. */
+enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
+                               struct ingot_error *err);
+
+/* Syncs the file, gives it its name, syncs the directory. */
+enum ingot_status output_publish(struct output *out, struct ingot_error *err);
+
+/* A file that was not published is gone afterwards. */
+void output_close(struct output *out);
+
+#endif
