@@ -118,13 +118,17 @@ enum {
  *                                u32 left, u32 right, u32 rank, u32 merged; an empty slot is all 0xff
  *   text     the bytes of all tokens, one after the other, raw (not the printable spelling)
  * Home slot of a pair: ((left * 0x9E3779B97F4A7C15 + right * 0xC2B2AE3D27D4EB4F) >> 32) & (n_slots - 1), in 64-bit
- * arithmetic modulo 2^64. Pairs are inserted in order of rank. */
+ * arithmetic modulo 2^64. Pairs are inserted in order of rank; a pair stands at most VOCAB_MAX_PROBES - 1 slots after
+ * its home slot, so that a look-up ends soon whatever the table holds. The canonical n_slots is the least power of two
+ * not below 2 n_merges. */
 #define VOCAB_MAGIC        "BPE1"
 #define VOCAB_HEADER_BYTES 128u
 #define VOCAB_NO_TOKEN     UINT32_MAX
 #define VOCAB_HASH_LEFT    UINT64_C(0x9E3779B97F4A7C15)
 #define VOCAB_HASH_RIGHT   UINT64_C(0xC2B2AE3D27D4EB4F)
 #define VOCAB_SLOT_BYTES   16u
+#define VOCAB_MAX_PROBES   1024u
+#define VOCAB_MAX_SPECIAL  1024u
 enum {
     VOCAB_FLAVOUR_OFF = 4,      /* u32, 1 = GPT-2's byte-level BPE and split pattern */
     VOCAB_N_TOKENS_OFF = 8,     /* u32; ids 0 .. n_tokens - 1; an unused id has no bytes */
