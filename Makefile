@@ -45,11 +45,12 @@ $(BUILD)/ingot: $(BUILD)/inspect/main.o $(BUILD)/libinspect.a $(LIBS)
 	$(LINK) $(LDLIBS_ALL)
 
 # ---- instruction sets: by file name, never globally
-%avx2.o:   ISA := -mavx2 -mfma -mf16c
-%avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c
+AVX2   := -mavx2 -mfma -mf16c
+AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(ISA) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c -o $@ $<
 
 # Other flags, or another compiler: everything is built again.
 $(BUILD)/flags: force
@@ -57,44 +58,124 @@ $(BUILD)/flags: force
 	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)' | cmp -s - $@ || \
 	    echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)' >$@
 
-# ---- tests: each tests/*/test_NAME.c is a cmocka program, the other files beside them are shared between these
+# ---- tests: each tests/*/test_NAME.c is a cmocka program; the files beside them are shared by all
 TEST_SRC  := $(wildcard tests/*/test_*.c)
-TEST_HELP := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
-TOOLS     := $(BUILD)/tests/tools/random_checkpoint $(BUILD)/spec/decoder
+TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c))
+FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(BUILD)/tests/soak/corruption
 BATS      := $(wildcard tests/*/*.bats)
+TOOLS     := $(BUILD)/tests/tools/random_checkpoint $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder
+ALL_LIBS  := $(BUILD)/libinspect.a $(LIBS)
 
-$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(call obj,$(TEST_HELP)) $(BUILD)/libinspect.a $(LIBS)
+$(BUILD)/libtests.a: $(call obj,$(TEST_HELP))
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtests.a $(ALL_LIBS)
 	$(LINK) -lcmocka $(LDLIBS_ALL)
-$(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o
-	$(LINK) -lm
+# Preloaded into a program that has the sanitizers, it must have none itself.
+$(BUILD)/tests/fault/fail_nth.so: tests/fault/fail_nth.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out $(SANITIZE),$(CFLAGS_ALL)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
 # The independent reader of spec/: nothing of ours, nothing but libc.
 $(BUILD)/spec/decoder: $(call obj,$(wildcard spec/decoder/*.c))
 	$(LINK) -lm
 
-tests: $(BUILD)/ingot $(TESTS) $(TOOLS)
-test-run: tests
-	@INGOT_BUILD=$(BUILD) tests/run $(TEST_FLAGS) $(BATS) $(TESTS)
+tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot
+test-run: tests aarch64-tests
+	@INGOT_BUILD=$(BUILD) tests/run $(TEST_FLAGS) $(BATS) $(TESTS) $(AARCH64_TESTS)
 test:
 	@.ci/setup test
-	@$(MAKE) --no-print-directory test-run
+	@+$(PARALLEL_MAKE) test-run
+
+# -jN unless the caller has chosen.
+PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# ---- fuzzing: a target is one file tests/fuzz/fuzz_NAME.c; what it once crashed on is replayed by `make test`
+FUZZ_SECONDS ?= 60
+$(FUZZ:%=$(BUILD)/tests/fuzz/replay_%): $(BUILD)/tests/fuzz/replay_%: tests/fuzz/replay.c $(BUILD)/tests/fuzz/fuzz_%.o \
+    $(ALL_LIBS)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -DFUZZ_NAME='"$*"' -o $@ $^ $(LDLIBS_ALL)
+fuzz:
+	@+$(PARALLEL_MAKE) CC=clang BUILD=$(BUILD)-fuzz SAN=fuzzer-no-link,address,undefined fuzz-run
+$(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%): %: %.o $(ALL_LIBS)
+	$(LINK) -fsanitize=fuzzer $(LDLIBS_ALL)
+fuzz-run: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
+	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ)
+
+# ---- what takes hours: every single-byte corruption, every failing call, many more kills
+soak: tests
+	INGOT_BUILD=$(BUILD) $(BUILD)/tests/soak/corruption --stride 1
+	SOAK=1 TEST_TIMEOUT=36000 INGOT_BUILD=$(BUILD) tests/run $(filter $(BUILD)/tests/fault/%,$(TESTS))
+
+# ---- measurements
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
+	@INGOT_BUILD=$(BUILD) tests/bench/run $(BENCHES)
+
+# ---- another architecture, emulated: the file, the arithmetic and the text are the same there
+CROSS   := aarch64-linux-gnu
+AARCH64 := $(BUILD)/$(CROSS)
+aarch64-tests:
+
+# ---- lint
+HEADERS   := $(wildcard */*.h */*/*.h)
+LINT_SRC  := $(FORMAT_SRC) $(CONVERT_SRC) $(RUNTIME_SRC) $(INSPECT_SRC) $(wildcard inspect/main.c spec/*/*.c tests/*/*.c)
+LINT_HARD := $(wildcard tests/lint/*.sh)
+lint:
+	@.ci/setup lint
+	@+$(PARALLEL_MAKE) --output-sync=target lint-run
+lint-run: $(LINT_SRC:%=$(BUILD)/lint/%.tidy) $(BUILD)/lint/cppcheck
+	clang-format --dry-run -Werror $(LINT_SRC) $(HEADERS)
+	shellcheck .ci/run .ci/setup tests/run $(wildcard tests/*/run tests/*/*.sh)
+	@for check in $(LINT_HARD); do echo $$check; $$check || exit 1; done
+$(BUILD)/lint/%.tidy: % $(HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call isa,$<) 2>/dev/null
+	@touch $@
+$(BUILD)/lint/cppcheck: $(LINT_SRC) $(HEADERS) tests/lint/cppcheck.txt
+	@mkdir -p $(@D)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppressions-list=tests/lint/cppcheck.txt -I. -D__x86_64__ -D__BYTE_ORDER__=1 -D__ORDER_LITTLE_ENDIAN__=1 \
+	    -DFUZZ_NAME='""' $(LINT_SRC)
+	@touch $@
 
 # ---- the demonstration: from the shipped checkpoint to text
-DEMO := $(BUILD)/demo.ingot
-$(DEMO): $(BUILD)/ingot $(wildcard tests/models/bard/*)
+$(BUILD)/demo.ingot: $(BUILD)/ingot $(wildcard tests/models/bard/*)
 	$(BUILD)/ingot convert tests/models/bard -o $@ -f
 demo:
 	@.ci/setup build
-	@$(MAKE) --no-print-directory $(BUILD)/ingot
-	@rm -f $(DEMO)
-	@$(MAKE) --no-print-directory $(DEMO)
-	$(BUILD)/ingot ls $(DEMO)
-	$(BUILD)/ingot params $(DEMO)
-	$(BUILD)/ingot verify $(DEMO) && echo "every byte is what the converter wrote"
-	$(BUILD)/ingot run $(DEMO) -p "KING RICHARD II:" -n 120 --temperature 0.8 --top-k 40 --seed 7
+	@+$(PARALLEL_MAKE) $(BUILD)/ingot
+	$(BUILD)/ingot convert tests/models/bard -o $(BUILD)/demo.ingot -f
+	$(BUILD)/ingot ls $(BUILD)/demo.ingot
+	$(BUILD)/ingot params $(BUILD)/demo.ingot
+	$(BUILD)/ingot verify $(BUILD)/demo.ingot && echo "verified: every byte is what the converter wrote"
+	$(BUILD)/ingot run $(BUILD)/demo.ingot -p "KING RICHARD II:" -n 120 --temperature 0.8 --top-k 40 --seed 7
+
+# ---- installation
+PUBLIC := format/ingot_format.h convert/ingot_convert.h runtime/ingot_runtime.h
+install: $(BUILD)/ingot $(LIBS)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/man/man1
+	install $(BUILD)/ingot $(DESTDIR)$(PREFIX)/bin/ingot
+	install -m 644 $(LIBS) $(DESTDIR)$(PREFIX)/lib
+	for h in $(PUBLIC); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/ingot/$$h || exit 1; done
+	$(BUILD)/ingot help --man >$(DESTDIR)$(PREFIX)/share/man/man1/ingot.1
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/ingot $(DESTDIR)$(PREFIX)/share/man/man1/ingot.1
+	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/lib/%,$(LIBS))
+	rm -rf $(DESTDIR)$(PREFIX)/include/ingot
+
+help:
+	@echo 'make            the program, $(BUILD)/ingot, and its three libraries'
+	@echo 'make demo       from the shipped checkpoint to text, set-up included'
+	@echo 'make test       all tests, set-up included; SAN=address,undefined with sanitizers'
+	@echo 'make lint       formatting, clang-tidy, cppcheck, shellcheck, the rules of the house'
+	@echo 'make bench      measurements'
+	@echo 'make fuzz       libFuzzer on every target; FUZZ_SECONDS=60 in all'
+	@echo 'make soak       every corruption, every failing call; takes long'
+	@echo 'make references makes the reference logits again (needs python3-torch)'
+	@echo 'make install    under $(PREFIX); PREFIX=, DESTDIR=; make uninstall'
+	@echo 'variables       CC CFLAGS EXTRA_CFLAGS LDFLAGS BUILD WERROR=1 SAN='
 
 clean:
 	rm -rf $(BUILD)
 force:
-.PHONY: all tests test test-run demo clean force
+.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench aarch64-tests lint lint-run install uninstall help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
