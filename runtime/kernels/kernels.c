@@ -5,6 +5,18 @@
 
 #include "format/simd/cpu.h"
 
+#if defined(__x86_64__)
+static bool can_avx512(const struct cpu_features *cpu)
+{
+    return cpu->avx512;
+}
+
+static bool can_avx2(const struct cpu_features *cpu)
+{
+    return cpu->avx2;
+}
+#endif
+
 static bool can_always(const struct cpu_features *cpu)
 {
     (void)cpu;
@@ -15,6 +27,10 @@ static const struct rung {
     const struct kernels *kernels;
     bool (*can_run)(const struct cpu_features *cpu);
 } ladder[] = {
+#if defined(__x86_64__)
+    { &kernels_avx512, can_avx512 },
+    { &kernels_avx2, can_avx2 },
+#endif
     { &kernels_scalar, can_always },
 };
 

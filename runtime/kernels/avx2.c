@@ -1,0 +1,306 @@
+/*
+ * avx2.c - the kernels for AVX2 with FMA and F16C: 16 lanes are two registers. The bits of scalar.c.
+ */
+#include "runtime/kernels/kernels.h"
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "runtime/kernels/mathf.h"
+#include "runtime/kernels/tiles.h"
+
+enum { LANES = INGOT_PANEL_LANES, HALF = LANES / 2 };
+
+/* ----------------------------------------------------------------------------------------------- panels times rows */
+
+/* Lanes 0..7 (half 0) or 8..15 (half 1) of the weights of one input, widened. Inputs come in pairs, as bf16 stores
+ * them: `pair` is the address of inputs k and k + 1, k even, and `odd` says which. The odd one of a last pair is never
+ * asked for: f32 has no padding there. */
+static inline __m256 load_f32(const uint8_t *pair, size_t odd, size_t half)
+{
+    return _mm256_load_ps((const float *)(const void *)(pair + 64 * odd + 32 * half));
+}
+
+static inline __m256 load_f16(const uint8_t *pair, size_t odd, size_t half)
+{
+    return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)(pair + 32 * odd + 16 * half)));
+}
+
+static inline __m256 load_bf16(const uint8_t *pair, size_t odd, size_t half)
+{
+    const __m256i both = _mm256_load_si256((const __m256i *)(const void *)(pair + 32 * half));
+    return _mm256_castsi256_ps(odd ? _mm256_and_si256(both, _mm256_set1_epi32((int)0xffff0000u))
+                                   : _mm256_slli_epi32(both, 16));
+}
+
+enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
+
+typedef __m256 load_fn(const uint8_t *pair, size_t odd, size_t half);
+
+/* The two halves of 16 chains. */
+struct chains {
+    __m256 half[2];
+};
+
+/* One input: its weights in every panel times its value in every row. */
+TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, struct chains chain[][TILE_MAX_ROWS],
+                          const uint8_t *pair, size_t panel_bytes, size_t odd, const float *x)
+{
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        const __m256 low = load(pair + p * panel_bytes, odd, 0), high = load(pair + p * panel_bytes, odd, 1);
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) {
+            const __m256 xk = _mm256_broadcast_ss(x + r * TILE_X_STRIDE);
+            chain[p][r].half[0] = _mm256_fmadd_ps(low, xk, chain[p][r].half[0]);
+            chain[p][r].half[1] = _mm256_fmadd_ps(high, xk, chain[p][r].half[1]);
+        }
+    }
+}
+
+static inline struct chains load_chains(const float *y)
+{
+    return (struct chains){ { _mm256_loadu_ps(y), _mm256_loadu_ps(y + HALF) } };
+}
+
+static inline void store_chains(float *y, struct chains chains)
+{
+    _mm256_storeu_ps(y, chains.half[0]);
+    _mm256_storeu_ps(y + HALF, chains.half[1]);
+}
+
+/* The body of every tile_fn; the first four arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+{
+    struct chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) chain[p][r] = load_chains(y + r * y_stride + p * LANES);
+    }
+    size_t k = 0;
+    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
+        TILE_UNROLL
+        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
+    }
+    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) store_chains(y + r * y_stride + p * LANES, chain[p][r]);
+    }
+}
+
+/* 12 of the 16 registers are accumulators. */
+#define TILE_HEIGHTS(X, dtype) X(dtype, 6, 1) X(dtype, 4, 1) X(dtype, 3, 2) X(dtype, 2, 3) X(dtype, 1, 4)
+
+TILE_SET(f32)
+TILE_SET(f16)
+TILE_SET(bf16)
+
+/* ----------------------------------------------------------------------------------------------- lanes and tails */
+
+/* Of the lanes of one half, those that hold an element when n_left are left (all ones); a missing lane is loaded as +0
+ * and not stored. */
+static inline __m256i lanes_present(size_t n_left, size_t half)
+{
+    static const int32_t window[2 * LANES] = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+    const size_t n = n_left < LANES ? n_left : LANES;
+    return _mm256_loadu_si256((const __m256i *)(const void *)(window + LANES - n + HALF * half));
+}
+
+static inline __m256 load_half(const float *x, size_t n_left, size_t half)
+{
+    return n_left >= LANES ? _mm256_loadu_ps(x + HALF * half)
+                           : _mm256_maskload_ps(x + HALF * half, lanes_present(n_left, half));
+}
+
+static inline void store_half(float *x, size_t n_left, size_t half, __m256 v)
+{
+    if (n_left >= LANES)
+        _mm256_storeu_ps(x + HALF * half, v);
+    else
+        _mm256_maskstore_ps(x + HALF * half, lanes_present(n_left, half), v);
+}
+
+/* Missing lanes become +0. */
+static inline __m256 keep_present(__m256 v, size_t n_left, size_t half)
+{
+    return _mm256_and_ps(v, _mm256_castsi256_ps(lanes_present(n_left, half)));
+}
+
+/* The fixed tree: lane j + lane j+8, then +4, +2, +1. */
+static inline float sum_lanes(const __m256 half[2])
+{
+    const __m256 by8 = _mm256_add_ps(half[0], half[1]);
+    const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
+}
+
+/* ---------------------------------------------------------------------------------------------- mathf.h, 8 at once */
+
+static inline __m256 select_greater(__m256 a, __m256 b, __m256 then, __m256 otherwise)
+{
+    return _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+
+static inline __m256 exp_lanes(__m256 x)
+{
+    const __m256 round = _mm256_set1_ps(EXP_ROUND);
+    const __m256 rounded = _mm256_fmadd_ps(x, _mm256_set1_ps(EXP_LOG2_E), round);
+    const __m256 n = _mm256_sub_ps(rounded, round);
+    __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(EXP_MINUS_LN2_HIGH), x);
+    r = _mm256_fmadd_ps(n, _mm256_set1_ps(EXP_MINUS_LN2_LOW), r);
+    __m256 q = _mm256_fmadd_ps(_mm256_set1_ps(EXP_4), r, _mm256_set1_ps(EXP_3));
+    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(EXP_2));
+    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(EXP_1));
+    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(EXP_0));
+    __m256 e = _mm256_add_ps(_mm256_fmadd_ps(_mm256_mul_ps(r, r), q, r), _mm256_set1_ps(1.0f));
+
+    const __m256i one = _mm256_set1_epi32(1);
+    const __m256i biased = _mm256_sub_epi32(_mm256_castps_si256(rounded), _mm256_set1_epi32(EXP_ROUND_BITS));
+    const __m256i half = _mm256_srli_epi32(biased, 1);
+    const __m256i rest = _mm256_sub_epi32(biased, half);
+    e = _mm256_mul_ps(e, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_sub_epi32(half, one), 23)));
+    e = _mm256_mul_ps(e, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_sub_epi32(rest, one), 23)));
+    e = select_greater(x, _mm256_set1_ps(EXP_MAX), _mm256_set1_ps(INFINITY), e);
+    return select_greater(_mm256_set1_ps(EXP_MIN), x, _mm256_setzero_ps(), e);
+}
+
+static inline __m256 gelu_tanh_lanes(__m256 x)
+{
+    const __m256 slope = _mm256_fmadd_ps(_mm256_mul_ps(x, x), _mm256_set1_ps(GELU_B), _mm256_set1_ps(GELU_A));
+    const __m256 minus_2u = _mm256_mul_ps(x, slope);
+    return _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), exp_lanes(minus_2u)));
+}
+
+static inline __m256 gelu_erf_lanes(__m256 x)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), max = _mm256_set1_ps(ERFC_MAX);
+    __m256 a = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+    a = select_greater(a, max, max, a);
+    const __m256 t = _mm256_div_ps(one, _mm256_fmadd_ps(_mm256_set1_ps(ERFC_T), a, one));
+    __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(ERFC_8), t, _mm256_set1_ps(ERFC_7));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_6));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_5));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_4));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_3));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_2));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_1));
+    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_0));
+    const __m256 power = exp_lanes(_mm256_mul_ps(_mm256_mul_ps(a, a), _mm256_set1_ps(-0.5f)));
+    const __m256 tail = _mm256_mul_ps(power, _mm256_mul_ps(t, p));
+    const __m256 zero = _mm256_setzero_ps();
+    return _mm256_fnmadd_ps(a, tail, select_greater(zero, x, zero, x));
+}
+
+/* ------------------------------------------------------------------------------------------------------ reductions */
+
+static float sum(const float *x, size_t n)
+{
+    __m256 lane[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) lane[h] = _mm256_add_ps(lane[h], load_half(x + i, n - i, h));
+    return sum_lanes(lane);
+}
+
+static float sum_squares(const float *x, size_t n, __m256 mean)
+{
+    __m256 lane[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) {
+            const __m256 d = keep_present(_mm256_sub_ps(load_half(x + i, n - i, h), mean), n - i, h);
+            lane[h] = _mm256_fmadd_ps(d, d, lane[h]);
+        }
+    return sum_lanes(lane);
+}
+
+static void layer_norm(const float *x, const float *w, const float *b, size_t n, float epsilon, float *y)
+{
+    const __m256 mean = _mm256_set1_ps(sum(x, n) / (float)n);
+    const __m256 rstd = _mm256_set1_ps(1.0f / sqrtf(sum_squares(x, n, mean) / (float)n + epsilon));
+
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) {
+            const __m256 weight = load_half(w + i, n - i, h);
+            const __m256 normal = _mm256_mul_ps(_mm256_sub_ps(load_half(x + i, n - i, h), mean), rstd);
+            const __m256 out =
+                b ? _mm256_fmadd_ps(normal, weight, load_half(b + i, n - i, h)) : _mm256_mul_ps(normal, weight);
+            store_half(y + i, n - i, h, out);
+        }
+}
+
+/* The largest element that is not NaN; -inf when there is none. */
+static float largest(const float *x, size_t n)
+{
+    const __m256 lowest = _mm256_set1_ps(-INFINITY);
+    __m256 max = lowest;
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) {
+            const __m256 present = _mm256_castsi256_ps(lanes_present(n - i, h));
+            const __m256 v = _mm256_blendv_ps(lowest, load_half(x + i, n - i, h), present);
+            max = select_greater(v, max, v, max);
+        }
+    float lane[HALF], result = -INFINITY;
+    _mm256_storeu_ps(lane, max);
+    for (size_t j = 0; j < HALF; j++) result = lane[j] > result ? lane[j] : result;
+    return result;
+}
+
+static float softmax_exp(float *x, size_t n)
+{
+    const __m256 max = _mm256_set1_ps(largest(x, n));
+    __m256 lane[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) {
+            const __m256 e = exp_lanes(_mm256_sub_ps(load_half(x + i, n - i, h), max));
+            store_half(x + i, n - i, h, e);
+            lane[h] = _mm256_add_ps(lane[h], keep_present(e, n - i, h));
+        }
+    return sum_lanes(lane);
+}
+
+/* ---------------------------------------------------------------------------------------------- element by element */
+
+static void gelu_tanh(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) store_half(x + i, n - i, h, gelu_tanh_lanes(load_half(x + i, n - i, h)));
+}
+
+static void gelu_erf(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++) store_half(x + i, n - i, h, gelu_erf_lanes(load_half(x + i, n - i, h)));
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++)
+            store_half(y + i, n - i, h, _mm256_add_ps(load_half(y + i, n - i, h), load_half(x + i, n - i, h)));
+}
+
+static void scale(float *y, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t h = 0; h < 2; h++)
+            store_half(y + i, n - i, h, _mm256_mul_ps(load_half(y + i, n - i, h), _mm256_set1_ps(s)));
+}
+
+const struct kernels kernels_avx2 = {
+    .name = "avx2",
+    .panels_f32 = panels_f32,
+    .panels_f16 = panels_f16,
+    .panels_bf16 = panels_bf16,
+    .layer_norm = layer_norm,
+    .gelu_tanh = gelu_tanh,
+    .gelu_erf = gelu_erf,
+    .softmax_exp = softmax_exp,
+    .add = add,
+    .scale = scale,
+};

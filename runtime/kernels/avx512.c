@@ -1,0 +1,255 @@
+/*
+ * avx512.c - the kernels for AVX-512 (F, BW, VL, DQ): 16 lanes are one register. The bits of scalar.c.
+ */
+#include "runtime/kernels/kernels.h"
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "runtime/kernels/mathf.h"
+#include "runtime/kernels/tiles.h"
+
+enum { LANES = INGOT_PANEL_LANES };
+
+/* ----------------------------------------------------------------------------------------------- panels times rows */
+
+/* The 16 weights of one input, widened. Inputs come in pairs, as bf16 stores them: `pair` is the address of inputs k
+ * and k + 1, k even, and `odd` says which. The odd one of a last pair is never asked for: f32 has no padding there. */
+static inline __m512 load_f32(const uint8_t *pair, size_t odd)
+{
+    return _mm512_load_ps(pair + 64 * odd);
+}
+
+static inline __m512 load_f16(const uint8_t *pair, size_t odd)
+{
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)(pair + 32 * odd)));
+}
+
+static inline __m512 load_bf16(const uint8_t *pair, size_t odd)
+{
+    const __m512i both = _mm512_load_si512(pair);
+    return _mm512_castsi512_ps(odd ? _mm512_and_si512(both, _mm512_set1_epi32((int)0xffff0000u))
+                                   : _mm512_slli_epi32(both, 16));
+}
+
+enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
+
+typedef __m512 load_fn(const uint8_t *pair, size_t odd);
+
+/* One input: its weights in every panel times its value in every row. */
+TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, __m512 chain[][TILE_MAX_ROWS],
+                          const uint8_t *pair, size_t panel_bytes, size_t odd, const float *x)
+{
+    __m512 w[TILE_MAX_PANELS];
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) w[p] = load(pair + p * panel_bytes, odd);
+    TILE_UNROLL
+    for (size_t r = 0; r < n_rows; r++) {
+        const __m512 xk = _mm512_set1_ps(x[r * TILE_X_STRIDE]);
+        TILE_UNROLL
+        for (size_t p = 0; p < n_panels; p++) chain[p][r] = _mm512_fmadd_ps(w[p], xk, chain[p][r]);
+    }
+}
+
+/* The body of every tile_fn; the first four arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+{
+    __m512 chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) chain[p][r] = _mm512_loadu_ps(y + r * y_stride + p * LANES);
+    }
+    size_t k = 0;
+    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
+        TILE_UNROLL
+        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
+    }
+    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) _mm512_storeu_ps(y + r * y_stride + p * LANES, chain[p][r]);
+    }
+}
+
+/* 24 accumulators hide the latency of 2 fused multiply-adds per cycle and leave registers for the weights; few
+ * rows take more panels instead. */
+#define TILE_HEIGHTS(X, dtype)                                                                                         \
+    X(dtype, 12, 2) X(dtype, 8, 2) X(dtype, 6, 3) X(dtype, 4, 4) X(dtype, 3, 4) X(dtype, 2, 4) X(dtype, 1, 4)
+
+TILE_SET(f32)
+TILE_SET(f16)
+TILE_SET(bf16)
+
+/* ----------------------------------------------------------------------------------------------- lanes and tails */
+
+/* The lanes that hold elements i, i + 1, .. of n; a missing lane is loaded as +0 and not stored. */
+static inline __mmask16 lanes_present(size_t i, size_t n)
+{
+    return n - i >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+}
+
+/* The fixed tree: lane j + lane j+8, then +4, +2, +1. */
+static inline float sum_lanes(__m512 v)
+{
+    const __m256 by8 = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    const __m128 by4 = _mm_add_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_add_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_add_ss(by2, _mm_movehdup_ps(by2)));
+}
+
+/* ---------------------------------------------------------------------------------------------- mathf.h, 16 at once */
+
+static inline __m512 select_greater(__m512 a, __m512 b, __m512 then, __m512 otherwise)
+{
+    return _mm512_mask_mov_ps(otherwise, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), then);
+}
+
+static inline __m512 exp_lanes(__m512 x)
+{
+    const __m512 round = _mm512_set1_ps(EXP_ROUND);
+    const __m512 rounded = _mm512_fmadd_ps(x, _mm512_set1_ps(EXP_LOG2_E), round);
+    const __m512 n = _mm512_sub_ps(rounded, round);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(EXP_MINUS_LN2_HIGH), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(EXP_MINUS_LN2_LOW), r);
+    __m512 q = _mm512_fmadd_ps(_mm512_set1_ps(EXP_4), r, _mm512_set1_ps(EXP_3));
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(EXP_2));
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(EXP_1));
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(EXP_0));
+    __m512 e = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(r, r), q, r), _mm512_set1_ps(1.0f));
+
+    const __m512i one = _mm512_set1_epi32(1);
+    const __m512i biased = _mm512_sub_epi32(_mm512_castps_si512(rounded), _mm512_set1_epi32(EXP_ROUND_BITS));
+    const __m512i half = _mm512_srli_epi32(biased, 1);
+    const __m512i rest = _mm512_sub_epi32(biased, half);
+    e = _mm512_mul_ps(e, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_sub_epi32(half, one), 23)));
+    e = _mm512_mul_ps(e, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_sub_epi32(rest, one), 23)));
+    e = select_greater(x, _mm512_set1_ps(EXP_MAX), _mm512_set1_ps(INFINITY), e);
+    return select_greater(_mm512_set1_ps(EXP_MIN), x, _mm512_setzero_ps(), e);
+}
+
+static inline __m512 gelu_tanh_lanes(__m512 x)
+{
+    const __m512 slope = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(GELU_B), _mm512_set1_ps(GELU_A));
+    const __m512 minus_2u = _mm512_mul_ps(x, slope);
+    return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), exp_lanes(minus_2u)));
+}
+
+static inline __m512 gelu_erf_lanes(__m512 x)
+{
+    const __m512 one = _mm512_set1_ps(1.0f), max = _mm512_set1_ps(ERFC_MAX);
+    __m512 a = _mm512_abs_ps(x);
+    a = select_greater(a, max, max, a);
+    const __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(_mm512_set1_ps(ERFC_T), a, one));
+    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(ERFC_8), t, _mm512_set1_ps(ERFC_7));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_6));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_5));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_4));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_3));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_2));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_1));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_0));
+    const __m512 power = exp_lanes(_mm512_mul_ps(_mm512_mul_ps(a, a), _mm512_set1_ps(-0.5f)));
+    const __m512 tail = _mm512_mul_ps(power, _mm512_mul_ps(t, p));
+    const __m512 zero = _mm512_setzero_ps();
+    return _mm512_fnmadd_ps(a, tail, select_greater(zero, x, zero, x));
+}
+
+/* ------------------------------------------------------------------------------------------------------ reductions */
+
+static void layer_norm(const float *x, const float *w, const float *b, size_t n, float epsilon, float *y)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i += LANES) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes_present(i, n), x + i));
+    const __m512 mean = _mm512_set1_ps(sum_lanes(sum) / (float)n);
+
+    __m512 squares = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        const __m512 d = _mm512_maskz_sub_ps(present, _mm512_maskz_loadu_ps(present, x + i), mean);
+        squares = _mm512_fmadd_ps(d, d, squares);
+    }
+    const __m512 rstd = _mm512_set1_ps(1.0f / sqrtf(sum_lanes(squares) / (float)n + epsilon));
+
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        const __m512 weight = _mm512_maskz_loadu_ps(present, w + i);
+        const __m512 normal = _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(present, x + i), mean), rstd);
+        const __m512 out =
+            b ? _mm512_fmadd_ps(normal, weight, _mm512_maskz_loadu_ps(present, b + i)) : _mm512_mul_ps(normal, weight);
+        _mm512_mask_storeu_ps(y + i, present, out);
+    }
+}
+
+static float softmax_exp(float *x, size_t n)
+{
+    __m512 maxima = _mm512_set1_ps(-INFINITY);
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        const __m512 v = _mm512_maskz_loadu_ps(present, x + i);
+        maxima = _mm512_mask_mov_ps(maxima, _mm512_mask_cmp_ps_mask(present, v, maxima, _CMP_GT_OQ), v);
+    }
+    const __m512 max = _mm512_set1_ps(_mm512_reduce_max_ps(maxima));
+
+    __m512 sum = _mm512_setzero_ps();
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        const __m512 e = exp_lanes(_mm512_sub_ps(_mm512_maskz_loadu_ps(present, x + i), max));
+        _mm512_mask_storeu_ps(x + i, present, e);
+        sum = _mm512_add_ps(sum, _mm512_maskz_mov_ps(present, e));
+    }
+    return sum_lanes(sum);
+}
+
+/* ---------------------------------------------------------------------------------------------- element by element */
+
+static void gelu_tanh(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        _mm512_mask_storeu_ps(x + i, present, gelu_tanh_lanes(_mm512_maskz_loadu_ps(present, x + i)));
+    }
+}
+
+static void gelu_erf(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        _mm512_mask_storeu_ps(x + i, present, gelu_erf_lanes(_mm512_maskz_loadu_ps(present, x + i)));
+    }
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        const __m512 sum = _mm512_add_ps(_mm512_maskz_loadu_ps(present, y + i), _mm512_maskz_loadu_ps(present, x + i));
+        _mm512_mask_storeu_ps(y + i, present, sum);
+    }
+}
+
+static void scale(float *y, float s, size_t n)
+{
+    const __m512 factor = _mm512_set1_ps(s);
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        _mm512_mask_storeu_ps(y + i, present, _mm512_mul_ps(_mm512_maskz_loadu_ps(present, y + i), factor));
+    }
+}
+
+const struct kernels kernels_avx512 = {
+    .name = "avx512",
+    .panels_f32 = panels_f32,
+    .panels_f16 = panels_f16,
+    .panels_bf16 = panels_bf16,
+    .layer_norm = layer_norm,
+    .gelu_tanh = gelu_tanh,
+    .gelu_erf = gelu_erf,
+    .softmax_exp = softmax_exp,
+    .add = add,
+    .scale = scale,
+};

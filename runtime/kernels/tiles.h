@@ -1,0 +1,87 @@
+/*
+ * tiles.h - what the instruction sets share of "panels times rows": the order of the loops.
+ *
+ * A tile is a few panels times a few rows, its accumulators in registers, over one block of inputs. An instruction set
+ * supplies tiles of several sizes (a register file holds 2 panels x 12 rows, but one row wants 4 panels, to keep 4
+ * streams of memory in flight); panels_by_tiles() cuts the work into them. Blocks of inputs keep the weights of a tile
+ * in the first-level cache and those of a group of panels in the second; between blocks the chains rest in y.
+ */
+#ifndef INGOT_TILES_H
+#define INGOT_TILES_H
+
+#include "runtime/kernels/kernels.h"
+
+enum {
+    TILE_MAX_ROWS = 12,
+    TILE_MAX_PANELS = 4,
+    TILE_INPUTS = 256,                /* inputs in a block, even */
+    TILE_X_STRIDE = TILE_INPUTS + 16, /* not a multiple of a page, so that rows do not compete for cache sets */
+};
+
+/* y[r][16 p + l] += chain over k < n_k, as kernel_panels_fn, for the tile's own numbers of panels and rows.
+ *   w      the block's first input in the tile's first panel; panels are panel_bytes apart
+ *   x      rows TILE_X_STRIDE apart
+ *   ahead  bytes from a weight now read to the one to be prefetched; only a hint, may point anywhere */
+typedef void tile_fn(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride,
+                     size_t ahead);
+
+/* Tiles of one height. */
+struct tile_height {
+    size_t rows;
+    size_t panels; /* of `wide` */
+    tile_fn *wide;
+    tile_fn *one; /* one panel, for what is left over */
+};
+
+struct tile_set {
+    size_t input_bytes;           /* of one input's 16 weights */
+    struct tile_height height[8]; /* descending, the last has rows == 1 */
+};
+
+/* kernel_panels_fn over a set of tiles. */
+void panels_by_tiles(const struct tile_set *tiles, const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,
+                     const float *x, size_t x_stride, size_t n_rows, float *y, size_t y_stride);
+
+/* ---- for the files that define tiles */
+
+#if defined(__clang__)
+#define TILE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TILE_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define TILE_BODY static inline __attribute__((always_inline))
+
+/* One pair of inputs of one panel. Address arithmetic on integers, for the target may lie outside every object. */
+TILE_BODY void tile_prefetch(const uint8_t *pair, size_t ahead, size_t pair_bytes)
+{
+    TILE_UNROLL
+    for (size_t line = 0; line < pair_bytes; line += 64)
+        __builtin_prefetch((const void *)((uintptr_t)pair + ahead + line), 0, 2);
+}
+
+/* The tile_fn of one height, from a body tile(load, pair_bytes, n_panels, n_rows, ...). */
+#define TILE_DEFINE(dtype, rows, panels)                                                                               \
+    static void tile_##dtype##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x,         \
+                                             float *y, size_t y_stride, size_t ahead)                                  \
+    {                                                                                                                  \
+        tile(load_##dtype, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);              \
+    }                                                                                                                  \
+    static void tile_##dtype##_##rows##_one(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x,          \
+                                            float *y, size_t y_stride, size_t ahead)                                   \
+    {                                                                                                                  \
+        tile(load_##dtype, PAIR_BYTES_##dtype, 1, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);                   \
+    }
+#define TILE_ENTRY(dtype, rows, panels) { rows, panels, tile_##dtype##_##rows##_wide, tile_##dtype##_##rows##_one },
+
+/* Everything for one dtype, up to its kernel panels_<dtype>, from the file's list TILE_HEIGHTS(X, dtype) of
+ * X(dtype, rows, panels). */
+#define TILE_SET(dtype)                                                                                                \
+    TILE_HEIGHTS(TILE_DEFINE, dtype)                                                                                   \
+    static const struct tile_set tiles_##dtype = { PAIR_BYTES_##dtype / 2, { TILE_HEIGHTS(TILE_ENTRY, dtype) } };      \
+    static void panels_##dtype(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,        \
+                               size_t x_stride, size_t n_rows, float *y, size_t y_stride)                              \
+    {                                                                                                                  \
+        panels_by_tiles(&tiles_##dtype, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);             \
+    }
+
+#endif
