@@ -75,8 +75,9 @@ $(BUILD)/tests/fault/fail_nth.so: tests/fault/fail_nth.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out $(SANITIZE),$(CFLAGS_ALL)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
 # The independent reader of spec/: nothing of ours, nothing but libc.
-$(BUILD)/spec/decoder: $(call obj,$(wildcard spec/decoder/*.c))
-	$(LINK) -lm
+$(BUILD)/spec/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
 
 tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot
 test-run: tests aarch64-tests

@@ -1,0 +1,187 @@
+/*
+ * test_faults.c - every allocation and every system call fails once, in turn.
+ *
+ * For each command and each family of calls of fail_nth.c the n-th call fails, n = 1, 2, .. until the command has no
+ * n-th call. (Families with very many calls are sampled more and more thinly; SOAK=1 in the environment leaves out
+ * none.) Whatever fails: no crash, exit status 5 with a message or, where the program can do without, 0 with the full
+ * result; under the output's name the old file or the complete new one; nothing else left in the directory.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/fault/child.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_SANITIZER 1
+#endif
+#endif
+#ifndef WITH_SANITIZER
+#define WITH_SANITIZER 0
+#endif
+
+enum { EXIT_SYSTEM = 5 };
+
+static const char *const families[] = { "malloc", "open", "read", "write", "space", "sync", "name", "mmap", "thread" };
+
+struct command {
+    const char *argv[16]; /* argv[0] is filled in */
+    const char *output;   /* compared with "good/NAME" after success; NULL for commands that only read */
+    bool replaces;        /* an older output stands there and must survive a failure */
+};
+
+static const char *const entries_before[] = { "model", "good", "stderr", NULL };
+
+/* Sanitizers bring allocators of their own, which no preloaded library can stand in front of. */
+static int enter(void **state)
+{
+    (void)state;
+    if (WITH_SANITIZER) return 0;
+    scratch_enter();
+    make_model("model", NULL);
+    const char *mkdir_argv[] = { "/bin/mkdir", "good", NULL };
+    const char *convert_argv[] = { child_env("INGOT"), "convert", "model", "-o", "good/out.ingot", NULL };
+    if (child_run(mkdir_argv, NULL)) return -1;
+    return child_run(convert_argv, NULL);
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    if (!WITH_SANITIZER) scratch_leave();
+    return 0;
+}
+
+static void write_old(const char *path)
+{
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    fputs("old", out);
+    fclose(out);
+}
+
+static bool is_old(const char *path)
+{
+    char text[8] = "";
+    FILE *in = fopen(path, "rb");
+    if (!in) return false;
+    size_t n = fread(text, 1, sizeof text, in);
+    fclose(in);
+    return n == 3 && !memcmp(text, "old", 3);
+}
+
+static void check_output(const struct command *c, int status, const char *label)
+{
+    char good[64];
+    snprintf(good, sizeof good, "good/%s", c->output);
+    if (status == 0 && !same_bytes(good, c->output)) fail_msg("%s: success, but the output is not complete", label);
+    if (status != 0 && access(c->output, F_OK) == 0 && !same_bytes(good, c->output) &&
+        !(c->replaces && is_old(c->output))) {
+        fail_msg("%s: the output is neither old nor complete", label);
+    }
+    if (status != 0 && c->replaces && access(c->output, F_OK)) fail_msg("%s: the old output is gone", label);
+    unlink(c->output);
+}
+
+/* Whether the n-th call of the family exists. */
+static bool run_with_failure(const struct command *c, const char *family, long n)
+{
+    char preload[4096], call[64], nth[64], label[128];
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s/tests/fault/fail_nth.so", child_env("INGOT_BUILD"));
+    snprintf(call, sizeof call, "FAIL_CALL=%s", family);
+    snprintf(nth, sizeof nth, "FAIL_NTH=%ld", n);
+    snprintf(label, sizeof label, "%s, %s call %ld", c->argv[1], family, n);
+    const char *env[] = { preload, call, nth, "FAIL_MARK=mark", NULL };
+
+    const char *argv[16];
+    memcpy(argv, c->argv, sizeof argv);
+    argv[0] = child_env("INGOT");
+    if (c->replaces) write_old(c->output);
+
+    int status = child_run(argv, env);
+    bool happened = unlink("mark") == 0;
+    if (status != 0 && status != EXIT_SYSTEM) fail_msg("%s: exit status %d: %s", label, status, child_stderr());
+    if (status != 0 && !happened) fail_msg("%s: fails without a failing call: %s", label, child_stderr());
+    if (status != 0 && !*child_stderr()) fail_msg("%s: fails without a word", label);
+    if (c->output) check_output(c, status, label);
+    const char *stray = unexpected_entry(".", entries_before);
+    if (stray) fail_msg("%s: left %s behind", label, stray);
+    return happened;
+}
+
+static void fail_each_call(const struct command *c)
+{
+    if (WITH_SANITIZER) skip();
+    bool all = getenv("SOAK") != NULL;
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+        for (long n = 1; run_with_failure(c, families[f], n);) n += all ? 1 : 1 + n / 24;
+    }
+}
+
+static void any_failure_of_convert_leaves_no_output(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "convert", "model", "-o", "out.ingot" }, .output = "out.ingot" });
+}
+
+static void any_failure_of_convert_keeps_the_old_output(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){
+        .argv = { "", "convert", "model", "-o", "out.ingot", "-f" }, .output = "out.ingot", .replaces = true });
+}
+
+static void any_failure_of_ls_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "ls", "good/out.ingot" } });
+}
+
+static void any_failure_of_params_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "params", "good/out.ingot" } });
+}
+
+static void any_failure_of_verify_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "verify", "good/out.ingot" } });
+}
+
+static void any_failure_of_run_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "run", "good/out.ingot", "-p", "abc", "-n", "3" } });
+}
+
+static void any_failure_of_eval_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "eval", "good/out.ingot", "--ids", "1,2,3", "--json" } });
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_failure_of_convert_leaves_no_output),
+        cmocka_unit_test(any_failure_of_convert_keeps_the_old_output),
+        cmocka_unit_test(any_failure_of_ls_is_clean),
+        cmocka_unit_test(any_failure_of_params_is_clean),
+        cmocka_unit_test(any_failure_of_verify_is_clean),
+        cmocka_unit_test(any_failure_of_run_is_clean),
+        cmocka_unit_test(any_failure_of_eval_is_clean),
+    };
+    return cmocka_run_group_tests(tests, enter, leave);
+}

@@ -1,0 +1,185 @@
+/*
+ * test_interrupt.c - conversions that are killed, interrupted, or race each other for one name.
+ *
+ * Under the output's name stands what was there before or a complete file, at any moment.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/fault/child.h"
+
+enum { EXIT_EXISTS = 5, EXIT_INTERRUPTED = 130 };
+
+static const char *const stray_free[] = { "model", "good.ingot", "out.ingot", "stderr", NULL };
+static int64_t whole_us; /* how long a whole conversion takes here and now */
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static pid_t start_conversion(const char *output, bool overwrite)
+{
+    const char *argv[] = { child_env("INGOT"), "convert", "model", "-o", output, overwrite ? "-f" : NULL, NULL };
+    return child_start(argv, NULL);
+}
+
+/* About 12 MB: long enough to be hit in the middle. */
+static int enter(void **state)
+{
+    (void)state;
+    const char *options[] = { "--n_layer", "4", "--n_embd", "256", NULL };
+    scratch_enter();
+    make_model("model", options);
+    int64_t start = now_us();
+    int status = child_wait(start_conversion("good.ingot", false));
+    whole_us = now_us() - start;
+    return status;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    scratch_leave();
+    return 0;
+}
+
+static void write_old(void)
+{
+    FILE *out = fopen("out.ingot", "wb");
+    assert_non_null(out);
+    fputs("old", out);
+    fclose(out);
+}
+
+static bool output_is_old(void)
+{
+    char text[8] = "";
+    FILE *in = fopen("out.ingot", "rb");
+    if (!in) return false;
+    size_t n = fread(text, 1, sizeof text, in);
+    fclose(in);
+    return n == 3 && !memcmp(text, "old", 3);
+}
+
+static void wait_us(int64_t us)
+{
+    struct timespec t = { us / 1000000, us % 1000000 * 1000 };
+    nanosleep(&t, NULL);
+}
+
+/* Moments are spread evenly over a little more than one whole conversion. */
+static int signal_at(int signal_number, int moment, int n_moments, bool overwrite)
+{
+    pid_t pid = start_conversion("out.ingot", overwrite);
+    wait_us(whole_us * moment * 5 / (n_moments * 4));
+    kill(pid, signal_number);
+    return child_wait(pid);
+}
+
+static int n_moments(void)
+{
+    return getenv("SOAK") ? 500 : 40;
+}
+
+static void assert_no_stray(void)
+{
+    const char *stray = unexpected_entry(".", stray_free);
+    if (stray) fail_msg("left %s behind", stray);
+}
+
+static void a_killed_conversion_leaves_nothing_or_a_complete_file(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_moments(); i++) {
+        int status = signal_at(SIGKILL, i, n_moments(), false);
+        assert_true(status == 0 || status == -SIGKILL);
+        bool exists = access("out.ingot", F_OK) == 0;
+        if (exists) assert_true(same_bytes("out.ingot", "good.ingot"));
+        if (status == 0) assert_true(exists);
+        unlink("out.ingot");
+    }
+}
+
+static void a_killed_conversion_leaves_the_old_file_or_a_complete_one(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_moments(); i++) {
+        write_old();
+        int status = signal_at(SIGKILL, i, n_moments(), true);
+        assert_true(status == 0 || status == -SIGKILL);
+        bool complete = same_bytes("out.ingot", "good.ingot");
+        assert_true(complete || output_is_old());
+        if (status == 0) assert_true(complete);
+        unlink("out.ingot");
+    }
+}
+
+/* Before main() has installed its handler the signal ends the process as any other's. */
+static void an_interrupted_conversion_cleans_up_and_says_130(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_moments(); i++) {
+        write_old();
+        int status = signal_at(SIGINT, i, n_moments(), true);
+        if (status != 0 && status != EXIT_INTERRUPTED && status != -SIGINT) fail_msg("exit status %d", status);
+        if (status == 0) assert_true(same_bytes("out.ingot", "good.ingot"));
+        if (status != 0) assert_true(output_is_old() || same_bytes("out.ingot", "good.ingot"));
+        assert_no_stray();
+        unlink("out.ingot");
+    }
+}
+
+static void two_conversions_to_one_name_give_one_whole_file(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_moments() / 8; i++) {
+        pid_t a = start_conversion("out.ingot", false), b = start_conversion("out.ingot", false);
+        int status_a = child_wait(a), status_b = child_wait(b);
+        assert_true(status_a == 0 || status_a == EXIT_EXISTS);
+        assert_true(status_b == 0 || status_b == EXIT_EXISTS);
+        assert_int_equal((status_a == 0) + (status_b == 0), 1);
+        assert_true(same_bytes("out.ingot", "good.ingot"));
+        assert_no_stray();
+        unlink("out.ingot");
+    }
+}
+
+static void two_replacing_conversions_both_succeed_and_do_not_mix(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_moments() / 8; i++) {
+        write_old();
+        pid_t a = start_conversion("out.ingot", true), b = start_conversion("out.ingot", true);
+        assert_int_equal(child_wait(a), 0);
+        assert_int_equal(child_wait(b), 0);
+        assert_true(same_bytes("out.ingot", "good.ingot"));
+        assert_no_stray();
+        unlink("out.ingot");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_killed_conversion_leaves_nothing_or_a_complete_file),
+        cmocka_unit_test(a_killed_conversion_leaves_the_old_file_or_a_complete_one),
+        cmocka_unit_test(an_interrupted_conversion_cleans_up_and_says_130),
+        cmocka_unit_test(two_conversions_to_one_name_give_one_whole_file),
+        cmocka_unit_test(two_replacing_conversions_both_succeed_and_do_not_mix),
+    };
+    return cmocka_run_group_tests(tests, enter, leave);
+}
