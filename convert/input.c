@@ -1,0 +1,84 @@
+/* input.c - opening input files. The descriptor outlives the opening because a mapping cannot be asked for its file. */
+#include "convert/input.h"
+
+#include "convert/array.h"
+#include "format/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+char *path_join(const char *directory, const char *name)
+{
+    size_t n = strlen(directory);
+    char *path = malloc(n + 1 + strlen(name) + 1);
+    if (!path) return NULL;
+    memcpy(path, directory, n);
+    if (n > 0 && directory[n - 1] != '/') path[n++] = '/';
+    memcpy(path + n, name, strlen(name) + 1);
+    return path;
+}
+
+bool path_exists(const char *directory, const char *name)
+{
+    struct stat st;
+    char *path = path_join(directory, name);
+    bool exists = path && stat(path, &st) == 0;
+    free(path);
+    return exists;
+}
+
+/* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it can be refused. */
+static enum ingot_status open_and_map(struct input *in, const char *advice, struct ingot_error *err)
+{
+    in->fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (in->fd < 0 && errno == ENOENT)
+        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, in->path, advice, "there is no such file");
+    if (in->fd < 0) return ingot_fail_errno(err, in->path, "open");
+    if (fstat(in->fd, &in->at_open) != 0) return ingot_fail_errno(err, in->path, "look at");
+    return map_open_fd(in->fd, in->path, INGOT_OPEN_MAP, &in->map, err);
+}
+
+enum ingot_status input_open(const char *directory, const char *name, const char *advice, struct input **out,
+                             struct ingot_error *err)
+{
+    *out = NULL;
+    struct input *in = calloc(1, sizeof *in);
+    if (!in) return fail_memory(err, name);
+    in->fd = -1;
+    in->path = path_join(directory, name);
+    enum ingot_status status = in->path ? open_and_map(in, advice, err) : fail_memory(err, name);
+    if (status != INGOT_OK) {
+        input_close(in);
+        return status;
+    }
+    const char *slash = strrchr(in->path, '/');
+    in->base = slash ? slash + 1 : in->path;
+    *out = in;
+    return INGOT_OK;
+}
+
+void input_close(struct input *in)
+{
+    if (!in) return;
+    map_close(&in->map);
+    if (in->fd >= 0) close(in->fd);
+    free(in->path);
+    free(in);
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+enum ingot_status input_check_unchanged(const struct input *in, struct ingot_error *err)
+{
+    struct stat now;
+    if (fstat(in->fd, &now) != 0) return ingot_fail_errno(err, in->path, "look at");
+    if (now.st_size == in->at_open.st_size && same_time(now.st_mtim, in->at_open.st_mtim)) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, in->path, "wait until whoever writes it is done",
+                      "the file changed while it was being read");
+}

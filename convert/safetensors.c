@@ -1,0 +1,295 @@
+/* safetensors.c - u64 length of a JSON header, the header, then the tensors' bytes.
+ *
+ * The header is walked member by member (json_walk.h): memory is proportional to the number of tensors, time to the
+ * length of the header. Spans are checked after sorting by offset, in one pass. */
+#include "convert/safetensors.h"
+
+#include "convert/array.h"
+#include "convert/json_walk.h"
+#include "format/bytes.h"
+#include "format/checked.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LENGTH_BYTES          8u
+/* A name's bytes may each be written as \uXXXX; a description has a dtype, 8 dimensions and 2 offsets. */
+#define MAX_KEY_BYTES         (6 * INGOT_MAX_NAME + 2)
+#define MAX_DESCRIPTION_BYTES 4096
+#define MAX_METADATA_BYTES    (1u << 20)
+#define ADVICE_COPY           "get another copy of the file"
+
+struct word {
+    const char *name;
+    uint32_t bits; /* of one element */
+    enum ingot_dtype dtype;
+};
+
+static const struct word dtypes[] = {
+    { "F32", 32, INGOT_F32 },
+    { "F16", 16, INGOT_F16 },
+    { "BF16", 16, INGOT_BF16 },
+    { "F64", 64, INGOT_F64 },
+    { "I8", 8, INGOT_I8 },
+    { "U8", 8, INGOT_U8 },
+    { "I32", 32, INGOT_I32 },
+    { "I64", 64, INGOT_I64 },
+    { "BOOL", 8, INGOT_DTYPE_NONE },
+    { "I16", 16, INGOT_DTYPE_NONE },
+    { "U16", 16, INGOT_DTYPE_NONE },
+    { "U32", 32, INGOT_DTYPE_NONE },
+    { "U64", 64, INGOT_DTYPE_NONE },
+    { "C64", 64, INGOT_DTYPE_NONE },
+    { "F8_E4M3", 8, INGOT_DTYPE_NONE },
+    { "F8_E5M2", 8, INGOT_DTYPE_NONE },
+    { "F8_E8M0", 8, INGOT_DTYPE_NONE },
+    { "F6_E2M3", 6, INGOT_DTYPE_NONE },
+    { "F6_E3M2", 6, INGOT_DTYPE_NONE },
+    { "F4", 4, INGOT_DTYPE_NONE },
+};
+
+struct parser {
+    const uint8_t *bytes;
+    uint64_t size, data_off; /* of the file; where the tensors' bytes begin */
+    const char *path, *base;
+    struct ingot_source_tensor *tensors;
+    size_t n, cap;
+};
+
+/* One member of the header while it is being read. */
+struct member {
+    struct json_text text; /* the description */
+    char shown[160];       /* the tensor's name, escaped */
+};
+
+__attribute__((format(printf, 5, 6))) static enum ingot_status bad_member(const struct parser *p,
+                                                                          const struct member *m,
+                                                                          enum ingot_status status,
+                                                                          struct ingot_error *err, const char *fmt, ...)
+{
+    char what[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    return ingot_fail(err, status, m->text.off, p->path, ADVICE_COPY, "tensor %s: %s", m->shown, what);
+}
+
+static const struct word *find_dtype(const char *name)
+{
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        if (strcmp(dtypes[i].name, name) == 0) return &dtypes[i];
+    return NULL;
+}
+
+/* A JSON integer that is not negative. */
+static bool get_count(const json_t *value, uint64_t *out)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return false;
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static enum ingot_status read_shape(const struct parser *p, const struct member *m, const json_t *shape,
+                                    struct ingot_source_tensor *t, struct ingot_error *err)
+{
+    if (!json_is_array(shape)) return bad_member(p, m, INGOT_E_SOURCE, err, "\"shape\" is not an array");
+    size_t rank = json_array_size(shape);
+    if (rank > INGOT_MAX_RANK)
+        return bad_member(p, m, INGOT_E_LIMIT, err, "%zu dimensions; the limit is %d", rank, INGOT_MAX_RANK);
+    t->rank = (uint32_t)rank;
+    for (size_t i = 0; i < rank; i++)
+        if (!get_count(json_array_get(shape, i), &t->shape[i]))
+            return bad_member(p, m, INGOT_E_SOURCE, err, "dimension %zu is not a count", i);
+    return INGOT_OK;
+}
+
+/* shape x bits must be the span's bytes. */
+static enum ingot_status check_size(const struct parser *p, const struct member *m, const struct word *word,
+                                    const struct ingot_source_tensor *t, struct ingot_error *err)
+{
+    uint64_t elems, bits;
+    if (!ingot_shape_elems(t->rank, t->shape, &elems) || !checked_mul(elems, word->bits, &bits))
+        return bad_member(p, m, INGOT_E_SHAPE, err, "the product of the shape overflows");
+    if (bits % 8 == 0 && bits / 8 == t->n_bytes) return INGOT_OK;
+    return bad_member(p, m, INGOT_E_SHAPE, err, "%s of this shape has %" PRIu64 " bits, but its span %" PRIu64 " bytes",
+                      word->name, bits, t->n_bytes);
+}
+
+static enum ingot_status read_span(const struct parser *p, const struct member *m, const json_t *offsets,
+                                   struct ingot_source_tensor *t, struct ingot_error *err)
+{
+    uint64_t begin, end, room = p->size - p->data_off;
+    if (json_array_size(offsets) != 2 || !get_count(json_array_get(offsets, 0), &begin) ||
+        !get_count(json_array_get(offsets, 1), &end))
+        return bad_member(p, m, INGOT_E_SOURCE, err, "\"data_offsets\" is not a pair of offsets");
+    if (begin > end)
+        return bad_member(p, m, INGOT_E_RANGE, err, "begins at %" PRIu64 ", after its end %" PRIu64, begin, end);
+    if (end > room)
+        return bad_member(p, m, INGOT_E_TRUNCATED, err, "ends at %" PRIu64 " of %" PRIu64 " bytes of data", end, room);
+    t->file_off = p->data_off + begin;
+    t->data = p->bytes + t->file_off;
+    t->n_bytes = end - begin;
+    return INGOT_OK;
+}
+
+static enum ingot_status read_description(const struct parser *p, const struct member *m, const json_t *d,
+                                          struct ingot_source_tensor *t, struct ingot_error *err)
+{
+    const char *dtype = json_string_value(json_object_get(d, "dtype"));
+    if (!json_is_object(d)) return bad_member(p, m, INGOT_E_SOURCE, err, "the description is not an object");
+    if (!dtype) return bad_member(p, m, INGOT_E_SOURCE, err, "\"dtype\" is not a string");
+    if (json_object_size(d) != 3)
+        return bad_member(p, m, INGOT_E_SOURCE, err, "expected dtype, shape and data_offsets, and nothing else");
+    const struct word *word = find_dtype(dtype);
+    char shown[64];
+    if (!word)
+        return bad_member(p, m, INGOT_E_UNSUPPORTED, err, "dtype %s is not known",
+                          ingot_escape(dtype, strlen(dtype), shown, sizeof shown));
+    t->dtype_name = word->name;
+    t->dtype = word->dtype;
+    enum ingot_status status = read_shape(p, m, json_object_get(d, "shape"), t, err);
+    if (status == INGOT_OK) status = read_span(p, m, json_object_get(d, "data_offsets"), t, err);
+    return status == INGOT_OK ? check_size(p, m, word, t, err) : status;
+}
+
+/* Decodes the name; jansson has refused NUL inside it. */
+static enum ingot_status read_name(struct parser *p, struct json_text key, struct member *m, char **out,
+                                   struct ingot_error *err)
+{
+    json_t *name = NULL;
+    enum ingot_status status = json_parse(key, p->path, MAX_KEY_BYTES, &name, err);
+    if (status != INGOT_OK) return status;
+    size_t n = json_string_length(name);
+    ingot_escape(json_string_value(name), n, m->shown, sizeof m->shown);
+    if (n > INGOT_MAX_NAME)
+        status = bad_member(p, m, INGOT_E_LIMIT, err, "a name of %zu bytes; the limit is %d", n, INGOT_MAX_NAME);
+    else if (!(*out = strdup(json_string_value(name))))
+        status = fail_memory(err, p->path);
+    json_decref(name);
+    return status;
+}
+
+static enum ingot_status add_tensor(struct parser *p, struct json_text key, struct json_text value,
+                                    struct ingot_error *err)
+{
+    struct member m = { .text = value };
+    struct ingot_source_tensor t = { .file = p->base };
+    char *name = NULL;
+    json_t *description = NULL;
+    struct ingot_source_tensor *grown = array_grow(p->tensors, &p->cap, p->n, sizeof *grown);
+    if (!grown) return fail_memory(err, p->path);
+    p->tensors = grown;
+    enum ingot_status status = read_name(p, key, &m, &name, err);
+    if (status == INGOT_OK && p->n >= INGOT_MAX_SECTIONS)
+        status = bad_member(p, &m, INGOT_E_LIMIT, err, "more than %u tensors", INGOT_MAX_SECTIONS);
+    if (status == INGOT_OK) status = json_parse(value, p->path, MAX_DESCRIPTION_BYTES, &description, err);
+    if (status == INGOT_OK) status = read_description(p, &m, description, &t, err);
+    json_decref(description);
+    if (status != INGOT_OK) {
+        free(name);
+        return status;
+    }
+    t.name = name;
+    p->tensors[p->n++] = t;
+    return INGOT_OK;
+}
+
+/* Free text about the file: it must be well-formed and is not used. */
+static enum ingot_status check_metadata(const struct parser *p, struct json_text value, struct ingot_error *err)
+{
+    json_t *metadata = NULL;
+    enum ingot_status status = json_parse(value, p->path, MAX_METADATA_BYTES, &metadata, err);
+    if (status == INGOT_OK && !json_is_object(metadata))
+        status = ingot_fail(err, INGOT_E_SOURCE, value.off, p->path, ADVICE_COPY, "__metadata__ is not an object");
+    json_decref(metadata);
+    return status;
+}
+
+/* Checks the length and hands out the header's text. */
+static enum ingot_status find_header(struct parser *p, struct json_text *out, struct ingot_error *err)
+{
+    if (p->size < LENGTH_BYTES)
+        return ingot_fail(err, INGOT_E_TRUNCATED, p->size, p->path, ADVICE_COPY,
+                          "%" PRIu64 " bytes; the length of the header alone takes 8", p->size);
+    uint64_t n = get_u64(p->bytes);
+    if (n > SAFETENSORS_MAX_HEADER)
+        return ingot_fail(err, INGOT_E_LIMIT, 0, p->path, "is it a safetensors file?",
+                          "a header of %" PRIu64 " bytes; the limit is %" PRIu64, n, SAFETENSORS_MAX_HEADER);
+    if (n > p->size - LENGTH_BYTES)
+        return ingot_fail(err, INGOT_E_TRUNCATED, 0, p->path, ADVICE_COPY,
+                          "a header of %" PRIu64 " bytes in a file of %" PRIu64, n, p->size);
+    p->data_off = LENGTH_BYTES + n;
+    *out = (struct json_text){ (const char *)p->bytes + LENGTH_BYTES, n, LENGTH_BYTES };
+    return INGOT_OK;
+}
+
+static enum ingot_status read_header(struct parser *p, struct json_text header, struct ingot_error *err)
+{
+    struct json_walk walk = json_walk_begin(header, p->path);
+    struct json_text key, value;
+    bool more = true;
+    for (;;) {
+        enum ingot_status status = json_walk_next(&walk, &key, &value, &more, err);
+        if (status != INGOT_OK || !more) return status;
+        status = json_key_is(key, "__metadata__") ? check_metadata(p, value, err) : add_tensor(p, key, value, err);
+        if (status != INGOT_OK) return status;
+    }
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct ingot_source_tensor *x = a, *y = b;
+    if (x->file_off != y->file_off) return x->file_off < y->file_off ? -1 : 1;
+    if (x->n_bytes != y->n_bytes) return x->n_bytes < y->n_bytes ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* In order of offset: each tensor begins where the one before ended, the last ends with the file. */
+static enum ingot_status check_places(const struct parser *p, struct ingot_error *err)
+{
+    uint64_t at = p->data_off;
+    char shown[160];
+    for (size_t i = 0; i < p->n; i++) {
+        const struct ingot_source_tensor *t = &p->tensors[i];
+        ingot_escape(t->name, strlen(t->name), shown, sizeof shown);
+        if (t->file_off < at)
+            return ingot_fail(err, INGOT_E_OVERLAP, t->file_off, p->path, ADVICE_COPY,
+                              "tensor %s begins before the one in front of it ends at %" PRIu64, shown, at);
+        if (t->file_off > at)
+            return ingot_fail(err, INGOT_E_SOURCE, at, p->path, ADVICE_COPY,
+                              "%" PRIu64 " bytes in front of tensor %s belong to no tensor", t->file_off - at, shown);
+        at += t->n_bytes;
+    }
+    if (at == p->size) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_SOURCE, at, p->path, ADVICE_COPY,
+                      "%" PRIu64 " bytes behind the last tensor belong to no tensor", p->size - at);
+}
+
+enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
+                                    struct ingot_source_tensor **tensors, size_t *n, struct ingot_error *err)
+{
+    struct parser p = { .bytes = bytes, .size = size, .path = path, .base = base };
+    struct json_text header;
+    *tensors = NULL;
+    *n = 0;
+    enum ingot_status status = find_header(&p, &header, err);
+    if (status == INGOT_OK) status = read_header(&p, header, err);
+    if (status == INGOT_OK && p.n > 0) qsort(p.tensors, p.n, sizeof *p.tensors, by_place);
+    if (status == INGOT_OK) status = check_places(&p, err);
+    if (status != INGOT_OK) {
+        safetensors_free(p.tensors, p.n);
+        return status;
+    }
+    *tensors = p.tensors;
+    *n = p.n;
+    return INGOT_OK;
+}
+
+void safetensors_free(struct ingot_source_tensor *tensors, size_t n)
+{
+    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
+    free(tensors);
+}

@@ -1,0 +1,86 @@
+/* self_check.c - a missed transpose of a square matrix cannot be seen by its shape, only by its elements.
+ *
+ * The check shares nothing with the packing: the source is addressed by the shape that stands in its file, values are
+ * cast one by one, the result is read through the layout's inverse. */
+#include "convert/self_check.h"
+
+#include "format/bytes.h"
+#include "format/error.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Elements per tensor besides the corners. They are visited in steps of the golden ratio, which fill any range evenly
+ * and have no common period with rows or panels. */
+#define N_SPREAD    1024u
+#define GOLDEN_STEP UINT64_C(0x9E3779B97F4A7C15)
+
+static double source_element(const struct ingot_source_tensor *s, uint64_t index)
+{
+    const uint8_t *at = (const uint8_t *)s->data + index * ingot_dtype_size(s->dtype);
+    float f32;
+    double f64;
+    switch (s->dtype) {
+    case INGOT_F16:
+        return (double)ingot_f32_from_f16(get_u16(at));
+    case INGOT_BF16:
+        return (double)ingot_f32_from_bf16(get_u16(at));
+    case INGOT_F64:
+        memcpy(&f64, at, sizeof f64);
+        return f64;
+    default:
+        memcpy(&f32, at, sizeof f32);
+        return (double)f32;
+    }
+}
+
+static double cast(double value, enum ingot_dtype to)
+{
+    float f32 = ingot_f32_from_f64(value);
+    if (to == INGOT_F16) return (double)ingot_f32_from_f16(ingot_f16_from_f32(f32));
+    if (to == INGOT_BF16) return (double)ingot_f32_from_bf16(ingot_bf16_from_f32(f32));
+    return (double)f32;
+}
+
+/* Zeros are told apart; all NaN are one. */
+static bool same(double a, double b)
+{
+    return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+static enum ingot_status check_element(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,
+                                       uint64_t col, struct ingot_error *err)
+{
+    uint64_t index = t->transposed ? col * t->source.shape[1] + row : row * t->source.shape[t->rank - 1] + col;
+    double expected = cast(source_element(&t->source, index), t->dtype), found = ingot_element(section, row, col);
+    if (same(expected, found)) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_MODEL, INGOT_NO_OFFSET, t->name, "please report this: the converter is at fault",
+                      "self-check: element [%" PRIu64 ", %" PRIu64 "] was written as %.9g, expected %.9g", row, col,
+                      found, expected);
+}
+
+static enum ingot_status check_tensor(const struct plan_tensor *t, const struct ingot_file *file, uint64_t *n_checked,
+                                      struct ingot_error *err)
+{
+    struct ingot_section section;
+    uint64_t rows = t->view.n_rows, cols = t->view.n_cols, last = rows * cols - 1;
+    const uint64_t corners[] = { 0, cols - 1, last - (cols - 1), last };
+    if (!ingot_find(file, t->name, &section))
+        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, t->name, NULL, "self-check: was not written");
+    enum ingot_status status = INGOT_OK;
+    for (uint64_t i = 0; i < N_SPREAD + 4 && status == INGOT_OK; i++) {
+        uint64_t at = i < 4 ? corners[i] : i * GOLDEN_STEP % (last + 1);
+        status = check_element(t, &section, at / cols, at % cols, err);
+        ++*n_checked;
+    }
+    return status;
+}
+
+enum ingot_status self_check(const struct plan *plan, const struct ingot_file *file, uint64_t *n_checked,
+                             struct ingot_error *err)
+{
+    enum ingot_status status = INGOT_OK;
+    for (size_t i = 0; i < plan->n_tensors && status == INGOT_OK; i++)
+        status = check_tensor(&plan->tensors[i], file, n_checked, err);
+    return status;
+}

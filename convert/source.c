@@ -1,0 +1,180 @@
+/* source.c - which reader opens a path: a table, decided by content. A reader adds one line here. */
+#include "convert/source.h"
+
+#include "convert/array.h"
+#include "format/error.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In order of the cost and the certainty of their probes; the first that claims the path opens it. */
+static const struct source_reader *const readers[] = {
+    &source_safetensors,
+};
+
+enum ingot_status source_add_file(struct ingot_source *src, const char *name, const struct input **out,
+                                  struct ingot_error *err)
+{
+    struct input **files = array_grow(src->files, &src->cap_files, src->n_files, sizeof(struct input *));
+    if (!files) return fail_memory(err, src->path);
+    src->files = files;
+    struct input *in = NULL;
+    enum ingot_status status = input_open(src->directory, name, "complete the checkpoint", &in, err);
+    if (status != INGOT_OK) return status;
+    files[src->n_files++] = in;
+    *out = in;
+    return INGOT_OK;
+}
+
+enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot_source_tensor *tensor,
+                                    struct ingot_error *err)
+{
+    struct ingot_source_tensor *tensors =
+        array_grow(src->tensors, &src->cap_tensors, src->n_tensors, sizeof(struct ingot_source_tensor));
+    if (!tensors) {
+        free((void *)(uintptr_t)tensor->name);
+        return fail_memory(err, src->path);
+    }
+    src->tensors = tensors;
+    tensors[src->n_tensors++] = *tensor;
+    return INGOT_OK;
+}
+
+enum ingot_status source_check_unchanged(const struct ingot_source *src, struct ingot_error *err)
+{
+    for (size_t i = 0; i < src->n_files; i++) {
+        enum ingot_status status = input_check_unchanged(src->files[i], err);
+        if (status != INGOT_OK) return status;
+    }
+    return INGOT_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Two tensors of one name would make the choice between them an accident. */
+static enum ingot_status check_names_unique(const struct ingot_source *src, struct ingot_error *err)
+{
+    const char **names = malloc(src->n_tensors * sizeof(char *) + 1);
+    if (!names) return fail_memory(err, src->path);
+    for (size_t i = 0; i < src->n_tensors; i++) names[i] = src->tensors[i].name;
+    qsort(names, src->n_tensors, sizeof *names, by_name);
+    enum ingot_status status = INGOT_OK;
+    for (size_t i = 1; i < src->n_tensors && status == INGOT_OK; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, names[i], "get another copy",
+                                "two tensors of the checkpoint have this name");
+    free(names);
+    return status;
+}
+
+/* A pipe is not opened here: only regular files have a head to read. */
+static enum ingot_status look_at(const char *path, struct source_candidate *out, struct ingot_error *err)
+{
+    struct stat st;
+    *out = (struct source_candidate){ .path = path };
+    if (stat(path, &st) != 0) return ingot_fail_errno(err, path, "open");
+    out->is_directory = S_ISDIR(st.st_mode);
+    if (out->is_directory) return INGOT_OK;
+    if (!S_ISREG(st.st_mode))
+        return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, path, "copy it to a regular file first",
+                          "expected a directory or a regular file");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return ingot_fail_errno(err, path, "open");
+    ssize_t got = pread(fd, out->head, sizeof out->head, 0);
+    enum ingot_status status = got < 0 ? ingot_fail_errno(err, path, "read") : INGOT_OK;
+    close(fd);
+    out->head_bytes = got < 0 ? 0 : (size_t)got;
+    out->file_bytes = (uint64_t)st.st_size;
+    return status;
+}
+
+static enum ingot_status find_reader(const char *path, const struct source_reader **out, bool *is_directory,
+                                     struct ingot_error *err)
+{
+    struct source_candidate candidate;
+    enum ingot_status status = look_at(path, &candidate, err);
+    if (status != INGOT_OK) return status;
+    *is_directory = candidate.is_directory;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (readers[i]->probe(&candidate)) {
+            *out = readers[i];
+            return INGOT_OK;
+        }
+    if (candidate.is_directory)
+        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path,
+                          "give a Hugging Face directory: model.safetensors (or its index), config.json, tokenizer",
+                          "the directory holds no checkpoint that is known");
+    return ingot_fail(err, INGOT_E_UNSUPPORTED, 0, path, "formats that can be read: safetensors",
+                      "the content is no checkpoint format that is known");
+}
+
+/* Splits path into the directory and the name in it. */
+static bool set_path(struct ingot_source *src, const char *path, bool is_directory)
+{
+    src->path = strdup(path);
+    if (!src->path) return false;
+    const char *slash = strrchr(src->path, '/');
+    if (!is_directory) src->base = slash ? slash + 1 : src->path;
+    if (is_directory)
+        src->directory = strdup(path);
+    else if (slash)
+        src->directory = strndup(path, slash == src->path ? 1 : (size_t)(slash - src->path));
+    else
+        src->directory = strdup(".");
+    return src->directory != NULL;
+}
+
+enum ingot_status ingot_source_open(const char *path, struct ingot_source **out, struct ingot_error *err)
+{
+    *out = NULL;
+    bool is_directory = false;
+    struct ingot_source *src = calloc(1, sizeof *src);
+    if (!src) return fail_memory(err, path);
+    enum ingot_status status = find_reader(path, &src->reader, &is_directory, err);
+    if (status == INGOT_OK && !set_path(src, path, is_directory)) status = fail_memory(err, path);
+    if (status == INGOT_OK) status = src->reader->open(src, err);
+    if (status == INGOT_OK) status = check_names_unique(src, err);
+    if (status != INGOT_OK) {
+        ingot_source_close(src);
+        return status;
+    }
+    *out = src;
+    return INGOT_OK;
+}
+
+void ingot_source_close(struct ingot_source *src)
+{
+    if (!src) return;
+    for (size_t i = 0; i < src->n_tensors; i++) free((void *)(uintptr_t)src->tensors[i].name);
+    for (size_t i = 0; i < src->n_files; i++) input_close(src->files[i]);
+    free(src->tensors);
+    free(src->files);
+    free(src->directory);
+    free(src->path);
+    free(src);
+}
+
+const char *ingot_source_format(const struct ingot_source *src)
+{
+    return src->reader->format;
+}
+
+const char *ingot_source_path(const struct ingot_source *src)
+{
+    return src->path;
+}
+
+size_t ingot_source_count(const struct ingot_source *src)
+{
+    return src->n_tensors;
+}
+
+struct ingot_source_tensor ingot_source_at(const struct ingot_source *src, size_t i)
+{
+    return src->tensors[i];
+}
