@@ -60,11 +60,12 @@ $(BUILD)/flags: force
 
 # ---- tests: each tests/*/test_NAME.c is a cmocka program; the files beside them are shared by all
 TEST_SRC  := $(wildcard tests/*/test_*.c)
-TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c))
+TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c tests/conformance/*.c)) \
+    spec/decoder/xxh3.c
 FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(BUILD)/tests/soak/corruption
 BATS      := $(wildcard tests/*/*.bats)
-TOOLS     := $(BUILD)/tests/tools/random_checkpoint $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder
+TOOLS     := $(BUILD)/tests/tools/random_checkpoint $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder/decoder
 ALL_LIBS  := $(BUILD)/libinspect.a $(LIBS)
 
 $(BUILD)/libtests.a: $(call obj,$(TEST_HELP))
@@ -75,7 +76,7 @@ $(BUILD)/tests/fault/fail_nth.so: tests/fault/fail_nth.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out $(SANITIZE),$(CFLAGS_ALL)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
 # The independent reader of spec/: nothing of ours, nothing but libc.
-$(BUILD)/spec/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
+$(BUILD)/spec/decoder/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
 
