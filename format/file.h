@@ -28,7 +28,7 @@ static inline const uint8_t *file_record(const struct ingot_file *file, uint32_t
 }
 
 /* A section's place in the file. Places are ordered by offset, then empty before full, then an alias after its target;
- * record numbers make the order total [F-37]. */
+ * record numbers make the order total [F-65]. */
 struct place {
     uint64_t off, bytes;
     uint32_t base; /* record number of the tensor that owns the bytes */

@@ -42,18 +42,19 @@ static uint64_t field_at(uint64_t at, uint32_t off)
 static enum ingot_status check_counts(const struct ingot_hparams *hp, uint64_t at, const char *subject,
                                       struct ingot_error *err)
 {
-    for (size_t i = 0; i < N_COUNTS; i++) { /* [F-51] */
+    for (size_t i = 0; i < N_COUNTS; i++) {
         uint32_t value = count_of(hp, i);
         uint64_t off = field_at(at, counts[i].disk_off);
-        if (value == 0) return ingot_fail(err, INGOT_E_MODEL, off, subject, NULL, "%s is 0", counts[i].name);
-        if (value > counts[i].limit)
+        if (value == 0) /* [F-51] */
+            return ingot_fail(err, INGOT_E_MODEL, off, subject, NULL, "%s is 0", counts[i].name);
+        if (value > counts[i].limit) /* [F-52] */
             return ingot_fail(err, INGOT_E_LIMIT, off, subject, NULL, "%s is %u, the limit is %u", counts[i].name,
                               value, counts[i].limit);
     }
-    if (hp->n_embd % hp->n_head != 0) /* [F-52] */
+    if (hp->n_embd % hp->n_head != 0) /* [F-53] */
         return ingot_fail(err, INGOT_E_MODEL, field_at(at, MODEL_N_HEAD_OFF), subject, NULL,
                           "n_head %u does not divide n_embd %u", hp->n_head, hp->n_embd);
-    if (hp->n_vocab > hp->n_vocab_stored) /* [F-53] */
+    if (hp->n_vocab > hp->n_vocab_stored) /* [F-54] */
         return ingot_fail(err, INGOT_E_MODEL, field_at(at, MODEL_N_VOCAB_OFF), subject, NULL,
                           "n_vocab %u is more than the %u rows that are stored", hp->n_vocab, hp->n_vocab_stored);
     return INGOT_OK;
@@ -64,13 +65,13 @@ static enum ingot_status check_at(const struct ingot_hparams *hp, uint64_t at, c
 {
     enum ingot_status status = check_counts(hp, at, subject, err);
     if (status != INGOT_OK) return status;
-    if (hp->activation != INGOT_GELU_TANH && hp->activation != INGOT_GELU_ERF) /* [F-54] */
+    if (hp->activation != INGOT_GELU_TANH && hp->activation != INGOT_GELU_ERF) /* [F-55] */
         return ingot_fail(err, INGOT_E_MODEL, field_at(at, MODEL_ACTIVATION_OFF), subject, NULL,
                           "unknown activation %u, expected 1 (tanh) or 2 (erf)", (unsigned)hp->activation);
-    if (hp->attention_flags & ~ATTENTION_FLAGS_KNOWN) /* [F-54] */
+    if (hp->attention_flags & ~ATTENTION_FLAGS_KNOWN) /* [F-56] */
         return ingot_fail(err, INGOT_E_MODEL, field_at(at, MODEL_ATTENTION_OFF), subject, NULL,
                           "unknown attention flags 0x%x", hp->attention_flags);
-    if (!isfinite(hp->layer_norm_epsilon) || hp->layer_norm_epsilon <= 0) /* [F-55] */
+    if (!isfinite(hp->layer_norm_epsilon) || hp->layer_norm_epsilon <= 0) /* [F-57] */
         return ingot_fail(err, INGOT_E_MODEL, field_at(at, MODEL_EPSILON_OFF), subject, NULL,
                           "layer_norm_epsilon is %g, expected a finite number above 0", (double)hp->layer_norm_epsilon);
     return INGOT_OK;
@@ -112,11 +113,11 @@ enum ingot_status ingot_hparams_read(const struct ingot_file *file, struct ingot
                           "the file has no section " INGOT_NAME_MODEL ": its hyper-parameters are unknown");
     const uint8_t *bytes = model.data;
     uint32_t arch = get_u32(bytes + MODEL_ARCH_OFF);
-    if (arch != MODEL_ARCH_GPT2) /* [F-56] */
+    if (arch != MODEL_ARCH_GPT2) /* [F-50] */
         return ingot_fail(err, INGOT_E_UNSUPPORTED, model.data_off + MODEL_ARCH_OFF, path, "use a newer ingot",
                           "unknown architecture %u, expected 1 (gpt2)", arch);
-    for (uint32_t i = MODEL_END; i < INGOT_HPARAMS_BYTES; i++) /* [F-10] */
-        if (bytes[i] != 0)
+    for (uint32_t i = MODEL_END; i < INGOT_HPARAMS_BYTES; i++)
+        if (bytes[i] != 0) /* [F-58] */
             return ingot_fail(err, INGOT_E_RESERVED, model.data_off + i, path, NULL,
                               "reserved bytes of " INGOT_NAME_MODEL " are not zero");
     struct ingot_hparams hp = decode(bytes);

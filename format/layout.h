@@ -16,7 +16,7 @@ static inline uint64_t panel_bytes(enum ingot_dtype dtype, uint64_t n_in)
     return panel_inputs(dtype, n_in) * INGOT_PANEL_LANES * ingot_dtype_size(dtype);
 }
 
-/* The alignment that a section's offset must have [F-35]: matrices and the vocabulary the file's, all else a cache
+/* The alignment that a section's offset must have [F-60]: matrices and the vocabulary the file's, all else a cache
  * line. An empty section has no byte to align. */
 static inline uint64_t section_align(enum ingot_kind kind, uint32_t rank, uint64_t raw_bytes, uint64_t file_align)
 {

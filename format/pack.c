@@ -1,0 +1,292 @@
+/* pack.c - any range of a section's bytes from a strided view of its source, without the rest: what makes a chunk a
+ * unit of parallel work. Padding is written as zero.
+ *
+ * Everything goes through tiles of at most 16 x 16 elements: loaded along the source's contiguous direction, widened to
+ * f32 if there is a cast, transposed if need be, narrowed, and stored along the target's. */
+#include "format/bytes.h"
+#include "format/cast.h"
+#include "format/layout.h"
+
+#define TILE        16u /* inputs of a tile; its other side is the lanes of a panel */
+#define TILE_ELEMS  (TILE * INGOT_PANEL_LANES)
+/* Neighbouring panels that are packed side by side from an [in, out] source: 16 panels use 1 KiB of a source row at
+ * once instead of one cache line per page. */
+#define PANEL_GROUP 16u
+
+static_assert(TILE == INGOT_PANEL_LANES, "tiles are square, so that they can be transposed");
+
+struct packer {
+    const struct ingot_view *view;
+    const struct casts *casts;
+    enum ingot_dtype to;
+    bool copies;      /* no cast: bits are moved */
+    size_t from_size; /* of an element of the view */
+    size_t to_size;
+    size_t mid_size; /* of an element in a tile: from_size when copying, else f32's */
+    struct ingot_cast_stats stats;
+};
+
+static const uint8_t *source_at(const struct packer *p, uint64_t row, uint64_t col)
+{
+    const struct ingot_view *v = p->view;
+    return (const uint8_t *)v->data + (row * v->row_stride + col * v->col_stride) * p->from_size;
+}
+
+/* n elements, `stride` elements apart, side by side. */
+static void gather(const uint8_t *from, uint64_t stride, size_t size, size_t n, uint8_t *to)
+{
+    if (stride == 1) {
+        memcpy(to, from, n * size);
+        return;
+    }
+    uint64_t step = stride * size;
+    switch (size) { /* moves of a constant size */
+    case 1:
+        for (size_t i = 0; i < n; i++) to[i] = from[i * step];
+        break;
+    case 2:
+        for (size_t i = 0; i < n; i++) memcpy(to + 2 * i, from + i * step, 2);
+        break;
+    case 4:
+        for (size_t i = 0; i < n; i++) memcpy(to + 4 * i, from + i * step, 4);
+        break;
+    default:
+        for (size_t i = 0; i < n; i++) memcpy(to + 8 * i, from + i * step, 8);
+        break;
+    }
+}
+
+/* Contiguous elements of the view's dtype become a tile's: bits when copying, f32 otherwise. */
+static void widen(struct packer *p, const void *from, void *to, size_t n)
+{
+    bool narrows_twice = p->to == INGOT_F16 || p->to == INGOT_BF16;
+    struct ingot_cast_stats ignored = { 0 };
+    struct ingot_cast_stats *stats = narrows_twice ? &ignored : &p->stats; /* else the narrowing counts */
+    switch (p->copies ? INGOT_DTYPE_NONE : p->view->dtype) {
+    case INGOT_F16:
+        p->casts->f32_from_f16(from, to, n, stats);
+        break;
+    case INGOT_BF16:
+        p->casts->f32_from_bf16(from, to, n, stats);
+        break;
+    case INGOT_F64:
+        if (narrows_twice)
+            p->casts->f32_from_f64_odd(from, to, n);
+        else
+            p->casts->f32_from_f64(from, to, n, stats);
+        break;
+    default:
+        memcpy(to, from, n * p->mid_size);
+        break;
+    }
+}
+
+/* A tile's elements become the target's. */
+static void narrow(struct packer *p, const void *from, void *to, size_t n)
+{
+    if (p->copies || p->to == INGOT_F32) {
+        memcpy(to, from, n * p->to_size);
+    } else if (p->to == INGOT_F16) {
+        p->casts->f16_from_f32(from, to, n, &p->stats);
+    } else if (p->to == INGOT_BF16) {
+        p->casts->bf16_from_f32(from, to, n, &p->stats);
+    } else { /* f64 */
+        for (size_t i = 0; i < n; i++) {
+            float value;
+            memcpy(&value, (const uint8_t *)from + 4 * i, sizeof value);
+            memcpy((uint8_t *)to + 8 * i, &(double){ value }, sizeof(double));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------- rows */
+
+/* n elements of one source row (or of a contiguous matrix). */
+static void pack_run(struct packer *p, const uint8_t *from, uint64_t stride, uint64_t n, uint8_t *to)
+{
+    uint8_t raw[TILE_ELEMS * 8], mid[TILE_ELEMS * 8];
+    if (p->copies) {
+        gather(from, stride, p->from_size, n, to);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i += TILE_ELEMS) {
+        size_t step = n - i < TILE_ELEMS ? (size_t)(n - i) : TILE_ELEMS;
+        const uint8_t *at = from + i * stride * p->from_size;
+        if (stride != 1) gather(at, stride, p->from_size, step, raw);
+        widen(p, stride != 1 ? raw : at, mid, step);
+        narrow(p, mid, to + i * p->to_size, step);
+    }
+}
+
+static void pack_rows(struct packer *p, uint64_t off, uint8_t *dst, uint64_t n)
+{
+    const struct ingot_view *v = p->view;
+    uint64_t left = n / p->to_size;
+    uint64_t at = off / p->to_size;
+    bool contiguous = v->col_stride == 1 && (v->row_stride == v->n_cols || v->n_rows == 1);
+    uint64_t row_elems = contiguous ? v->n_rows * v->n_cols : v->n_cols;
+    while (left > 0) {
+        uint64_t row = at / row_elems, col = at % row_elems;
+        uint64_t run = row_elems - col < left ? row_elems - col : left;
+        pack_run(p, source_at(p, row, col), v->col_stride, run, dst);
+        dst += run * p->to_size;
+        at += run;
+        left -= run;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ panels */
+
+static void transpose(const struct packer *p, const uint8_t *from, uint8_t *to)
+{
+    if (p->mid_size == 4) {
+        p->casts->transpose32(from, to);
+        return;
+    }
+    for (size_t r = 0; r < TILE; r++)
+        for (size_t c = 0; c < TILE; c++) memcpy(to + 2 * (TILE * c + r), from + 2 * (TILE * r + c), 2);
+}
+
+/* tile[k][lane] for inputs k0 .. k0 + n_k - 1 and the lanes of a panel; zero where there is no source. */
+static void load_tile(struct packer *p, uint64_t panel, uint64_t k0, uint64_t n_k, uint8_t *tile)
+{
+    const struct ingot_view *v = p->view;
+    uint8_t raw[TILE * 8], rows[TILE_ELEMS * 4];
+    uint64_t row = panel * INGOT_PANEL_LANES;
+    uint64_t lanes = v->n_rows - row < INGOT_PANEL_LANES ? v->n_rows - row : INGOT_PANEL_LANES;
+    uint64_t inputs = v->n_cols - k0 < n_k ? v->n_cols - k0 : n_k;
+    bool by_row = v->col_stride == 1; /* the source is contiguous along the inputs */
+    uint8_t *to = by_row ? rows : tile;
+    if (lanes < INGOT_PANEL_LANES || inputs < TILE) memset(to, 0, TILE_ELEMS * p->mid_size);
+    for (uint64_t i = 0; i < (by_row ? lanes : inputs); i++) {
+        const uint8_t *from = by_row ? source_at(p, row + i, k0) : source_at(p, row, k0 + i);
+        uint64_t stride = by_row ? 1 : v->row_stride, n = by_row ? inputs : lanes;
+        if (stride != 1) {
+            gather(from, stride, p->from_size, n, raw);
+            from = raw;
+        }
+        widen(p, from, to + i * TILE * p->mid_size, n);
+    }
+    if (by_row) transpose(p, rows, tile);
+}
+
+/* bf16: the two inputs of a pair lie side by side in each lane. */
+static void interleave_pairs(const uint8_t *tile, uint64_t n_k, uint8_t *dst)
+{
+    for (uint64_t k = 0; k < n_k; k++)
+        for (size_t lane = 0; lane < INGOT_PANEL_LANES; lane++)
+            memcpy(dst + 2 * ((k / 2 * INGOT_PANEL_LANES + lane) * 2 + k % 2),
+                   tile + 2 * (k * INGOT_PANEL_LANES + lane), 2);
+}
+
+static void pack_tile(struct packer *p, uint64_t panel, uint64_t k0, uint64_t n_k, uint8_t *dst)
+{
+    uint8_t tile[TILE_ELEMS * 4], halves[TILE_ELEMS * 2];
+    load_tile(p, panel, k0, n_k, tile);
+    size_t n = n_k * INGOT_PANEL_LANES;
+    if (p->to != INGOT_BF16) {
+        narrow(p, tile, dst, n);
+        return;
+    }
+    if (!p->copies) narrow(p, tile, halves, n);
+    interleave_pairs(p->copies ? tile : halves, n_k, dst);
+}
+
+/* Inputs k0 .. k1 - 1 of n panels; dst is where the first of them goes, panels are panel_stride bytes apart. */
+static void pack_panels(struct packer *p, uint64_t panel, uint64_t n, uint64_t k0, uint64_t k1, uint8_t *dst,
+                        uint64_t panel_stride)
+{
+    uint64_t group = p->view->col_stride == 1 ? 1 : PANEL_GROUP;
+    for (uint64_t first = 0; first < n; first += group) {
+        uint64_t last = n - first < group ? n : first + group;
+        for (uint64_t k = k0; k < k1; k += TILE) {
+            uint64_t n_k = k1 - k < TILE ? k1 - k : TILE;
+            uint64_t at = (k - k0) * INGOT_PANEL_LANES * p->to_size;
+            for (uint64_t i = first; i < last; i++) pack_tile(p, panel + i, k, n_k, dst + i * panel_stride + at);
+        }
+    }
+}
+
+/* A range is the end of one panel, whole panels, and the beginning of another; each may be absent. */
+static void pack_panel16(struct packer *p, uint64_t off, uint8_t *dst, uint64_t n)
+{
+    uint64_t stride = panel_bytes(p->to, p->view->n_cols);
+    uint64_t input_bytes = INGOT_PANEL_LANES * p->to_size;
+    while (n > 0) {
+        uint64_t panel = off / stride, inside = off % stride;
+        uint64_t whole = inside == 0 ? n / stride : 0;
+        uint64_t part = stride - inside < n ? stride - inside : n;
+        uint64_t done = whole ? whole * stride : part;
+        uint64_t k0 = inside / input_bytes, k1 = whole ? stride / input_bytes : (inside + part) / input_bytes;
+        pack_panels(p, panel, whole ? whole : 1, k0, k1, dst, stride);
+        off += done;
+        dst += done;
+        n -= done;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------ public */
+
+void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
+                size_t n, struct ingot_cast_stats *stats)
+{
+    struct packer p = {
+        .view = view,
+        .casts = casts_select(),
+        .to = to,
+        .copies = view->dtype == to,
+        .from_size = ingot_dtype_size(view->dtype),
+        .to_size = ingot_dtype_size(to),
+    };
+    p.mid_size = p.copies ? p.from_size : sizeof(float);
+    if (layout == INGOT_PANEL16)
+        pack_panel16(&p, off, dst, n);
+    else
+        pack_rows(&p, off, dst, n);
+    if (!stats) return;
+    stats->n_overflow += p.stats.n_overflow;
+    stats->n_underflow += p.stats.n_underflow;
+    stats->n_nan += p.stats.n_nan;
+}
+
+/* Where element (row, col) of a section stands, in elements. */
+static uint64_t element_index(const struct ingot_section *s, uint64_t row, uint64_t col)
+{
+    uint64_t n_cols = s->shape[s->rank - 1];
+    if (s->layout == INGOT_ROWS) return row * n_cols + col;
+    uint64_t panel = row / INGOT_PANEL_LANES, lane = row % INGOT_PANEL_LANES;
+    uint64_t inputs = panel_inputs(s->dtype, n_cols);
+    if (s->dtype != INGOT_BF16) return (panel * inputs + col) * INGOT_PANEL_LANES + lane;
+    return ((panel * (inputs / 2) + col / 2) * INGOT_PANEL_LANES + lane) * 2 + col % 2;
+}
+
+double ingot_element(const struct ingot_section *section, uint64_t row, uint64_t col)
+{
+    size_t size = ingot_dtype_size(section->dtype);
+    const uint8_t *at = (const uint8_t *)section->data + element_index(section, row, col) * size;
+    float f32;
+    double f64;
+    switch (section->dtype) {
+    case INGOT_F32:
+        memcpy(&f32, at, sizeof f32);
+        return (double)f32;
+    case INGOT_F16:
+        return (double)ingot_f32_from_f16(get_u16(at));
+    case INGOT_BF16:
+        return (double)ingot_f32_from_bf16(get_u16(at));
+    case INGOT_F64:
+        memcpy(&f64, at, sizeof f64);
+        return f64;
+    case INGOT_I8:
+        return (double)(int8_t)at[0];
+    case INGOT_U8:
+        return (double)at[0];
+    case INGOT_I32:
+        return (double)(int32_t)get_u32(at);
+    case INGOT_I64:
+        return (double)(int64_t)get_u64(at);
+    case INGOT_DTYPE_NONE:
+        break;
+    }
+    return 0;
+}
