@@ -118,6 +118,19 @@ enum ingot_status json_walk_next(struct json_walk *walk, struct json_text *key, 
     return INGOT_OK;
 }
 
+enum ingot_status json_walk_element(struct json_walk *walk, struct json_text *value, bool *more,
+                                    struct ingot_error *err)
+{
+    struct json_text *rest = &walk->rest;
+    if (!walk->started && !skip_char(rest, '[')) return malformed(walk, "[", err);
+    if (skip_char(rest, ']')) return walk_end(walk, more, err);
+    if (walk->started && !skip_char(rest, ',')) return malformed(walk, ", or ]", err);
+    walk->started = true;
+    if (!take_value(rest, value)) return malformed(walk, "a value", err);
+    *more = true;
+    return INGOT_OK;
+}
+
 enum ingot_status json_parse(struct json_text text, const char *file, size_t max_bytes, json_t **out,
                              struct ingot_error *err)
 {

@@ -29,6 +29,10 @@ struct json_walk json_walk_begin(struct json_text object, const char *file);
 enum ingot_status json_walk_next(struct json_walk *walk, struct json_text *key, struct json_text *value, bool *more,
                                  struct ingot_error *err);
 
+/* The same for an array, which must begin with '[': its next value. */
+enum ingot_status json_walk_element(struct json_walk *walk, struct json_text *value, bool *more,
+                                    struct ingot_error *err);
+
 /* Parses one key or value. LIMIT beyond max_bytes; SOURCE with the offset for bad JSON or a key given twice. */
 enum ingot_status json_parse(struct json_text text, const char *file, size_t max_bytes, json_t **out,
                              struct ingot_error *err);
