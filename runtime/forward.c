@@ -1,0 +1,232 @@
+/*
+ * forward.c - the GPT-2 forward pass, as spec/gpt2.md writes it down.
+ *
+ * All threads run forward() from end to end and meet at barriers. A matrix product is cut into chunks of panels, and
+ * who computes a chunk also finishes it (GELU, residual, cache), so that one barrier per product is enough. A batch of
+ * one row is decoding, a batch of many is prefill; the code is the same and so are the bits.
+ */
+#include "runtime/attention.h"
+#include "runtime/fpenv.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One matrix product on all threads: y = bias + W x for rows first .. of the batch, finished chunk by chunk. */
+struct product {
+    const struct batch *batch;
+    const struct linear *linear;
+    struct rows x; /* its row 0 belongs to row `first` of the batch */
+    uint32_t first, n_rows;
+    uint32_t layer;
+    float query_scale;
+};
+
+/* Outputs from .. from + 16 n_panels - 1 of the product; those at and beyond n_out are padding. */
+struct chunk {
+    uint32_t from, n, n_panels; /* n: without padding */
+    struct rows y;              /* [n_rows][16 n_panels] */
+};
+
+typedef void finish_fn(const struct product *product, const struct chunk *chunk);
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* -------------------------------------------------------------------------------------------------------- products */
+
+/* Enough chunks that threads end together, not so many that drawing them costs. */
+static uint32_t chunk_panels(uint32_t n_panels, uint32_t n_threads, uint32_t n_rows)
+{
+    const uint32_t most = n_rows == 1 ? CHUNK_PANELS / 2 : CHUNK_PANELS;
+    const uint32_t share = n_threads == 1 ? n_panels : n_panels / (2 * n_threads);
+    return share > most ? most : share > 0 ? share : 1;
+}
+
+static void set_bias(const struct linear *linear, const struct chunk *chunk, uint32_t n_rows)
+{
+    const size_t width = chunk->n_panels * LANES * sizeof(float);
+    for (uint32_t r = 0; r < n_rows; r++) {
+        float *y = row_of(&chunk->y, r);
+        memset(y, 0, width);
+        if (linear->bias) memcpy(y, linear->bias + chunk->from, chunk->n * sizeof *y);
+    }
+}
+
+static void multiply(const struct product *p, uint32_t thread, finish_fn *finish)
+{
+    struct ingot_session *s = p->batch->session;
+    const struct matrix *m = &p->linear->weight;
+    const uint32_t step = chunk_panels(m->n_panels, pool_size(s->pool), p->n_rows);
+    const uint32_t n_chunks = (m->n_panels + step - 1) / step;
+    uint32_t item;
+    while (pool_next(s->pool, n_chunks, &item)) {
+        const uint32_t panel = item * step;
+        struct chunk chunk = { .from = panel * (uint32_t)LANES, .y = s->scratch[thread].chunk };
+        chunk.n_panels = min_u32(step, m->n_panels - panel);
+        chunk.n = min_u32(chunk.n_panels * (uint32_t)LANES, m->n_out - chunk.from);
+        set_bias(p->linear, &chunk, p->n_rows);
+        m->panels(m->w + panel * m->panel_bytes, m->panel_bytes, chunk.n_panels, m->n_in, p->x.data, p->x.stride,
+                  p->n_rows, chunk.y.data, chunk.y.stride);
+        finish(p, &chunk);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------------- finishers */
+
+/* The part of a chunk that falls into [begin, begin + C): its first column in the chunk and its length. */
+static uint32_t overlap(const struct chunk *chunk, uint32_t begin, uint32_t width, uint32_t *column)
+{
+    const uint32_t from = chunk->from > begin ? chunk->from : begin;
+    const uint32_t to = min_u32(chunk->from + chunk->n, begin + width);
+    *column = from - chunk->from;
+    return to > from ? to - from : 0;
+}
+
+/* Outputs are queries, keys and values, C each. Queries are scaled here; keys and values go to the cache. */
+static void finish_attention_input(const struct product *p, const struct chunk *chunk)
+{
+    struct ingot_session *s = p->batch->session;
+    const uint32_t width = s->model->hp.n_embd;
+    uint32_t column, n = overlap(chunk, 0, width, &column);
+    for (uint32_t r = 0; n > 0 && r < p->n_rows; r++) {
+        float *to = row_of(&s->queries, r) + chunk->from + column;
+        memcpy(to, row_of(&chunk->y, r) + column, n * sizeof *to);
+        s->model->kernels->scale(to, p->query_scale, n);
+    }
+    n = overlap(chunk, width, width, &column);
+    if (n > 0)
+        attention_store_keys(s, p->layer, chunk->from + column - width, n, p->n_rows, chunk->y.data + column,
+                             chunk->y.stride);
+    n = overlap(chunk, 2 * width, width, &column);
+    if (n > 0)
+        attention_store_values(s, p->layer, chunk->from + column - 2 * width, n, p->n_rows, chunk->y.data + column,
+                               chunk->y.stride);
+}
+
+static void finish_residual(const struct product *p, const struct chunk *chunk)
+{
+    const struct ingot_session *s = p->batch->session;
+    for (uint32_t r = 0; r < p->n_rows; r++)
+        s->model->kernels->add(row_of(&s->x, p->first + r) + chunk->from, row_of(&chunk->y, r), chunk->n);
+}
+
+static void finish_gelu(const struct product *p, const struct chunk *chunk)
+{
+    const struct ingot_session *s = p->batch->session;
+    const struct kernels *k = s->model->kernels;
+    for (uint32_t r = 0; r < p->n_rows; r++) {
+        float *y = row_of(&chunk->y, r);
+        if (s->model->hp.activation == INGOT_GELU_TANH)
+            k->gelu_tanh(y, chunk->n);
+        else
+            k->gelu_erf(y, chunk->n);
+        memcpy(row_of(&s->inner, r) + chunk->from, y, chunk->n * sizeof *y);
+    }
+}
+
+static void finish_logits(const struct product *p, const struct chunk *chunk)
+{
+    const size_t n_vocab = p->batch->session->model->hp.n_vocab;
+    for (uint32_t r = 0; r < p->n_rows; r++)
+        memcpy(p->batch->logits + r * n_vocab + chunk->from, row_of(&chunk->y, r), chunk->n * sizeof(float));
+}
+
+/* ----------------------------------------------------------------------------------------------------------- phases */
+
+static void embed(const struct batch *b)
+{
+    struct ingot_session *s = b->session;
+    uint32_t r;
+    while (pool_next(s->pool, b->n_rows, &r)) model_embed(s->model, b->ids[r], s->position + r, row_of(&s->x, r));
+    pool_barrier(s->pool);
+}
+
+/* LayerNorm of rows first .. n_rows - 1. Few rows are cheaper to do on every thread than to wait for. */
+static struct rows normalise(const struct batch *b, const struct norm *norm, uint32_t first, uint32_t thread)
+{
+    struct ingot_session *s = b->session;
+    const struct ingot_hparams *hp = &s->model->hp;
+    const uint32_t n = b->n_rows - first;
+    const bool alone = n <= ROWS_NORM_SELF;
+    const struct rows out = alone ? s->scratch[thread].normed : s->normed;
+    for (uint32_t r = 0; alone ? r < n : pool_next(s->pool, n, &r); r++)
+        s->model->kernels->layer_norm(row_of(&s->x, first + r), norm->weight, norm->bias, hp->n_embd,
+                                      hp->layer_norm_epsilon, row_of(&out, r));
+    if (!alone) pool_barrier(s->pool);
+    return out;
+}
+
+static float query_scale(const struct ingot_session *s, uint32_t layer)
+{
+    const uint32_t flags = s->model->hp.attention_flags;
+    float scale = flags & INGOT_ATTN_SCALE ? 1.0f / sqrtf((float)s->head_size) : 1.0f;
+    if (flags & INGOT_ATTN_SCALE_BY_LAYER) scale /= (float)(layer + 1);
+    return scale;
+}
+
+/* x += c_proj(attention(ln_1(x))). Every row needs its key and value in the cache; rows before `first` end there. */
+static void attention_block(const struct batch *b, uint32_t layer, uint32_t first, uint32_t thread)
+{
+    struct ingot_session *s = b->session;
+    const struct layer *l = &s->model->layers[layer];
+    struct product input = { .batch = b, .linear = &l->c_attn, .n_rows = b->n_rows, .layer = layer };
+    input.x = normalise(b, &l->ln_1, 0, thread);
+    input.query_scale = query_scale(s, layer);
+    multiply(&input, thread, finish_attention_input);
+    pool_barrier(s->pool);
+    if (first == b->n_rows) return;
+
+    attention_mix(s, layer, first, b->n_rows, thread);
+    pool_barrier(s->pool);
+    struct product output = { .batch = b, .linear = &l->c_proj, .first = first, .n_rows = b->n_rows - first };
+    output.x = (struct rows){ row_of(&s->mixed, first), s->mixed.stride };
+    multiply(&output, thread, finish_residual);
+    pool_barrier(s->pool);
+}
+
+/* x += c_proj(gelu(c_fc(ln_2(x)))) */
+static void mlp_block(const struct batch *b, uint32_t layer, uint32_t first, uint32_t thread)
+{
+    struct ingot_session *s = b->session;
+    const struct layer *l = &s->model->layers[layer];
+    const uint32_t n = b->n_rows - first;
+    struct product up = { .batch = b, .linear = &l->mlp_fc, .n_rows = n };
+    up.x = normalise(b, &l->ln_2, first, thread);
+    multiply(&up, thread, finish_gelu);
+    pool_barrier(s->pool);
+    const struct product down = { .batch = b, .linear = &l->mlp_proj, .x = s->inner, .first = first, .n_rows = n };
+    multiply(&down, thread, finish_residual);
+    pool_barrier(s->pool);
+}
+
+static void head(const struct batch *b, uint32_t first, uint32_t thread)
+{
+    const struct linear linear = { .weight = b->session->model->head };
+    struct product product = { .batch = b, .linear = &linear, .n_rows = b->n_rows - first };
+    product.x = normalise(b, &b->session->model->ln_f, first, thread);
+    multiply(&product, thread, finish_logits);
+}
+
+/* The pool_fn. In the last layer only rows whose logits are wanted go on after their key and value are known. */
+static void forward(void *ctx, uint32_t thread)
+{
+    const struct batch *b = ctx;
+    const uint32_t n_layer = b->session->model->hp.n_layer, unwanted = b->n_rows - b->n_wanted;
+    embed(b);
+    for (uint32_t layer = 0; layer < n_layer; layer++) {
+        const uint32_t first = layer + 1 < n_layer ? 0 : unwanted;
+        attention_block(b, layer, first, thread);
+        if (first < b->n_rows) mlp_block(b, layer, first, thread);
+    }
+    if (b->n_wanted > 0) head(b, unwanted, thread);
+}
+
+void forward_batch(struct batch *batch)
+{
+    fenv_t caller;
+    fpenv_enter(&caller);
+    pool_run(batch->session->pool, forward, batch);
+    fpenv_leave(&caller);
+}

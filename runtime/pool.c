@@ -1,0 +1,205 @@
+/* pool.c - spin a little, then sleep: a start signal, a ticket counter and a barrier. */
+#include "runtime/pool.h"
+
+#include "runtime/fpenv.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SPINS 4000 /* pauses before sleeping: 40 to 150 microseconds, as the CPU counts a pause */
+
+/* A number that grows and can be waited for. Cache lines of their own: a ticket must not slow a barrier. */
+struct signal_line {
+    _Alignas(64) atomic_uint value;
+};
+
+struct pool {
+    struct signal_line start;   /* one step per pool_run() */
+    struct signal_line barrier; /* one step per completed barrier */
+    struct signal_line tickets;
+    struct signal_line arrived;
+    struct signal_line n_sleeping;
+    pthread_mutex_t lock; /* with `wake`: only for those who sleep */
+    pthread_cond_t wake;
+    pool_fn fn;
+    void *ctx;
+    atomic_bool stop;
+    uint32_t n_threads;
+    pthread_t *threads; /* n_threads - 1 workers */
+    struct pool_worker *workers;
+};
+
+struct pool_worker {
+    struct pool *pool;
+    uint32_t thread;
+};
+
+/* ------------------------------------------------------------------------------------------------------- waiting */
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool still(struct signal_line *line, unsigned old)
+{
+    return atomic_load(&line->value) == old;
+}
+
+/* Returns when line's value is no longer `old`. */
+static void wait_change(struct pool *pool, struct signal_line *line, unsigned old)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (!still(line, old)) return;
+        pause_cpu();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->n_sleeping.value, 1);
+    while (still(line, old)) pthread_cond_wait(&pool->wake, &pool->lock);
+    atomic_fetch_sub(&pool->n_sleeping.value, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Steps the line. A sleeper announces itself before it looks at the line, and we look for sleepers after stepping it,
+ * both sequentially consistent: at least one of the two sees the other. */
+static void step(struct pool *pool, struct signal_line *line)
+{
+    atomic_fetch_add(&line->value, 1);
+    if (atomic_load(&pool->n_sleeping.value) == 0) return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* ------------------------------------------------------------------------------------------------------- workers */
+
+static void *worker_main(void *arg)
+{
+    const struct pool_worker *worker = arg;
+    struct pool *pool = worker->pool;
+    fenv_t inherited;
+    fpenv_enter(&inherited);
+    for (unsigned run = 0;; run++) {
+        wait_change(pool, &pool->start, run);
+        if (atomic_load(&pool->stop)) return NULL;
+        pool->fn(pool->ctx, worker->thread);
+        pool_barrier(pool);
+    }
+}
+
+/* Signals are the program's business, so workers are born with all of them blocked. */
+static void start_workers(struct pool *pool, uint32_t n_threads)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (pool->n_threads < n_threads) {
+        uint32_t thread = pool->n_threads;
+        struct pool_worker *worker = &pool->workers[thread - 1];
+        *worker = (struct pool_worker){ pool, thread };
+        if (pthread_create(&pool->threads[thread - 1], NULL, worker_main, worker)) break;
+        pool->n_threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* -------------------------------------------------------------------------------------------------------- public */
+
+struct pool *pool_create(uint32_t n_threads)
+{
+    struct pool *pool = aligned_alloc(_Alignof(struct pool), sizeof *pool);
+    if (!pool) return NULL;
+    *pool = (struct pool){ .n_threads = 1 };
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    pool->threads = calloc(n_threads, sizeof *pool->threads);
+    pool->workers = calloc(n_threads, sizeof *pool->workers);
+    if (!pool->threads || !pool->workers) {
+        pool_close(pool);
+        return NULL;
+    }
+    start_workers(pool, n_threads);
+    return pool;
+}
+
+void pool_close(struct pool *pool)
+{
+    if (!pool) return;
+    atomic_store(&pool->stop, true);
+    step(pool, &pool->start);
+    for (uint32_t i = 1; i < pool->n_threads; i++) pthread_join(pool->threads[i - 1], NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->threads);
+    free(pool->workers);
+    free(pool);
+}
+
+uint32_t pool_size(const struct pool *pool)
+{
+    return pool->n_threads;
+}
+
+void pool_run(struct pool *pool, pool_fn fn, void *ctx)
+{
+    pool->fn = fn;
+    pool->ctx = ctx;
+    if (pool->n_threads > 1) step(pool, &pool->start);
+    fn(ctx, 0);
+    pool_barrier(pool);
+}
+
+bool pool_next(struct pool *pool, uint32_t n_items, uint32_t *item)
+{
+    *item = atomic_fetch_add_explicit(&pool->tickets.value, 1, memory_order_relaxed);
+    return *item < n_items;
+}
+
+void pool_barrier(struct pool *pool)
+{
+    unsigned round = atomic_load(&pool->barrier.value);
+    if (atomic_fetch_add(&pool->arrived.value, 1) + 1 < pool->n_threads) {
+        wait_change(pool, &pool->barrier, round);
+        return;
+    }
+    atomic_store_explicit(&pool->tickets.value, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->arrived.value, 0, memory_order_relaxed);
+    step(pool, &pool->barrier);
+}
+
+/* Whether a hardware thread of the same core, with a lower number, is in the set too: then that one counts. The kernel
+ * lists them like "0-1" or "0,64"; without its word every CPU is a core. */
+static bool shares_core(unsigned cpu, const cpu_set_t *set)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    FILE *f = fopen(path, "re");
+    if (!f) return false;
+    bool shared = false;
+    unsigned from, to;
+    while (!shared && fscanf(f, "%u", &from) == 1) {
+        if (fscanf(f, "-%u", &to) != 1) to = from;
+        for (unsigned other = from; other <= to && other < cpu; other++) shared |= CPU_ISSET(other, set);
+        if (fgetc(f) != ',') break;
+    }
+    fclose(f);
+    return shared;
+}
+
+uint32_t pool_physical_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set)) return 1;
+    uint32_t n = 0;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set) && !shares_core(cpu, &set)) n++;
+    return n ? n : 1;
+}

@@ -1,0 +1,217 @@
+/*
+ * session.c - a timeline over a model: memory, arguments, batches. The computing is forward.c's.
+ */
+#include "runtime/session.h"
+
+#include "format/checked.h"
+#include "format/error.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_BATCH    256u
+#define MAX_THREADS      256u
+#define BYTES_PER_THREAD (UINT64_C(1) << 20) /* with fewer weights to read per token, another thread only waits */
+#define CACHE_LINE       64u
+#define FLOATS_PER_LINE  (CACHE_LINE / sizeof(float))
+
+/* --------------------------------------------------------------------------------------------------------- memory */
+
+/* Hands out pieces of one allocation. With base NULL it only adds up. */
+struct arena {
+    float *base;
+    uint64_t used; /* floats */
+    bool overflow;
+};
+
+static float *take(struct arena *arena, uint64_t n_floats)
+{
+    float *p = arena->base ? arena->base + arena->used : NULL;
+    uint64_t rounded;
+    if (!checked_align(n_floats, FLOATS_PER_LINE, &rounded) || !checked_add(arena->used, rounded, &arena->used))
+        arena->overflow = true;
+    return p;
+}
+
+static float *take_product(struct arena *arena, uint64_t a, uint64_t b)
+{
+    uint64_t n = 0;
+    if (!checked_mul(a, b, &n)) arena->overflow = true;
+    return take(arena, n);
+}
+
+static struct rows take_rows(struct arena *arena, uint32_t n_rows, uint64_t width)
+{
+    const uint64_t lines = (width + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE;
+    const uint64_t stride = (lines | 1) * FLOATS_PER_LINE;
+    return (struct rows){ take_product(arena, n_rows, stride), stride };
+}
+
+/* Zeroed, aligned to a cache line, and not touched: the system supplies pages as they are written. *owner is to be
+ * freed.
+ */
+static float *reserve(struct arena *sum, void **owner)
+{
+    uint64_t bytes;
+    if (sum->overflow || !checked_mul(sum->used, sizeof(float), &bytes) || !checked_add(bytes, CACHE_LINE, &bytes) ||
+        bytes > SIZE_MAX)
+        return NULL;
+    *owner = calloc(1, (size_t)bytes);
+    if (!*owner) return NULL;
+    return (float *)(((uintptr_t)*owner + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- layout */
+
+static void lay_out_cache(struct ingot_session *s, struct arena *arena)
+{
+    const struct ingot_hparams *hp = &s->model->hp;
+    const uint64_t key_panels = (s->n_ctx + LANES - 1) / LANES, value_panels = (s->head_size + LANES - 1) / LANES;
+    const uint64_t n_heads = (uint64_t)hp->n_layer * hp->n_head;
+    struct kv_cache *kv = &s->kv;
+    kv->key_panel = s->head_size * LANES;
+    kv->value_panel = s->n_ctx * LANES;
+    kv->key_head = key_panels * kv->key_panel;
+    kv->value_head = value_panels * kv->value_panel;
+    kv->keys = take_product(arena, n_heads, kv->key_head);
+    kv->values = take_product(arena, n_heads, kv->value_head);
+}
+
+static void lay_out_activations(struct ingot_session *s, struct arena *arena)
+{
+    const struct ingot_hparams *hp = &s->model->hp;
+    s->x = take_rows(arena, s->n_batch, hp->n_embd);
+    s->normed = take_rows(arena, s->n_batch, hp->n_embd);
+    s->queries = take_rows(arena, s->n_batch, hp->n_embd);
+    s->mixed = take_rows(arena, s->n_batch, hp->n_embd);
+    s->inner = take_rows(arena, s->n_batch, hp->n_inner);
+    for (uint32_t i = 0; i < pool_size(s->pool); i++)
+        s->scratch[i] = (struct scratch){
+            .chunk = take_rows(arena, s->n_batch, CHUNK_PANELS * LANES),
+            .normed = take_rows(arena, ROWS_NORM_SELF, hp->n_embd),
+            .scores = take_rows(arena, TILE_QUERIES, s->n_ctx),
+            .mixed = take_rows(arena, TILE_QUERIES, s->head_size),
+        };
+}
+
+static bool allocate(struct ingot_session *s, void (*lay_out)(struct ingot_session *, struct arena *), void **owner)
+{
+    struct arena arena = { 0 };
+    lay_out(s, &arena);
+    arena.base = reserve(&arena, owner);
+    arena.used = 0;
+    if (arena.base) lay_out(s, &arena);
+    return arena.base;
+}
+
+/* --------------------------------------------------------------------------------------------------------- creation */
+
+static uint32_t choose_threads(const struct ingot_model *model, uint32_t requested)
+{
+    if (requested) return requested < MAX_THREADS ? requested : MAX_THREADS;
+    const uint64_t useful = 1 + model->token_bytes / BYTES_PER_THREAD;
+    const uint32_t cpus = pool_physical_cpus();
+    return useful < cpus ? (uint32_t)useful : cpus < MAX_THREADS ? cpus : MAX_THREADS;
+}
+
+static bool fill(struct ingot_session *s, uint32_t n_threads)
+{
+    s->head_size = s->model->hp.n_embd / s->model->hp.n_head;
+    s->pool = pool_create(n_threads);
+    if (!s->pool) return false;
+    s->scratch = calloc(pool_size(s->pool), sizeof *s->scratch);
+    return s->scratch && allocate(s, lay_out_cache, &s->cache_memory) &&
+           allocate(s, lay_out_activations, &s->arena_memory);
+}
+
+enum ingot_status ingot_session_create(const struct ingot_model *model, const struct ingot_session_options *options,
+                                       struct ingot_session **out, struct ingot_error *err)
+{
+    const struct ingot_session_options chosen = options ? *options : (struct ingot_session_options){ 0 };
+    *out = NULL;
+    if (chosen.n_ctx > model->hp.n_ctx)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "n_ctx", NULL,
+                          "a context of %u positions; this model has %u", chosen.n_ctx, model->hp.n_ctx);
+    struct ingot_session *s = calloc(1, sizeof *s);
+    if (s) {
+        s->model = model;
+        s->n_ctx = chosen.n_ctx ? chosen.n_ctx : model->hp.n_ctx;
+        s->n_batch = chosen.n_batch ? chosen.n_batch : DEFAULT_BATCH;
+        if (s->n_batch > s->n_ctx) s->n_batch = s->n_ctx;
+    }
+    if (!s || !fill(s, choose_threads(model, chosen.n_threads))) {
+        ingot_session_close(s);
+        return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL, "ask for a shorter context",
+                          "no memory for a session of %u positions", chosen.n_ctx ? chosen.n_ctx : model->hp.n_ctx);
+    }
+    *out = s;
+    return INGOT_OK;
+}
+
+void ingot_session_close(struct ingot_session *session)
+{
+    if (!session) return;
+    pool_close(session->pool);
+    free(session->scratch);
+    free(session->cache_memory);
+    free(session->arena_memory);
+    free(session);
+}
+
+/* ------------------------------------------------------------------------------------------------------- evaluation */
+
+static enum ingot_status check_tokens(const struct ingot_session *s, const uint32_t *ids, size_t n,
+                                      struct ingot_error *err)
+{
+    const uint32_t room = s->n_ctx - s->position;
+    if (n > room)
+        return ingot_fail(err, INGOT_E_CONTEXT_FULL, INGOT_NO_OFFSET, NULL, "shorten the prompt, or drop old tokens",
+                          "%zu tokens; the context of %u positions has room for %u", n, s->n_ctx, room);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] >= s->model->hp.n_vocab)
+            return ingot_fail(err, INGOT_E_TOKEN, i, "ids", NULL, "token id %u; the vocabulary has %u", ids[i],
+                              s->model->hp.n_vocab);
+    return INGOT_OK;
+}
+
+enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32_t *ids, size_t n,
+                                     enum ingot_logits which, float *logits, struct ingot_error *err)
+{
+    struct ingot_session *s = session;
+    if (!ids || n == 0 || (which != INGOT_LOGITS_NONE && !logits))
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, NULL, NULL,
+                          "at least one token and room for the logits are needed");
+    const enum ingot_status status = check_tokens(s, ids, n, err);
+    if (status) return status;
+
+    for (size_t at = 0; at < n;) {
+        struct batch batch = { .session = s, .ids = ids + at, .logits = logits };
+        batch.n_rows = n - at < s->n_batch ? (uint32_t)(n - at) : s->n_batch;
+        at += batch.n_rows;
+        if (which == INGOT_LOGITS_ALL) batch.n_wanted = batch.n_rows;
+        if (which == INGOT_LOGITS_LAST && at == n) batch.n_wanted = 1;
+        forward_batch(&batch);
+        s->position += batch.n_rows;
+        if (which == INGOT_LOGITS_ALL) logits += (size_t)batch.n_rows * s->model->hp.n_vocab;
+    }
+    return INGOT_OK;
+}
+
+uint32_t ingot_session_position(const struct ingot_session *session)
+{
+    return session->position;
+}
+
+uint32_t ingot_session_n_ctx(const struct ingot_session *session)
+{
+    return session->n_ctx;
+}
+
+uint32_t ingot_session_n_threads(const struct ingot_session *session)
+{
+    return pool_size(session->pool);
+}
+
+void ingot_session_rewind(struct ingot_session *session, uint32_t position)
+{
+    if (position < session->position) session->position = position;
+}
