@@ -1,0 +1,44 @@
+/* census.h - where a GPT-2's parameters are: counted from real tensors, or from hyper-parameters alone. */
+#ifndef INGOT_CENSUS_H
+#define INGOT_CENSUS_H
+
+#include "inspect/checkpoint.h"
+
+enum census_category {
+    CENSUS_TOKEN_EMBEDDING,
+    CENSUS_POSITION_EMBEDDING,
+    CENSUS_QUERY,
+    CENSUS_KEY,
+    CENSUS_VALUE,
+    CENSUS_ATTENTION_OUTPUT,
+    CENSUS_UP,
+    CENSUS_DOWN,
+    CENSUS_NORMS,       /* weights and biases of the layer norms, the last one included */
+    CENSUS_BIASES,      /* of the four projections */
+    CENSUS_UNEMBEDDING, /* 0 when it is tied to the token embedding */
+    CENSUS_OTHER,       /* tensors that a GPT-2 does not have */
+    CENSUS_CATEGORIES,
+};
+
+struct census {
+    uint64_t count[CENSUS_CATEGORIES];
+    uint64_t in_layers[CENSUS_CATEGORIES]; /* the part of count that belongs to numbered layers */
+    uint64_t n_layer;                      /* layers seen */
+    uint64_t n_buffers;                    /* elements of mask buffers: stored, but not parameters */
+    bool tied;
+};
+
+/* "token embedding", ... */
+const char *census_name(enum census_category category);
+
+struct census census_of_tensors(const struct checkpoint *cp);
+
+/* `hp` has passed ingot_hparams_check(), so that no sum overflows. */
+struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool biases);
+
+uint64_t census_total(const struct census *c);
+
+/* Elements that an .ingot file keeps in f32 whatever the matrices' dtype: norms and biases. */
+uint64_t census_vectors(const struct census *c);
+
+#endif

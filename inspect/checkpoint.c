@@ -1,0 +1,135 @@
+/* checkpoint.c - looks at the first bytes, opens the right way, and numbers the tensors in order of placement. */
+#include "inspect/checkpoint.h"
+
+#include "format/disk.h"
+#include "format/error.h"
+#include "inspect/cli/memory.h"
+#include "inspect/cli/signals.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The five letters of the magic number, which survive a text-mode transfer: so does the right error message. */
+static bool holds_magic_letters(int fd, off_t at)
+{
+    char bytes[SB_MAGIC_BYTES];
+    return pread(fd, bytes, sizeof bytes, at) == sizeof bytes && memcmp(bytes + 1, SB_MAGIC + 1, 5) == 0;
+}
+
+/* Either slot is enough: the other may be the damage that the user wants to see. */
+static bool looks_like_ingot(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return false;
+    bool found = holds_magic_letters(fd, 0) || holds_magic_letters(fd, SB_SLOT_BYTES);
+    close(fd);
+    return found;
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+enum ingot_status checkpoint_open_ingot(const char *path, struct ingot_file **out, struct ingot_error *err)
+{
+    static const char advice[] = "a checkpoint is converted first: ingot convert CHECKPOINT -o FILE.ingot";
+    *out = NULL;
+    if (is_directory(path))
+        return ingot_fail(err, INGOT_E_MAGIC, INGOT_NO_OFFSET, path, advice, "is a directory, not an .ingot file");
+    signals_name_mapping(path);
+    return ingot_open(path, INGOT_OPEN_MAP, out, err);
+}
+
+static void number_tensors(struct checkpoint *cp)
+{
+    uint32_t n = ingot_section_count(cp->file);
+    cp->sections = memory_array(n, sizeof *cp->sections);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t id = ingot_section_by_offset(cp->file, i);
+        enum ingot_kind kind = ingot_section_at(cp->file, id).kind;
+        if (kind == INGOT_KIND_TENSOR || kind == INGOT_KIND_ALIAS) cp->sections[cp->n_tensors++] = id;
+    }
+}
+
+enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, struct ingot_error *err)
+{
+    enum ingot_status status;
+    *out = (struct checkpoint){ .path = path };
+    signals_name_mapping(path);
+    if (looks_like_ingot(path)) {
+        status = ingot_open(path, INGOT_OPEN_MAP, &out->file, err);
+        if (status == INGOT_OK) number_tensors(out);
+        return status;
+    }
+    status = ingot_source_open(path, &out->source, err);
+    if (status == INGOT_OK) out->n_tensors = ingot_source_count(out->source);
+    return status;
+}
+
+void checkpoint_close(struct checkpoint *cp)
+{
+    ingot_close(cp->file);
+    ingot_source_close(cp->source);
+    free(cp->sections);
+    *cp = (struct checkpoint){ 0 };
+}
+
+static struct checkpoint_tensor from_section(const struct ingot_file *file, uint32_t id)
+{
+    struct ingot_section s = ingot_section_at(file, id);
+    struct checkpoint_tensor t = {
+        .name = s.name,
+        .name_len = s.name_len,
+        .dtype_name = ingot_dtype_name(s.dtype),
+        .dtype = s.dtype,
+        .layout = s.layout,
+        .rank = s.rank,
+        .n_bytes = s.raw_bytes,
+        .data = s.data,
+        .file_off = s.data_off,
+    };
+    memcpy(t.shape, s.shape, sizeof t.shape);
+    if (s.kind == INGOT_KIND_ALIAS) t.target = ingot_section_at(file, s.target).name;
+    return t;
+}
+
+static struct checkpoint_tensor from_source(const struct ingot_source *source, size_t i)
+{
+    struct ingot_source_tensor s = ingot_source_at(source, i);
+    struct checkpoint_tensor t = {
+        .name = s.name,
+        .name_len = strlen(s.name),
+        .dtype_name = s.dtype_name,
+        .dtype = s.dtype,
+        .layout = INGOT_ROWS,
+        .rank = s.rank,
+        .n_bytes = s.n_bytes,
+        .data = s.data,
+        .part_file = s.file,
+        .file_off = s.file_off,
+    };
+    memcpy(t.shape, s.shape, sizeof t.shape);
+    return t;
+}
+
+struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_t i)
+{
+    struct checkpoint_tensor t = cp->file ? from_section(cp->file, cp->sections[i]) : from_source(cp->source, i);
+    if (!ingot_shape_elems(t.rank, t.shape, &t.n_elems)) t.n_elems = 0; /* only beside a dimension of 0 */
+    return t;
+}
+
+enum ingot_status checkpoint_hparams(const struct checkpoint *cp, struct ingot_hparams *out, struct ingot_error *err)
+{
+    return cp->file ? ingot_hparams_read(cp->file, out, err) : ingot_source_hparams(cp->source, out, err);
+}
+
+const char *checkpoint_format(const struct checkpoint *cp)
+{
+    return cp->file ? "ingot" : ingot_source_format(cp->source);
+}

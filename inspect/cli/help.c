@@ -1,0 +1,131 @@
+/* help.c - --help and `ingot help`, wrapped to the terminal. */
+#include "inspect/cli/help.h"
+
+#include "inspect/cli/terminal.h"
+
+#include <string.h>
+
+#define WIDTH_MAX 88
+#define WIDTH_MIN 40
+#define INDENT    2
+
+static size_t page_width(FILE *to)
+{
+    size_t width = terminal_width(to);
+    return width > WIDTH_MAX ? WIDTH_MAX : width < WIDTH_MIN ? WIDTH_MIN : width;
+}
+
+/* Prints text[0 .. n) as one paragraph, its first line starting at column `at`, the others at `indent`. */
+static void print_wrapped(FILE *to, const char *text, size_t n, size_t at, size_t indent)
+{
+    size_t width = page_width(to), i = 0;
+    bool first = true;
+    while (i < n) {
+        size_t word = 0;
+        while (i + word < n && text[i + word] != ' ' && text[i + word] != '\n') word++;
+        if (!first && at + 1 + word > width) {
+            fprintf(to, "\n%*s", (int)indent, "");
+            at = indent;
+            first = true;
+        }
+        fprintf(to, "%s%.*s", first ? "" : " ", (int)word, text + i);
+        at += word + (first ? 0 : 1);
+        first = false;
+        i += word;
+        while (i < n && (text[i] == ' ' || text[i] == '\n')) i++;
+    }
+    fputc('\n', to);
+}
+
+static void print_heading(FILE *to, const char *heading)
+{
+    fprintf(to, "\n%s%s%s\n", terminal_style(to, STYLE_BOLD), heading, terminal_style(to, STYLE_PLAIN));
+}
+
+/* Indented paragraphs; an empty line parts them. */
+static void print_paragraphs(const char *text)
+{
+    while (*text) {
+        const char *end = strstr(text, "\n\n");
+        size_t n = end ? (size_t)(end - text) : strlen(text);
+        printf("\n%*s", INDENT, "");
+        print_wrapped(stdout, text, n, INDENT, INDENT);
+        text += n + strspn(text + n, "\n");
+    }
+}
+
+static void print_examples(const char *text)
+{
+    print_heading(stdout, "Examples");
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        printf("%*s%.*s\n", INDENT, "", (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
+void help_option_note(const struct option *o, char *out, size_t cap)
+{
+    size_t used = 0;
+    *out = '\0';
+    if (o->type == OPTION_CHOICE) {
+        used += (size_t)snprintf(out, cap, " (");
+        for (size_t i = 0; o->choices[i] && used < cap; i++)
+            used += (size_t)snprintf(out + used, cap - used, "%s%s", i ? ", " : "", o->choices[i]);
+    }
+    if (o->fallback && used < cap)
+        used += (size_t)snprintf(out + used, cap - used, "%sdefault %s", used ? "; " : " (", o->fallback);
+    if (used > 0 && used < cap) snprintf(out + used, cap - used, ")");
+}
+
+static void print_option(const struct option *o, size_t column)
+{
+    char spelling[64], note[96], text[512];
+    char letter[8] = "    ";
+    if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    size_t n = (size_t)snprintf(spelling, sizeof spelling, "%s--%s%s%s", letter, o->name, o->value ? " " : "",
+                                o->value ? o->value : "");
+    help_option_note(o, note, sizeof note);
+    snprintf(text, sizeof text, "%s%s", o->help, note);
+    printf("%*s%s", INDENT, "", spelling);
+    if (INDENT + n + 2 > column) {
+        printf("\n%*s", (int)column, "");
+    } else {
+        printf("%*s", (int)(column - INDENT - n), "");
+    }
+    print_wrapped(stdout, text, strlen(text), column, column);
+}
+
+static void print_options(const struct command *command)
+{
+    static const struct option help = { .name = "help", .letter = 'h', .help = "Show this text" };
+    print_heading(stdout, "Options");
+    for (size_t i = 0; i < command->n_options; i++) print_option(&command->options[i], 26);
+    print_option(&help, 26);
+}
+
+void help_command(const struct command *command)
+{
+    printf("%singot %s%s - %s\n", terminal_style(stdout, STYLE_BOLD), command->name,
+           terminal_style(stdout, STYLE_PLAIN), command->summary);
+    print_heading(stdout, "Usage");
+    printf("%*singot %s%s%s%s\n", INDENT, "", command->name, command->n_options ? " [OPTION]..." : "",
+           *command->operands ? " " : "", command->operands);
+    print_paragraphs(command->description);
+    print_options(command);
+    if (command->examples) print_examples(command->examples);
+}
+
+void help_overview(FILE *to, const struct command *const *commands, size_t n)
+{
+    fprintf(to, "%singot%s %s - GPT-2 in a file that is ready to run\n", terminal_style(to, STYLE_BOLD),
+            terminal_style(to, STYLE_PLAIN), INGOT_VERSION);
+    print_heading(to, "Usage");
+    fprintf(to, "%*singot COMMAND [OPTION]... [ARGUMENT]...\n", INDENT, "");
+    print_heading(to, "Commands");
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "%*s%-10s", INDENT, "", commands[i]->name);
+        print_wrapped(to, commands[i]->summary, strlen(commands[i]->summary), 12, 12);
+    }
+    fprintf(to, "\n'ingot help COMMAND' explains one.\n");
+}

@@ -1,0 +1,29 @@
+/* json.h - results for programs: an object with an integer "schema", ASCII only, one final newline. */
+#ifndef INGOT_CLI_JSON_H
+#define INGOT_CLI_JSON_H
+
+#include "format/ingot_format.h"
+
+#include <jansson.h>
+
+#define JSON_SCHEMA 1
+
+/* {"schema": 1} */
+json_t *json_begin(void);
+
+/* Each takes over `value` and ends the program when memory is short. */
+void json_put(json_t *object, const char *key, json_t *value);
+void json_add(json_t *array, json_t *value);
+
+json_t *json_count(uint64_t n);
+/* Bytes from a file: as they are when they are UTF-8, else with \xNN for what is not printable. */
+json_t *json_text(const char *text, size_t n);
+json_t *json_digest(struct ingot_digest digest);
+json_t *json_shape(uint32_t rank, const uint64_t *shape);
+/* A number, or null for infinities and NaN, which JSON does not have. */
+json_t *json_number(double value);
+
+/* Prints to stdout and frees. */
+void json_end(json_t *root);
+
+#endif

@@ -1,0 +1,13 @@
+/* memory.h - allocations of the program (not of the libraries): they succeed, or the program says so and ends. */
+#ifndef INGOT_CLI_MEMORY_H
+#define INGOT_CLI_MEMORY_H
+
+#include <stddef.h>
+
+/* n * size zeroed bytes; to be freed with free(). Overflow counts as "not enough memory". */
+void *memory_array(size_t n, size_t size);
+
+/* Makes room for at least `need` elements by doubling; *capacity follows. */
+void *memory_grow(void *array, size_t *capacity, size_t need, size_t size);
+
+#endif

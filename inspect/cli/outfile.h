@@ -1,0 +1,25 @@
+/* outfile.h - a result file that appears under its name complete or not at all. */
+#ifndef INGOT_CLI_OUTFILE_H
+#define INGOT_CLI_OUTFILE_H
+
+#include "format/ingot_format.h"
+
+/* Zero-initialise. */
+struct outfile {
+    const char *path; /* borrowed */
+    char *temporary;  /* NULL: not open */
+    int fd;
+    bool overwrite;
+};
+
+/* EXISTS when the path exists and overwriting was not asked for, or is not a regular file. */
+enum ingot_status outfile_open(struct outfile *f, const char *path, bool overwrite, struct ingot_error *err);
+enum ingot_status outfile_write(struct outfile *f, const void *bytes, size_t n, struct ingot_error *err);
+
+/* Syncs, gives the file its name and closes. */
+enum ingot_status outfile_publish(struct outfile *f, struct ingot_error *err);
+
+/* Closes; an unpublished file disappears. */
+void outfile_close(struct outfile *f);
+
+#endif

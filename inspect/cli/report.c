@@ -1,0 +1,98 @@
+/* report.c - errors in one form, exit codes in one place, and no result that is lost in silence. */
+#include "inspect/cli/report.h"
+
+#include "format/error.h"
+#include "inspect/cli/signals.h"
+#include "inspect/cli/terminal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* errno of the first failed write to stdout; stdio itself only remembers that there was one. */
+static int output_errno;
+
+static int exit_code(enum ingot_status status)
+{
+    if (status == INGOT_OK) return CODE_OK;
+    if (status == INGOT_E_INTERRUPTED) return CODE_INTERRUPTED;
+    if (status >= 400) return CODE_USAGE;
+    return status >= 300 ? CODE_SYSTEM : status >= 200 ? CODE_UNSUPPORTED : CODE_INVALID;
+}
+
+static void print_prefix(void)
+{
+    fprintf(stderr, "%singot:%s ", terminal_style(stderr, STYLE_ERROR), terminal_style(stderr, STYLE_PLAIN));
+}
+
+int report_error(const struct ingot_error *err)
+{
+    if (err->status == INGOT_E_INTERRUPTED) return CODE_INTERRUPTED;
+    print_prefix();
+    if (err->subject[0]) fprintf(stderr, "%s: ", err->subject);
+    fputs(err->message[0] ? err->message : ingot_status_name(err->status), stderr);
+    if (err->offset != INGOT_NO_OFFSET) fprintf(stderr, " (at byte %llu)", (unsigned long long)err->offset);
+    fputc('\n', stderr);
+    if (err->advice[0]) fprintf(stderr, "       %s\n", err->advice);
+    return exit_code(err->status);
+}
+
+int report_failure(enum ingot_status status, const char *subject, const char *advice, const char *fmt, ...)
+{
+    struct ingot_error err = { 0 };
+    char message[sizeof err.message];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    ingot_fail(&err, status, INGOT_NO_OFFSET, subject, advice, "%s", message);
+    return report_error(&err);
+}
+
+void report_warning(const char *subject, const char *message)
+{
+    char shown[256];
+    const char *yellow = terminal_style(stderr, STYLE_WARNING), *plain = terminal_style(stderr, STYLE_PLAIN);
+    fprintf(stderr, "ingot: %swarning:%s ", yellow, plain);
+    if (subject && *subject) fprintf(stderr, "%s: ", ingot_escape(subject, strlen(subject), shown, sizeof shown));
+    fprintf(stderr, "%s\n", message);
+}
+
+void report_note(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("ingot: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+void report_no_memory(void)
+{
+    exit(report_failure(INGOT_E_MEMORY, NULL, NULL, "not enough memory"));
+}
+
+bool report_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return true;
+    if (!output_errno) output_errno = errno ? errno : EIO;
+    return false;
+}
+
+int report_finish(int code)
+{
+    errno = 0;
+    bool arrived = report_flush();
+    if (fclose(stdout) != 0 && arrived && errno != EBADF) {
+        arrived = false;
+        output_errno = errno;
+    }
+    if (arrived) return code;
+    if (signals_interrupted() && output_errno == EINTR) return CODE_INTERRUPTED;
+    if (output_errno != EPIPE)
+        report_failure(INGOT_E_IO, "standard output", NULL, "cannot write: %s", strerror(output_errno));
+    return code == CODE_INTERRUPTED ? code : CODE_SYSTEM;
+}

@@ -1,0 +1,44 @@
+/*
+ * table.h - rows of cells under titles, aligned by what a terminal shows (not by bytes).
+ *
+ * In a pipe every column has its full width. On a terminal that is too narrow the columns with the highest `drop` go
+ * first, and then the flexible column is shortened in its middle.
+ */
+#ifndef INGOT_CLI_TABLE_H
+#define INGOT_CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TABLE_MAX_COLUMNS 16
+
+struct table_column {
+    const char *title;
+    bool right;    /* numbers */
+    bool flexible; /* may be shortened; one at most */
+    unsigned drop; /* 0: never */
+};
+
+struct table {
+    const struct table_column *columns;
+    size_t n_columns;
+    char *text; /* the cells one after the other, NUL-terminated */
+    size_t text_used, text_capacity;
+    size_t *cells; /* where each starts */
+    size_t n_cells, cells_capacity;
+    size_t rule_before; /* row that stands below a line; 0: none */
+    bool no_titles;
+};
+
+struct table table_begin(const struct table_column *columns, size_t n_columns);
+
+/* The next cell, row by row. Text from files must have gone through ingot_escape(). */
+__attribute__((format(printf, 2, 3))) void table_cell(struct table *t, const char *fmt, ...);
+
+/* The rows from here on are totals. */
+void table_rule(struct table *t);
+
+/* Prints to stdout and frees. */
+void table_end(struct table *t);
+
+#endif

@@ -1,0 +1,98 @@
+/* cmd_cpu.c - `ingot cpu`: what was detected here, and what runs because of it. */
+#include "inspect/commands.h"
+
+#include "format/parallel.h"
+#include "format/simd/cpu.h"
+#include "inspect/cli/json.h"
+#include "inspect/cli/report.h"
+#include "inspect/cli/table.h"
+#include "runtime/kernels/kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPT_JSON, N_OPTIONS };
+
+static const struct option options[N_OPTIONS] = {
+    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+};
+
+/* The ladder, best rung last, with what each needs. */
+static const struct rung {
+    const char *name, *needs;
+} rungs[] = {
+    { "scalar", "nothing: the definition" },
+    { "avx2", "AVX2, FMA and F16C" },
+    { "avx512", "AVX-512 F, BW, VL and DQ" },
+};
+#define N_RUNGS (sizeof rungs / sizeof *rungs)
+
+static const char *rung_state(const struct kernels *used, const char *name)
+{
+    if (!kernels_select(name)) return "not here";
+    return strcmp(used->name, name) == 0 ? "used" : "available";
+}
+
+static void print_table(const struct kernels *used, const char *forced)
+{
+    static const struct table_column columns[] = { { .title = "instruction set" },
+                                                   { .title = "state" },
+                                                   { .title = "needs" } };
+    struct table t = table_begin(columns, 3);
+    for (size_t i = 0; i < N_RUNGS; i++) {
+        table_cell(&t, "%s", rungs[i].name);
+        table_cell(&t, "%s", rung_state(used, rungs[i].name));
+        table_cell(&t, "%s", rungs[i].needs);
+    }
+    table_end(&t);
+    printf("\n%u CPU%s may be used%s\n", parallel_threads(0), parallel_threads(0) == 1 ? "" : "s",
+           forced ? "; the instruction set is forced by INGOT_CPU" : "");
+}
+
+static void print_json(const struct kernels *used, const char *forced)
+{
+    struct cpu_features features = cpu_detect();
+    json_t *root = json_begin(), *detected = json_object(), *available = json_array();
+    json_put(detected, "sse4.2", json_boolean(features.sse42));
+    json_put(detected, "avx2", json_boolean(features.avx2));
+    json_put(detected, "avx512", json_boolean(features.avx512));
+    for (size_t i = 0; i < N_RUNGS; i++)
+        if (kernels_select(rungs[i].name)) json_add(available, json_string(rungs[i].name));
+    json_put(root, "detected", detected);
+    json_put(root, "available", available);
+    json_put(root, "used", json_string(used->name));
+    json_put(root, "forced", json_boolean(forced != NULL));
+    json_put(root, "cpus", json_count(parallel_threads(0)));
+    json_end(root);
+}
+
+static int run_cpu(const struct arguments *args)
+{
+    const char *forced = getenv("INGOT_CPU");
+    if (forced && !*forced) forced = NULL;
+    const struct kernels *used = kernels_select(forced);
+    if (!used)
+        return report_failure(INGOT_E_CPU, "INGOT_CPU", "'env -u INGOT_CPU ingot cpu' lists what there is",
+                              "'%.40s' is not available on this machine", forced);
+    if (args->values[OPT_JSON].given)
+        print_json(used, forced);
+    else
+        print_table(used, forced);
+    return CODE_OK;
+}
+
+const struct command command_cpu = {
+    .name = "cpu",
+    .summary = "show which instruction set runs here",
+    .operands = "",
+    .options = options,
+    .n_options = N_OPTIONS,
+    .description =
+        "Shows the instruction sets that processor and operating system offer together, and the one that run and "
+        "eval use. INGOT_CPU=NAME in the environment forces another one. The results are the same bits on all of "
+        "them.",
+    .examples = "ingot cpu\n"
+                "INGOT_CPU=scalar ingot run gpt2.ingot -p Hello",
+    .run = run_cpu,
+};

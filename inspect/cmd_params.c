@@ -1,0 +1,454 @@
+/* cmd_params.c - `ingot params`: how many parameters, of which kind, and what they cost in memory. */
+#include "inspect/commands.h"
+
+#include "format/disk.h"
+#include "format/error.h"
+#include "inspect/census.h"
+#include "inspect/cli/human.h"
+#include "inspect/cli/json.h"
+#include "inspect/cli/report.h"
+#include "inspect/cli/suggest.h"
+#include "inspect/cli/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { OPT_CONFIG, OPT_JSON, N_OPTIONS };
+
+static const char *const preset_names[] = { "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "gpt3-175b", NULL };
+
+static const struct option options[N_OPTIONS] = {
+    [OPT_CONFIG] = { .name = "config",
+                     .letter = 'c',
+                     .type = OPTION_TEXT,
+                     .value = "CONFIG",
+                     .choices = preset_names,
+                     .help =
+                         "Count a model that need not exist: gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, or a "
+                         "list such as n_layer=12,n_head=12,n_embd=768" },
+    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+};
+
+/* GPT-2: Radford et al. 2019, table 2, and the released hparams.json. GPT-3: Brown et al. 2020, table 2.1. */
+static const struct preset {
+    uint32_t n_layer, n_head, n_embd, n_ctx;
+} presets[] = {
+    { 12, 12, 768, 1024 },  { 24, 16, 1024, 1024 },  { 36, 20, 1280, 1024 },
+    { 48, 25, 1600, 1024 }, { 96, 96, 12288, 2048 },
+};
+#define PRESET_GPT3 4
+
+#define GPT2_VOCABULARY 50257u
+#define GPT1_VOCABULARY 40478u
+
+/* The released sizes and the numbers under which they were announced. */
+static const struct announced {
+    const char *name;
+    uint64_t n_params, n_embd;
+} announced[] = {
+    { "117M", 124439808, 768 },
+    { "345M", 354823168, 1024 },
+    { "762M", 774030080, 1280 },
+    { "1542M", 1557611200, 1600 },
+};
+
+/* What is shown. */
+struct subject {
+    const char *name;
+    struct ingot_hparams hp;
+    bool has_hparams; /* a lone tensor file may not say how it is to be read */
+    bool is_gpt3;
+    struct census census;
+};
+
+/* --------------------------------------------------------------------------------------------- --config */
+
+struct config_key {
+    const char *name;
+    uint32_t *value;
+};
+
+static enum ingot_status bad_config(struct ingot_error *err, const char *advice, const char *what, const char *word)
+{
+    char shown[96];
+    ingot_escape(word, strlen(word), shown, sizeof shown);
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--config", advice, "%s '%s'", what, shown);
+}
+
+static bool parse_switch(const char *text, uint32_t *out)
+{
+    static const char *const words[] = { "no", "yes", "false", "true", "0", "1" };
+    for (uint32_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i], text) != 0) continue;
+        *out = i % 2;
+        return true;
+    }
+    return false;
+}
+
+/* "n_layer=12" into the key of that name. */
+static enum ingot_status set_key(const char *word, const struct config_key *keys, size_t n_keys, size_t n_numbers,
+                                 struct ingot_error *err)
+{
+    char name[24], advice[96];
+    uint64_t n;
+    size_t n_name = strcspn(word, "=");
+    snprintf(name, sizeof name, "%.*s", n_name < 23 ? (int)n_name : 23, word);
+    if (!word[n_name])
+        return bad_config(err, "gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, or KEY=VALUE,...",
+                          "there is no preset", word);
+    struct suggestion best = suggest_begin(name);
+    for (size_t i = 0; i < n_keys; i++) {
+        suggest_offer(&best, keys[i].name);
+        if (strcmp(keys[i].name, name) != 0) continue;
+        if (i >= n_numbers && parse_switch(word + n_name + 1, keys[i].value)) return INGOT_OK;
+        if (i >= n_numbers) return bad_config(err, "yes or no is expected", "cannot read", word);
+        if (!options_parse_count(word + n_name + 1, &n) || n > UINT32_MAX)
+            return bad_config(err, "a whole number is expected", "cannot read", word);
+        *keys[i].value = (uint32_t)n;
+        return INGOT_OK;
+    }
+    snprintf(advice, sizeof advice, "did you mean '%s'?", best.name ? best.name : "n_layer");
+    return bad_config(err, advice, "unknown key", name);
+}
+
+static enum ingot_status parse_list(const char *text, struct ingot_hparams *hp, uint32_t *tied, uint32_t *biases,
+                                    struct ingot_error *err)
+{
+    const struct config_key keys[] = {
+        { "n_layer", &hp->n_layer },
+        { "n_head", &hp->n_head },
+        { "n_embd", &hp->n_embd },
+        { "n_vocab", &hp->n_vocab },
+        { "n_ctx", &hp->n_ctx },
+        { "n_inner", &hp->n_inner },
+        { "tied", tied },
+        { "biases", biases },
+    };
+    while (*text) {
+        char word[64];
+        size_t n = strcspn(text, ",");
+        if (n >= sizeof word) return bad_config(err, NULL, "cannot read", text);
+        memcpy(word, text, n);
+        word[n] = '\0';
+        enum ingot_status status = set_key(word, keys, sizeof keys / sizeof *keys, 6, err);
+        if (status != INGOT_OK) return status;
+        text += n + (text[n] == ',');
+    }
+    if (!hp->n_layer || !hp->n_head || !hp->n_embd)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--config",
+                          "for example n_layer=12,n_head=12,n_embd=768",
+                          "n_layer, n_head and n_embd are needed, each at least 1");
+    return INGOT_OK;
+}
+
+static bool find_preset(const char *name, struct ingot_hparams *hp, bool *is_gpt3)
+{
+    for (size_t i = 0; preset_names[i]; i++) {
+        if (strcmp(preset_names[i], name) != 0) continue;
+        hp->n_layer = presets[i].n_layer;
+        hp->n_head = presets[i].n_head;
+        hp->n_embd = presets[i].n_embd;
+        hp->n_ctx = presets[i].n_ctx;
+        *is_gpt3 = i == PRESET_GPT3;
+        return true;
+    }
+    return false;
+}
+
+/* Limits and divisibility are the format's own; a number that the user wrote is the user's mistake. */
+static enum ingot_status check_config(const struct ingot_hparams *hp, struct ingot_error *err)
+{
+    struct ingot_error found = { 0 };
+    if (ingot_hparams_check(hp, "--config", &found) == INGOT_OK) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--config", found.advice, "%s", found.message);
+}
+
+static enum ingot_status subject_from_config(const char *text, struct subject *s, struct ingot_error *err)
+{
+    uint32_t tied = 1, biases = 1;
+    s->name = text;
+    s->has_hparams = true;
+    s->hp = (struct ingot_hparams){ .n_ctx = 1024,
+                                    .n_vocab = GPT2_VOCABULARY,
+                                    .activation = INGOT_GELU_TANH,
+                                    .attention_flags = INGOT_ATTN_SCALE,
+                                    .layer_norm_epsilon = 1e-5f };
+    if (!find_preset(text, &s->hp, &s->is_gpt3)) {
+        enum ingot_status status = parse_list(text, &s->hp, &tied, &biases, err);
+        if (status != INGOT_OK) return status;
+    }
+    s->hp.n_vocab_stored = s->hp.n_vocab;
+    if (s->hp.n_inner == 0 && s->hp.n_embd <= LIMIT_N_EMBD) s->hp.n_inner = 4 * s->hp.n_embd;
+    enum ingot_status status = check_config(&s->hp, err);
+    if (status == INGOT_OK) s->census = census_of_hparams(&s->hp, tied, biases);
+    return status;
+}
+
+static enum ingot_status subject_from_file(const char *path, struct subject *s, struct ingot_error *err)
+{
+    struct checkpoint cp;
+    enum ingot_status status = checkpoint_open(path, &cp, err);
+    if (status != INGOT_OK) return status;
+    s->name = path;
+    s->census = census_of_tensors(&cp);
+    s->has_hparams = checkpoint_hparams(&cp, &s->hp, NULL) == INGOT_OK;
+    checkpoint_close(&cp);
+    return INGOT_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------- text */
+
+static uint64_t kv_bytes(const struct ingot_hparams *hp, uint64_t n_positions, uint64_t elem_bytes)
+{
+    return 2 * elem_bytes * hp->n_layer * n_positions * hp->n_embd;
+}
+
+/* Elements of each layer, when all layers are alike; else 0. */
+static uint64_t per_layer(const struct census *c, int category)
+{
+    return c->n_layer && c->in_layers[category] % c->n_layer == 0 ? c->in_layers[category] / c->n_layer : 0;
+}
+
+static void print_title(const struct subject *s)
+{
+    char shown[256];
+    printf("%s", ingot_escape(s->name, strlen(s->name), shown, sizeof shown));
+    if (s->has_hparams)
+        printf(": %u layer%s, %u head%s of %u, width %u, inner width %u, context %u, vocabulary %u", s->hp.n_layer,
+               s->hp.n_layer == 1 ? "" : "s", s->hp.n_head, s->hp.n_head == 1 ? "" : "s", s->hp.n_embd / s->hp.n_head,
+               s->hp.n_embd, s->hp.n_inner, s->hp.n_ctx, s->hp.n_vocab);
+    if (s->has_hparams && s->hp.n_vocab_stored != s->hp.n_vocab) printf(" (%u rows stored)", s->hp.n_vocab_stored);
+    printf("\n\n");
+}
+
+static void category_row(struct table *t, const struct census *c, int category)
+{
+    uint64_t each = per_layer(c, category);
+    bool tied = category == CENSUS_UNEMBEDDING && c->tied;
+    table_cell(t, "%s", census_name((enum census_category)category));
+    table_cell(t, "%s", each ? human_count(each).text : "");
+    table_cell(t, "%s", tied ? "tied" : human_count(c->count[category]).text);
+    table_cell(t, "%s", tied ? "" : human_share(c->count[category], census_total(c)).text);
+}
+
+static void print_categories(const struct census *c)
+{
+    static const struct table_column columns[] = {
+        { .title = "parameters", .flexible = true },
+        { .title = "per layer", .right = true },
+        { .title = "in all", .right = true },
+        { .title = "share", .right = true, .drop = 1 },
+    };
+    struct table t = table_begin(columns, 4);
+    uint64_t each = 0;
+    for (int i = 0; i < CENSUS_CATEGORIES; i++) {
+        if (i == CENSUS_OTHER && c->count[i] == 0) continue;
+        category_row(&t, c, i);
+        each += per_layer(c, i);
+    }
+    table_rule(&t);
+    table_cell(&t, "total");
+    table_cell(&t, "%s", human_count(each).text);
+    table_cell(&t, "%s", human_count(census_total(c)).text);
+    table_cell(&t, "%s", "");
+    table_end(&t);
+    if (c->tied) printf("The unembedding is the token embedding, used a second time and counted once.\n");
+    if (c->n_buffers)
+        printf("Not counted: %s elements of mask buffers, which are stored but not trained.\n",
+               human_count(c->n_buffers).text);
+}
+
+static void print_sizes(const struct census *c)
+{
+    static const struct table_column columns[] = {
+        { .title = "dtype" },
+        { .title = "bytes", .right = true },
+        { .title = "with norms and biases in f32", .right = true, .drop = 1 },
+    };
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
+    uint64_t total = census_total(c), vectors = census_vectors(c);
+    struct table t = table_begin(columns, 3);
+    putchar('\n');
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        uint64_t size = ingot_dtype_size(dtypes[i]);
+        table_cell(&t, "%s", ingot_dtype_name(dtypes[i]));
+        table_cell(&t, "%s", human_count(total * size).text);
+        table_cell(&t, "%s", human_count((total - vectors) * size + vectors * 4).text);
+    }
+    table_end(&t);
+}
+
+static void print_kv(const struct ingot_hparams *hp)
+{
+    static const struct table_column columns[] = {
+        { .title = "KV cache, positions" },
+        { .title = "f32", .right = true },
+        { .title = "f16", .right = true },
+    };
+    const uint64_t positions[] = { 1, hp->n_ctx };
+    struct table t = table_begin(columns, 3);
+    putchar('\n');
+    for (size_t i = 0; i < (hp->n_ctx > 1 ? 2 : 1); i++) {
+        table_cell(&t, "%s", human_count(positions[i]).text);
+        table_cell(&t, "%s", human_count(kv_bytes(hp, positions[i], 4)).text);
+        table_cell(&t, "%s", human_count(kv_bytes(hp, positions[i], 2)).text);
+    }
+    table_end(&t);
+}
+
+/* OpenAI's repository says only that the counts in the paper "were wrong due to an error". That all four come out when
+ * the vocabulary of the predecessor is put in is arithmetic that anyone can repeat. */
+static void print_announced(const struct census *c)
+{
+    uint64_t total = census_total(c);
+    for (size_t i = 0; i < sizeof announced / sizeof *announced; i++) {
+        if (announced[i].n_params != total) continue;
+        uint64_t missing = (GPT2_VOCABULARY - GPT1_VOCABULARY) * announced[i].n_embd;
+        printf("\nWhy \"%s\"? The paper and the first release gave this model that name; OpenAI later said that\n"
+               "those counts were wrong and renamed the models. The tensors have %s parameters, the tied\n"
+               "matrix counted once. With the 40,478 tokens of GPT-1's vocabulary in place of 50,257 the same sum\n"
+               "is %s, and likewise 117M, 345M, 762M and 1542M for all four: probably the slip.\n",
+               announced[i].name, human_count(total).text, human_count(total - missing).text);
+    }
+}
+
+/* The well-known count of GPT-3, which is matrices only and has the embedding at both ends. */
+static void print_eight(const struct census *c)
+{
+    static const struct table_column columns[] = { { .title = "eight categories" },
+                                                   { .title = "in all", .right = true } };
+    static const int rows[] = { CENSUS_TOKEN_EMBEDDING,  CENSUS_KEY, CENSUS_QUERY, CENSUS_VALUE,
+                                CENSUS_ATTENTION_OUTPUT, CENSUS_UP,  CENSUS_DOWN };
+    struct table t = table_begin(columns, 2);
+    uint64_t sum = c->count[CENSUS_TOKEN_EMBEDDING];
+    putchar('\n');
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        table_cell(&t, "%s", i ? census_name((enum census_category)rows[i]) : "embedding");
+        table_cell(&t, "%s", human_count(c->count[rows[i]]).text);
+        sum += c->count[rows[i]];
+    }
+    table_cell(&t, "unembedding");
+    table_cell(&t, "%s", human_count(c->count[CENSUS_TOKEN_EMBEDDING]).text);
+    table_rule(&t);
+    table_cell(&t, "total");
+    table_cell(&t, "%s", human_count(sum).text);
+    table_end(&t);
+    printf("This often quoted sum counts the tied matrix twice (%s) and leaves out positions (%s),\n",
+           human_count(c->count[CENSUS_TOKEN_EMBEDDING]).text, human_count(c->count[CENSUS_POSITION_EMBEDDING]).text);
+    printf("biases (%s) and norms (%s); hence the difference to the total above.\n",
+           human_count(c->count[CENSUS_BIASES]).text, human_count(c->count[CENSUS_NORMS]).text);
+}
+
+static void print_text(const struct subject *s)
+{
+    print_title(s);
+    print_categories(&s->census);
+    print_sizes(&s->census);
+    if (s->has_hparams) print_kv(&s->hp);
+    print_announced(&s->census);
+    if (s->is_gpt3) print_eight(&s->census);
+}
+
+/* ------------------------------------------------------------------------------------------------- JSON */
+
+static json_t *categories_json(const struct census *c)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < CENSUS_CATEGORIES; i++) {
+        json_t *row = json_object();
+        json_put(row, "name", json_string(census_name((enum census_category)i)));
+        json_put(row, "per_layer", json_count(per_layer(c, i)));
+        json_put(row, "parameters", json_count(c->count[i]));
+        json_add(array, row);
+    }
+    return array;
+}
+
+static json_t *hparams_json(const struct ingot_hparams *hp)
+{
+    json_t *o = json_object();
+    json_put(o, "n_layer", json_count(hp->n_layer));
+    json_put(o, "n_head", json_count(hp->n_head));
+    json_put(o, "n_embd", json_count(hp->n_embd));
+    json_put(o, "n_inner", json_count(hp->n_inner));
+    json_put(o, "n_ctx", json_count(hp->n_ctx));
+    json_put(o, "n_vocab", json_count(hp->n_vocab));
+    json_put(o, "n_vocab_stored", json_count(hp->n_vocab_stored));
+    return o;
+}
+
+static json_t *eight_json(const struct census *c)
+{
+    json_t *o = json_object();
+    uint64_t sum = 2 * c->count[CENSUS_TOKEN_EMBEDDING];
+    json_put(o, "embedding", json_count(c->count[CENSUS_TOKEN_EMBEDDING]));
+    for (int i = CENSUS_QUERY; i <= CENSUS_DOWN; i++) {
+        json_put(o, census_name((enum census_category)i), json_count(c->count[i]));
+        sum += c->count[i];
+    }
+    json_put(o, "unembedding", json_count(c->count[CENSUS_TOKEN_EMBEDDING]));
+    json_put(o, "total", json_count(sum));
+    return o;
+}
+
+static void print_json(const struct subject *s)
+{
+    const struct census *c = &s->census;
+    json_t *root = json_begin(), *bytes = json_object();
+    uint64_t total = census_total(c);
+    json_put(root, "subject", json_text(s->name, strlen(s->name)));
+    json_put(root, "hyper_parameters", s->has_hparams ? hparams_json(&s->hp) : json_null());
+    json_put(root, "categories", categories_json(c));
+    json_put(root, "layers", json_count(c->n_layer));
+    json_put(root, "parameters", json_count(total));
+    json_put(root, "tied", json_boolean(c->tied));
+    json_put(root, "buffer_elements", json_count(c->n_buffers));
+    json_put(bytes, "f32", json_count(4 * total));
+    json_put(bytes, "f16", json_count(2 * total));
+    json_put(bytes, "bf16", json_count(2 * total));
+    json_put(root, "bytes", bytes);
+    json_put(root, "kv_bytes_per_position", s->has_hparams ? json_count(kv_bytes(&s->hp, 1, 4)) : json_null());
+    json_put(root, "kv_bytes", s->has_hparams ? json_count(kv_bytes(&s->hp, s->hp.n_ctx, 4)) : json_null());
+    if (s->is_gpt3) json_put(root, "eight_categories", eight_json(c));
+    json_end(root);
+}
+
+static int run_params(const struct arguments *args)
+{
+    struct ingot_error err = { 0 };
+    struct subject s = { 0 };
+    const char *config = args->values[OPT_CONFIG].text;
+    enum ingot_status status;
+    if ((config != NULL) == (args->n_operands == 1))
+        return report_failure(INGOT_E_ARGUMENT, "params", "usage: ingot params FILE, or ingot params --config gpt2",
+                              "either a file or --config is needed");
+    status = config ? subject_from_config(config, &s, &err) : subject_from_file(args->operands[0], &s, &err);
+    if (status != INGOT_OK) return report_error(&err);
+    if (args->values[OPT_JSON].given)
+        print_json(&s);
+    else
+        print_text(&s);
+    return CODE_OK;
+}
+
+const struct command command_params = {
+    .name = "params",
+    .summary = "count parameters by category, with bytes and KV cache",
+    .operands = "[FILE]",
+    .max_operands = 1,
+    .options = options,
+    .n_options = N_OPTIONS,
+    .description = "Counts the parameters of FILE (an .ingot file, a .safetensors file or a Hugging Face directory) "
+                   "from its tensors, "
+                   "by GPT-2's categories, per layer and in all. Query, key and value are the thirds of one matrix. "
+                   "Norms are the weights "
+                   "and biases of the layer norms, the last one included; biases are those of the four projections.\n\n"
+                   "With --config the model need not exist. Keys: n_layer, n_head, n_embd (required); n_vocab (50257), "
+                   "n_ctx (1024), "
+                   "n_inner (4 n_embd), tied (yes), biases (yes).",
+    .examples = "ingot params gpt2.ingot\n"
+                "ingot params --config gpt2-xl\n"
+                "ingot params --config n_layer=4,n_head=8,n_embd=512,n_vocab=8000,n_ctx=256",
+    .run = run_params,
+};

@@ -1,0 +1,514 @@
+/* cmd_show.c - `ingot show`: everything about a file, or about one tensor. */
+#include "inspect/commands.h"
+
+#include "format/bytes.h"
+#include "format/disk.h"
+#include "format/error.h"
+#include "inspect/checkpoint.h"
+#include "inspect/cli/human.h"
+#include "inspect/cli/json.h"
+#include "inspect/cli/memory.h"
+#include "inspect/cli/report.h"
+#include "inspect/cli/suggest.h"
+#include "inspect/cli/table.h"
+#include "inspect/cli/terminal.h"
+#include "inspect/values.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPT_PROVENANCE, OPT_JSON, N_OPTIONS };
+
+static const struct option options[N_OPTIONS] = {
+    [OPT_PROVENANCE] = { .name = "provenance", .help = "Print where each tensor came from (YAML)" },
+    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+};
+
+/* Rows and columns of the corner of a matrix. */
+#define CORNER_ROWS 4
+#define CORNER_COLS 5
+
+/* ------------------------------------------------------------------------------------------------ pieces */
+
+static void heading(const char *text)
+{
+    printf("%s%s%s\n", terminal_style(stdout, STYLE_BOLD), text, terminal_style(stdout, STYLE_PLAIN));
+}
+
+__attribute__((format(printf, 2, 3))) static void field(const char *name, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    printf("  %-20s", name);
+    vprintf(fmt, args);
+    putchar('\n');
+    va_end(args);
+}
+
+/* Foreign text line by line, each made harmless. */
+static void print_text(const char *text, size_t n)
+{
+    char *shown = memory_array(4 * n + 8, 1);
+    for (size_t i = 0; i < n;) {
+        const char *newline = memchr(text + i, '\n', n - i);
+        size_t line = newline ? (size_t)(newline - (text + i)) : n - i;
+        printf("  %s\n", ingot_escape(text + i, line, shown, 4 * n + 8));
+        i += line + 1;
+    }
+    free(shown);
+}
+
+static const char *activation_name(enum ingot_activation activation)
+{
+    return activation == INGOT_GELU_TANH ? "gelu-tanh" : activation == INGOT_GELU_ERF ? "gelu-erf" : "?";
+}
+
+static const char *attention_name(uint32_t flags)
+{
+    bool scaled = flags & INGOT_ATTN_SCALE, by_layer = flags & INGOT_ATTN_SCALE_BY_LAYER;
+    if (scaled) return by_layer ? "by the root of the head size and by layer" : "by the root of the head size";
+    return by_layer ? "by layer" : "none";
+}
+
+static void print_hparams(const struct checkpoint *cp)
+{
+    struct ingot_hparams hp;
+    struct ingot_error err = { 0 };
+    heading("Model");
+    if (checkpoint_hparams(cp, &hp, &err) != INGOT_OK) {
+        field("unknown", "%s", err.message);
+        return;
+    }
+    field("layers", "%u", hp.n_layer);
+    field("heads", "%u of %u", hp.n_head, hp.n_embd / hp.n_head);
+    field("width", "%u", hp.n_embd);
+    field("inner width", "%u", hp.n_inner);
+    field("context", "%u", hp.n_ctx);
+    if (hp.n_vocab == hp.n_vocab_stored)
+        field("vocabulary", "%u", hp.n_vocab);
+    else
+        field("vocabulary", "%u (%u rows stored)", hp.n_vocab, hp.n_vocab_stored);
+    field("activation", "%s", activation_name(hp.activation));
+    field("attention scale", "%s", attention_name(hp.attention_flags));
+    field("norm epsilon", "%g", (double)hp.layer_norm_epsilon);
+}
+
+static json_t *hparams_json(const struct checkpoint *cp)
+{
+    struct ingot_hparams hp;
+    if (checkpoint_hparams(cp, &hp, NULL) != INGOT_OK) return json_null();
+    json_t *o = json_object();
+    json_put(o, "n_layer", json_count(hp.n_layer));
+    json_put(o, "n_head", json_count(hp.n_head));
+    json_put(o, "n_embd", json_count(hp.n_embd));
+    json_put(o, "n_inner", json_count(hp.n_inner));
+    json_put(o, "n_ctx", json_count(hp.n_ctx));
+    json_put(o, "n_vocab", json_count(hp.n_vocab));
+    json_put(o, "n_vocab_stored", json_count(hp.n_vocab_stored));
+    json_put(o, "activation", json_string(activation_name(hp.activation)));
+    json_put(o, "attention_scale", json_boolean(hp.attention_flags & INGOT_ATTN_SCALE));
+    json_put(o, "attention_scale_by_layer", json_boolean(hp.attention_flags & INGOT_ATTN_SCALE_BY_LAYER));
+    json_put(o, "layer_norm_epsilon", json_number((double)hp.layer_norm_epsilon));
+    return o;
+}
+
+/* ----------------------------------------------------------------------------------------- .ingot: the file */
+
+/* Where the bytes of a file are. Their sum is the file's length. */
+struct budget {
+    uint64_t superblocks, index, tensors, vocabulary, digests, texts, padding;
+};
+
+static uint64_t *budget_of_kind(struct budget *b, enum ingot_kind kind)
+{
+    switch (kind) {
+    case INGOT_KIND_TENSOR:
+        return &b->tensors;
+    case INGOT_KIND_VOCABULARY:
+        return &b->vocabulary;
+    case INGOT_KIND_CHUNKS:
+        return &b->digests;
+    default:
+        return &b->texts; /* the model's 64 bytes too */
+    }
+}
+
+static struct budget make_budget(const struct ingot_file *file, const struct ingot_file_info *info)
+{
+    struct budget b = { .superblocks = 2 * SB_SLOT_BYTES, .index = info->index_bytes };
+    uint64_t used = b.superblocks + b.index;
+    for (uint32_t i = 0; i < ingot_section_count(file); i++) {
+        struct ingot_section s = ingot_section_at(file, i);
+        if (s.kind == INGOT_KIND_ALIAS) continue;
+        *budget_of_kind(&b, s.kind) += s.stored_bytes;
+        used += s.stored_bytes;
+    }
+    b.padding = info->file_bytes > used ? info->file_bytes - used : 0;
+    return b;
+}
+
+static const char *slots_state(const struct ingot_file_info *info)
+{
+    if (info->slot_valid[0] && info->slot_valid[1]) return info->slots_equal ? "A and B, equal" : "A and B, different";
+    return info->slot_valid[0] ? "A only; B is damaged" : "B only; A is damaged";
+}
+
+static void print_file(const struct checkpoint *cp, const struct ingot_file_info *info)
+{
+    char shown[256];
+    heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
+    field("format", "ingot, read version %u, write version %u%s", info->read_version, info->write_version,
+          info->writable_version ? "" : " (newer than this program)");
+    field("bytes", "%s", human_count(info->file_bytes).text);
+    if (info->actual_bytes != info->file_bytes)
+        field("", "%s more behind the end: a torn edit", human_count(info->actual_bytes - info->file_bytes).text);
+    field("content id", "%s", human_digest(info->content_id).text);
+    field("superblock slots", "%s", slots_state(info));
+    field("generation", "%" PRIu64, info->generation);
+    field("features", "must %#" PRIx64 ", may %#" PRIx64, info->features_must, info->features_may);
+    field("alignment", "%u", info->align);
+    field("index", "%s bytes at %" PRIu64 ", %s sections", human_count(info->index_bytes).text, info->index_off,
+          human_count(ingot_section_count(cp->file)).text);
+}
+
+static void budget_row(struct table *t, const char *name, uint64_t bytes, uint64_t whole)
+{
+    table_cell(t, "  %s", name);
+    table_cell(t, "%s", human_count(bytes).text);
+    table_cell(t, "%s", human_share(bytes, whole).text);
+}
+
+static void print_budget(const struct budget *b, uint64_t file_bytes)
+{
+    static const struct table_column columns[] = { { .title = "" },
+                                                   { .title = "", .right = true },
+                                                   { .title = "", .right = true } };
+    struct table t = table_begin(columns, 3);
+    t.no_titles = true;
+    heading("Bytes");
+    budget_row(&t, "tensors           ", b->tensors, file_bytes);
+    budget_row(&t, "vocabulary", b->vocabulary, file_bytes);
+    budget_row(&t, "model and texts", b->texts, file_bytes);
+    budget_row(&t, "digests", b->digests, file_bytes);
+    budget_row(&t, "index", b->index, file_bytes);
+    budget_row(&t, "superblocks", b->superblocks, file_bytes);
+    budget_row(&t, "padding", b->padding, file_bytes);
+    table_end(&t);
+}
+
+/* The header of the vocabulary, if it is there and long enough to be one. */
+static bool find_vocabulary(const struct ingot_file *file, struct ingot_section *s)
+{
+    return ingot_find(file, INGOT_NAME_VOCABULARY, s) && s->raw_bytes >= VOCAB_HEADER_BYTES;
+}
+
+static void print_vocabulary(const struct ingot_file *file)
+{
+    struct ingot_section s;
+    heading("Vocabulary");
+    if (!find_vocabulary(file, &s)) {
+        field("none", "prompts are given as token ids");
+        return;
+    }
+    const uint8_t *p = s.data;
+    field("tokens", "%s", human_count(get_u32(p + VOCAB_N_TOKENS_OFF)).text);
+    field("merges", "%s", human_count(get_u32(p + VOCAB_N_MERGES_OFF)).text);
+    field("special tokens", "%s", human_count(get_u32(p + VOCAB_N_SPECIAL_OFF)).text);
+    if (get_u32(p + VOCAB_EOT_OFF) != VOCAB_NO_TOKEN) field("end of text", "%u", get_u32(p + VOCAB_EOT_OFF));
+    field("longest token", "%u bytes", get_u32(p + VOCAB_MAX_PIECE_OFF));
+}
+
+static json_t *vocabulary_json(const struct ingot_file *file)
+{
+    struct ingot_section s;
+    if (!find_vocabulary(file, &s)) return json_null();
+    const uint8_t *p = s.data;
+    uint32_t eot = get_u32(p + VOCAB_EOT_OFF);
+    json_t *o = json_object();
+    json_put(o, "tokens", json_count(get_u32(p + VOCAB_N_TOKENS_OFF)));
+    json_put(o, "merges", json_count(get_u32(p + VOCAB_N_MERGES_OFF)));
+    json_put(o, "special_tokens", json_count(get_u32(p + VOCAB_N_SPECIAL_OFF)));
+    json_put(o, "end_of_text", eot == VOCAB_NO_TOKEN ? json_null() : json_count(eot));
+    return o;
+}
+
+static void print_text_section(const struct ingot_file *file, const char *name, const char *title)
+{
+    struct ingot_section s;
+    if (!ingot_find(file, name, &s)) return;
+    putchar('\n');
+    heading(title);
+    print_text(s.data, s.raw_bytes);
+}
+
+static void show_ingot(const struct checkpoint *cp)
+{
+    struct ingot_file_info info;
+    ingot_file_get_info(cp->file, &info);
+    struct budget budget = make_budget(cp->file, &info);
+    print_file(cp, &info);
+    putchar('\n');
+    print_hparams(cp);
+    putchar('\n');
+    print_vocabulary(cp->file);
+    putchar('\n');
+    print_budget(&budget, info.file_bytes);
+    print_text_section(cp->file, INGOT_NAME_METADATA, "Metadata");
+    print_text_section(cp->file, INGOT_NAME_RECIPE, "Recipe");
+}
+
+static json_t *budget_json(const struct budget *b)
+{
+    json_t *o = json_object();
+    json_put(o, "tensors", json_count(b->tensors));
+    json_put(o, "vocabulary", json_count(b->vocabulary));
+    json_put(o, "model_and_texts", json_count(b->texts));
+    json_put(o, "digests", json_count(b->digests));
+    json_put(o, "index", json_count(b->index));
+    json_put(o, "superblocks", json_count(b->superblocks));
+    json_put(o, "padding", json_count(b->padding));
+    return o;
+}
+
+static void show_ingot_json(const struct checkpoint *cp)
+{
+    struct ingot_file_info info;
+    struct ingot_section metadata;
+    ingot_file_get_info(cp->file, &info);
+    struct budget budget = make_budget(cp->file, &info);
+    json_t *root = json_begin();
+    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(root, "format", json_string("ingot"));
+    json_put(root, "read_version", json_count(info.read_version));
+    json_put(root, "write_version", json_count(info.write_version));
+    json_put(root, "features_must", json_count(info.features_must));
+    json_put(root, "features_may", json_count(info.features_may));
+    json_put(root, "generation", json_count(info.generation));
+    json_put(root, "file_bytes", json_count(info.file_bytes));
+    json_put(root, "actual_bytes", json_count(info.actual_bytes));
+    json_put(root, "content_id", json_digest(info.content_id));
+    json_put(root, "slots_valid", json_pack("[b, b]", info.slot_valid[0], info.slot_valid[1]));
+    json_put(root, "slots_equal", json_boolean(info.slots_equal));
+    json_put(root, "align", json_count(info.align));
+    json_put(root, "sections", json_count(ingot_section_count(cp->file)));
+    json_put(root, "hyper_parameters", hparams_json(cp));
+    json_put(root, "vocabulary", vocabulary_json(cp->file));
+    json_put(root, "bytes", budget_json(&budget));
+    bool has = ingot_find(cp->file, INGOT_NAME_METADATA, &metadata);
+    json_put(root, "metadata", has ? json_text(metadata.data, metadata.raw_bytes) : json_null());
+    json_end(root);
+}
+
+static int show_provenance(const struct checkpoint *cp)
+{
+    struct ingot_section s;
+    if (!cp->file || !ingot_find(cp->file, INGOT_NAME_PROVENANCE, &s))
+        return report_failure(INGOT_E_MISSING, cp->path, NULL, "holds no provenance");
+    print_text(s.data, s.raw_bytes);
+    return CODE_OK;
+}
+
+/* --------------------------------------------------------------------------------------------- foreign: the file */
+
+static uint64_t tensor_bytes(const struct checkpoint *cp)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < cp->n_tensors; i++) total += checkpoint_tensor_at(cp, i).n_bytes;
+    return total;
+}
+
+static void show_source(const struct checkpoint *cp)
+{
+    char shown[256];
+    heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
+    field("format", "%s", checkpoint_format(cp));
+    field("tensors", "%s", human_count(cp->n_tensors).text);
+    field("bytes", "%s", human_count(tensor_bytes(cp)).text);
+    putchar('\n');
+    print_hparams(cp);
+}
+
+static void show_source_json(const struct checkpoint *cp)
+{
+    json_t *root = json_begin();
+    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(root, "format", json_string(checkpoint_format(cp)));
+    json_put(root, "n_tensors", json_count(cp->n_tensors));
+    json_put(root, "bytes", json_count(tensor_bytes(cp)));
+    json_put(root, "hyper_parameters", hparams_json(cp));
+    json_end(root);
+}
+
+/* ------------------------------------------------------------------------------------------------ one tensor */
+
+static void print_corner(const struct checkpoint_tensor *t)
+{
+    static const struct table_column columns[CORNER_COLS + 1] = {
+        { .title = "" },
+        { .title = "", .right = true },
+        { .title = "", .right = true, .drop = 1 },
+        { .title = "", .right = true, .drop = 2 },
+        { .title = "", .right = true, .drop = 3 },
+        { .title = "", .right = true, .drop = 4 },
+    };
+    struct table table = table_begin(columns, CORNER_COLS + 1);
+    uint64_t n_rows, n_cols;
+    if (!values_shape(t, &n_rows, &n_cols) || n_rows == 0 || n_cols == 0) return;
+    table.no_titles = true;
+    putchar('\n');
+    heading("Values");
+    for (uint64_t row = 0; row < n_rows && row < CORNER_ROWS; row++) {
+        table_cell(&table, "  [%" PRIu64 "]", row);
+        for (uint64_t col = 0; col < CORNER_COLS; col++)
+            if (col < n_cols)
+                table_cell(&table, "%.6g", values_element(t, row, col));
+            else
+                table_cell(&table, "%s", "");
+    }
+    table_end(&table);
+    if (n_rows > CORNER_ROWS || n_cols > CORNER_COLS) printf("  ...\n");
+}
+
+static json_t *corner_json(const struct checkpoint_tensor *t)
+{
+    json_t *rows = json_array();
+    uint64_t n_rows, n_cols;
+    if (!values_shape(t, &n_rows, &n_cols)) return rows;
+    for (uint64_t row = 0; row < n_rows && row < CORNER_ROWS; row++) {
+        json_t *line = json_array();
+        for (uint64_t col = 0; col < n_cols && col < CORNER_COLS; col++)
+            json_add(line, json_number(values_element(t, row, col)));
+        json_add(rows, line);
+    }
+    return rows;
+}
+
+static void show_tensor(const struct checkpoint_tensor *t, const struct ingot_section *s)
+{
+    char shown[4 * INGOT_MAX_NAME + 8], shape[192];
+    human_shape(t->rank, t->shape, shape, sizeof shape);
+    heading(ingot_escape(t->name, t->name_len, shown, sizeof shown));
+    if (t->target) field("alias of", "%s", ingot_escape(t->target, strlen(t->target), shown, sizeof shown));
+    field("dtype", "%s", ingot_escape(t->dtype_name, strlen(t->dtype_name), shown, sizeof shown));
+    field("layout", "%s", ingot_layout_name(t->layout));
+    field("shape", "%s", shape);
+    field("parameters", "%s", human_count(t->n_elems).text);
+    field("bytes", "%s", human_count(t->n_bytes).text);
+    if (t->part_file) field("file", "%s", ingot_escape(t->part_file, strlen(t->part_file), shown, sizeof shown));
+    field("offset", "%" PRIu64, t->file_off);
+    if (s) field("xxh3-128", "%s", human_digest(s->digest).text);
+    print_corner(t);
+}
+
+static void show_tensor_json(const struct checkpoint_tensor *t, const struct ingot_section *s)
+{
+    json_t *root = json_begin();
+    json_put(root, "name", json_text(t->name, t->name_len));
+    if (t->target) json_put(root, "alias_of", json_text(t->target, strlen(t->target)));
+    json_put(root, "dtype", json_text(t->dtype_name, strlen(t->dtype_name)));
+    json_put(root, "layout", json_string(ingot_layout_name(t->layout)));
+    json_put(root, "shape", json_shape(t->rank, t->shape));
+    json_put(root, "parameters", json_count(t->n_elems));
+    json_put(root, "bytes", json_count(t->n_bytes));
+    if (t->part_file) json_put(root, "file", json_text(t->part_file, strlen(t->part_file)));
+    json_put(root, "offset", json_count(t->file_off));
+    if (s) json_put(root, "digest", json_digest(s->digest));
+    json_put(root, "corner", corner_json(t));
+    json_end(root);
+}
+
+/* A section that is not a tensor: what the index says, and the text if it is one. */
+static void show_section(const struct ingot_section *s)
+{
+    heading(s->name);
+    field("kind", "%s", ingot_kind_name(s->kind));
+    field("bytes", "%s", human_count(s->raw_bytes).text);
+    field("offset", "%" PRIu64, s->data_off);
+    field("xxh3-128", "%s", human_digest(s->digest).text);
+    if (s->kind != INGOT_KIND_METADATA && s->kind != INGOT_KIND_RECIPE && s->kind != INGOT_KIND_PROVENANCE) return;
+    putchar('\n');
+    heading("Text");
+    print_text(s->data, s->raw_bytes);
+}
+
+static void show_section_json(const struct ingot_section *s)
+{
+    json_t *root = json_begin();
+    json_put(root, "name", json_text(s->name, s->name_len));
+    json_put(root, "kind", json_string(ingot_kind_name(s->kind)));
+    json_put(root, "bytes", json_count(s->raw_bytes));
+    json_put(root, "offset", json_count(s->data_off));
+    json_put(root, "digest", json_digest(s->digest));
+    json_end(root);
+}
+
+static int unknown_tensor(const struct checkpoint *cp, const char *name)
+{
+    char advice[256] = "'ingot ls' lists the tensors", shown[128];
+    struct suggestion best = suggest_begin(name);
+    for (size_t i = 0; i < cp->n_tensors; i++) suggest_offer(&best, checkpoint_tensor_at(cp, i).name);
+    if (best.name)
+        snprintf(advice, sizeof advice, "did you mean '%s'?",
+                 ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
+    ingot_escape(name, strlen(name), shown, sizeof shown);
+    return report_failure(INGOT_E_ARGUMENT, cp->path, advice, "there is no tensor '%s'", shown);
+}
+
+static int show_one(const struct checkpoint *cp, const char *name, bool json)
+{
+    struct ingot_section s = { 0 };
+    bool is_section = cp->file && ingot_find(cp->file, name, &s);
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        if (strcmp(t.name, name) != 0) continue;
+        (json ? show_tensor_json : show_tensor)(&t, is_section ? &s : NULL);
+        return CODE_OK;
+    }
+    if (!is_section) return unknown_tensor(cp, name);
+    (json ? show_section_json : show_section)(&s);
+    return CODE_OK;
+}
+
+static int show(const struct checkpoint *cp, const struct arguments *args)
+{
+    bool json = args->values[OPT_JSON].given;
+    if (args->n_operands > 1) return show_one(cp, args->operands[1], json);
+    if (args->values[OPT_PROVENANCE].given) return show_provenance(cp);
+    if (cp->file)
+        (json ? show_ingot_json : show_ingot)(cp);
+    else
+        (json ? show_source_json : show_source)(cp);
+    return CODE_OK;
+}
+
+static int run_show(const struct arguments *args)
+{
+    struct ingot_error err = { 0 };
+    struct checkpoint cp;
+    if (checkpoint_open(args->operands[0], &cp, &err) != INGOT_OK) return report_error(&err);
+    int code = show(&cp, args);
+    checkpoint_close(&cp);
+    return code;
+}
+
+const struct command command_show = {
+    .name = "show",
+    .summary = "show everything about a file, or about one tensor",
+    .operands = "FILE [TENSOR]",
+    .min_operands = 1,
+    .max_operands = 2,
+    .options = options,
+    .n_options = N_OPTIONS,
+    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, and the metadata of FILE, which "
+                   "is an .ingot "
+                   "file, a .safetensors file or a Hugging Face directory. With TENSOR (a name as ls prints it, or "
+                   "that of a section "
+                   "such as @metadata): its place, digest, shape, and the values of its first rows and columns.",
+    .examples = "ingot show gpt2.ingot\n"
+                "ingot show gpt2.ingot h.0.attn.c_attn.weight\n"
+                "ingot show gpt2.ingot --provenance",
+    .run = run_show,
+};

@@ -1,0 +1,133 @@
+/* engine.c - opens what a run needs and reads what the user feeds it. */
+#include "inspect/engine.h"
+
+#include "format/error.h"
+#include "inspect/checkpoint.h"
+#include "inspect/cli/memory.h"
+#include "inspect/cli/options.h"
+#include "inspect/cli/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_AT_ONCE ((size_t)64 << 10)
+
+static enum ingot_status open_tokenizer(struct engine *engine, struct ingot_error *err)
+{
+    struct ingot_section vocabulary;
+    if (!ingot_find(engine->file, INGOT_NAME_VOCABULARY, &vocabulary)) return INGOT_OK;
+    return ingot_tokenizer_open(engine->file, &engine->tokenizer, err);
+}
+
+enum ingot_status engine_open(const char *path, struct engine *out, struct ingot_error *err)
+{
+    const char *cpu = getenv("INGOT_CPU");
+    *out = (struct engine){ .path = path };
+    enum ingot_status status = checkpoint_open_ingot(path, &out->file, err);
+    if (status == INGOT_OK) status = ingot_model_open(out->file, cpu && *cpu ? cpu : NULL, &out->model, err);
+    if (status == INGOT_OK) status = open_tokenizer(out, err);
+    if (status != INGOT_OK) engine_close(out);
+    return status;
+}
+
+void engine_close(struct engine *engine)
+{
+    ingot_tokenizer_close(engine->tokenizer);
+    ingot_model_close(engine->model);
+    ingot_close(engine->file);
+    *engine = (struct engine){ 0 };
+}
+
+enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err)
+{
+    if (engine->tokenizer) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, engine->path, "give token ids with --ids 1,2,3",
+                      "the file has no vocabulary, so text cannot be encoded");
+}
+
+static bool is_separator(char c)
+{
+    return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static enum ingot_status parse_id(const char *word, size_t n, uint32_t n_vocab, struct ingot_ids *out,
+                                  struct ingot_error *err)
+{
+    char digits[24] = "", shown[64];
+    uint64_t id;
+    if (n < sizeof digits) memcpy(digits, word, n);
+    ingot_escape(word, n, shown, sizeof shown);
+    if (!options_parse_count(digits, &id) || strlen(digits) != n)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "token ids",
+                          "decimal numbers parted by commas or spaces are expected", "'%s' is not a token id", shown);
+    if (id >= n_vocab)
+        return ingot_fail(err, INGOT_E_TOKEN, INGOT_NO_OFFSET, "token ids", NULL,
+                          "%s is not below the size of the vocabulary, %u", shown, n_vocab);
+    out->ids = memory_grow(out->ids, &out->capacity, out->n + 1, sizeof *out->ids);
+    out->ids[out->n++] = (uint32_t)id;
+    return INGOT_OK;
+}
+
+enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab, struct ingot_ids *out,
+                                   struct ingot_error *err)
+{
+    for (size_t i = 0; i < n;) {
+        size_t start = i;
+        while (i < n && !is_separator(text[i])) i++;
+        enum ingot_status status = i > start ? parse_id(text + start, i - start, n_vocab, out, err) : INGOT_OK;
+        if (status != INGOT_OK) return status;
+        if (i == start) i++;
+    }
+    return INGOT_OK;
+}
+
+void text_free(struct text *text)
+{
+    free(text->bytes);
+    *text = (struct text){ 0 };
+}
+
+static enum ingot_status read_all(int fd, const char *label, struct text *out, struct ingot_error *err)
+{
+    size_t capacity = 0;
+    for (;;) {
+        out->bytes = memory_grow(out->bytes, &capacity, out->n + READ_AT_ONCE + 1, 1);
+        ssize_t n = read(fd, out->bytes + out->n, READ_AT_ONCE);
+        if (n < 0 && errno == EINTR && !signals_interrupted()) continue;
+        if (n < 0 && errno == EINTR)
+            return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, label, NULL, "interrupted");
+        if (n < 0) return ingot_fail_errno(err, label, "read");
+        if (n == 0) break;
+        out->n += (size_t)n;
+    }
+    out->bytes[out->n] = '\0';
+    return INGOT_OK;
+}
+
+enum ingot_status text_read(const char *path, struct text *out, struct ingot_error *err)
+{
+    *out = (struct text){ 0 };
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    if (fd < 0) return ingot_fail_errno(err, path, "open");
+    enum ingot_status status = read_all(fd, path ? path : "standard input", out, err);
+    if (path) close(fd);
+    if (status != INGOT_OK) text_free(out);
+    return status;
+}
+
+enum ingot_status text_copy(const char *string, struct text *out, struct ingot_error *err)
+{
+    *out = (struct text){ .bytes = strdup(string), .n = strlen(string) };
+    return out->bytes ? INGOT_OK : ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL, NULL, "not enough memory");
+}
+
+const char *engine_piece(const struct ingot_tokenizer *tokenizer, uint32_t id, char out[64])
+{
+    size_t n = 0;
+    const char *bytes = tokenizer ? ingot_tokenizer_piece(tokenizer, id, &n) : "";
+    return ingot_escape(bytes, n, out, 64);
+}

@@ -1,0 +1,41 @@
+/* engine.h - what run, eval and tokenize start with: file, model, tokenizer; and the texts and ids that they read. */
+#ifndef INGOT_ENGINE_H
+#define INGOT_ENGINE_H
+
+#include "runtime/ingot_runtime.h"
+
+struct engine {
+    const char *path; /* borrowed from the caller */
+    struct ingot_file *file;
+    struct ingot_model *model;
+    struct ingot_tokenizer *tokenizer; /* NULL when the file has no vocabulary */
+};
+
+/* INGOT_CPU in the environment forces an instruction set. On failure nothing stays open. */
+enum ingot_status engine_open(const char *path, struct engine *out, struct ingot_error *err);
+void engine_close(struct engine *engine);
+
+/* MISSING, with the advice to use --ids, when there is no vocabulary. */
+enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err);
+
+/* Appends the ids that text[0 .. n) lists, parted by commas and white space; each must be below n_vocab. */
+enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab, struct ingot_ids *out,
+                                   struct ingot_error *err);
+
+/* Bytes owned by the caller, followed by a NUL that does not count. */
+struct text {
+    char *bytes;
+    size_t n;
+};
+void text_free(struct text *text);
+
+/* The whole of a file, or of stdin when path is NULL. INTERRUPTED when the user gave up. */
+enum ingot_status text_read(const char *path, struct text *out, struct ingot_error *err);
+
+/* A copy of a string. */
+enum ingot_status text_copy(const char *string, struct text *out, struct ingot_error *err);
+
+/* A token's bytes as one harmless line, for tables; `out` holds 64 bytes. */
+const char *engine_piece(const struct ingot_tokenizer *tokenizer, uint32_t id, char out[64]);
+
+#endif
