@@ -176,6 +176,15 @@ static void transpose32(const void *from, void *to)
             memcpy((uint8_t *)to + 4 * (16 * c + r), (const uint8_t *)from + 4 * (16 * r + c), 4);
 }
 
+static void pairs16(const void *from, void *to, size_t n_pairs)
+{
+    for (size_t i = 0; i < n_pairs; i++)
+        for (size_t lane = 0; lane < 16; lane++)
+            for (size_t half = 0; half < 2; half++)
+                memcpy((uint8_t *)to + 2 * ((16 * i + lane) * 2 + half),
+                       (const uint8_t *)from + 2 * (16 * (2 * i + half) + lane), 2);
+}
+
 const struct casts casts_scalar = {
     .f16_from_f32 = run_f16_from_f32,
     .bf16_from_f32 = run_bf16_from_f32,
@@ -184,9 +193,21 @@ const struct casts casts_scalar = {
     .f32_from_f64 = run_f32_from_f64,
     .f32_from_f64_odd = run_f32_from_f64_odd,
     .transpose32 = transpose32,
+    .pairs16 = pairs16,
 };
 
-const struct casts *casts_select(void)
+struct casts casts_select(void)
 {
-    return &casts_scalar;
+    struct casts best = casts_scalar;
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) {
+        best.f16_from_f32 = casts_avx2.f16_from_f32;
+        best.bf16_from_f32 = casts_avx2.bf16_from_f32;
+        best.f32_from_f16 = casts_avx2.f32_from_f16;
+        best.f32_from_bf16 = casts_avx2.f32_from_bf16;
+        best.transpose32 = casts_avx2.transpose32;
+        best.pairs16 = casts_avx2.pairs16;
+    }
+#endif
+    return best;
 }

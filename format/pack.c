@@ -17,7 +17,7 @@ static_assert(TILE == INGOT_PANEL_LANES, "tiles are square, so that they can be 
 
 struct packer {
     const struct ingot_view *view;
-    const struct casts *casts;
+    struct casts casts;
     enum ingot_dtype to;
     bool copies;      /* no cast: bits are moved */
     size_t from_size; /* of an element of the view */
@@ -64,16 +64,16 @@ static void widen(struct packer *p, const void *from, void *to, size_t n)
     struct ingot_cast_stats *stats = narrows_twice ? &ignored : &p->stats; /* else the narrowing counts */
     switch (p->copies ? INGOT_DTYPE_NONE : p->view->dtype) {
     case INGOT_F16:
-        p->casts->f32_from_f16(from, to, n, stats);
+        p->casts.f32_from_f16(from, to, n, stats);
         break;
     case INGOT_BF16:
-        p->casts->f32_from_bf16(from, to, n, stats);
+        p->casts.f32_from_bf16(from, to, n, stats);
         break;
     case INGOT_F64:
         if (narrows_twice)
-            p->casts->f32_from_f64_odd(from, to, n);
+            p->casts.f32_from_f64_odd(from, to, n);
         else
-            p->casts->f32_from_f64(from, to, n, stats);
+            p->casts.f32_from_f64(from, to, n, stats);
         break;
     default:
         memcpy(to, from, n * p->mid_size);
@@ -87,9 +87,9 @@ static void narrow(struct packer *p, const void *from, void *to, size_t n)
     if (p->copies || p->to == INGOT_F32) {
         memcpy(to, from, n * p->to_size);
     } else if (p->to == INGOT_F16) {
-        p->casts->f16_from_f32(from, to, n, &p->stats);
+        p->casts.f16_from_f32(from, to, n, &p->stats);
     } else if (p->to == INGOT_BF16) {
-        p->casts->bf16_from_f32(from, to, n, &p->stats);
+        p->casts.bf16_from_f32(from, to, n, &p->stats);
     } else { /* f64 */
         for (size_t i = 0; i < n; i++) {
             float value;
@@ -140,56 +140,63 @@ static void pack_rows(struct packer *p, uint64_t off, uint8_t *dst, uint64_t n)
 static void transpose(const struct packer *p, const uint8_t *from, uint8_t *to)
 {
     if (p->mid_size == 4) {
-        p->casts->transpose32(from, to);
+        p->casts.transpose32(from, to);
         return;
     }
     for (size_t r = 0; r < TILE; r++)
         for (size_t c = 0; c < TILE; c++) memcpy(to + 2 * (TILE * c + r), from + 2 * (TILE * r + c), 2);
 }
 
+/* 16 elements in a row are the common case: moves of a constant size. */
+static void gather_line(const uint8_t *from, uint64_t stride, size_t size, size_t n, uint8_t *to)
+{
+    if (n != TILE || stride != 1 || (size != 4 && size != 2))
+        gather(from, stride, size, n, to);
+    else if (size == 4)
+        memcpy(to, from, TILE * 4);
+    else
+        memcpy(to, from, TILE * 2);
+}
+
 /* tile[k][lane] for inputs k0 .. k0 + n_k - 1 and the lanes of a panel; zero where there is no source. */
 static void load_tile(struct packer *p, uint64_t panel, uint64_t k0, uint64_t n_k, uint8_t *tile)
 {
     const struct ingot_view *v = p->view;
-    uint8_t raw[TILE * 8], rows[TILE_ELEMS * 4];
+    _Alignas(64) uint8_t raw[TILE_ELEMS * 8], mid[TILE_ELEMS * 4];
     uint64_t row = panel * INGOT_PANEL_LANES;
     uint64_t lanes = v->n_rows - row < INGOT_PANEL_LANES ? v->n_rows - row : INGOT_PANEL_LANES;
     uint64_t inputs = v->n_cols - k0 < n_k ? v->n_cols - k0 : n_k;
+    bool casts = !p->copies && v->dtype != INGOT_F32;
     bool by_row = v->col_stride == 1; /* the source is contiguous along the inputs */
-    uint8_t *to = by_row ? rows : tile;
-    if (lanes < INGOT_PANEL_LANES || inputs < TILE) memset(to, 0, TILE_ELEMS * p->mid_size);
-    for (uint64_t i = 0; i < (by_row ? lanes : inputs); i++) {
+    uint8_t *to = casts || by_row ? raw : tile;
+    uint64_t n_lines = by_row ? lanes : inputs, n = by_row ? inputs : lanes;
+    if (n_lines < TILE || n < TILE) memset(to, 0, TILE_ELEMS * p->from_size);
+    for (uint64_t i = 0; i < n_lines; i++) {
         const uint8_t *from = by_row ? source_at(p, row + i, k0) : source_at(p, row, k0 + i);
-        uint64_t stride = by_row ? 1 : v->row_stride, n = by_row ? inputs : lanes;
-        if (stride != 1) {
-            gather(from, stride, p->from_size, n, raw);
-            from = raw;
-        }
-        widen(p, from, to + i * TILE * p->mid_size, n);
+        gather_line(from, by_row ? 1 : v->row_stride, p->from_size, n, to + i * TILE * p->from_size);
     }
-    if (by_row) transpose(p, rows, tile);
-}
-
-/* bf16: the two inputs of a pair lie side by side in each lane. */
-static void interleave_pairs(const uint8_t *tile, uint64_t n_k, uint8_t *dst)
-{
-    for (uint64_t k = 0; k < n_k; k++)
-        for (size_t lane = 0; lane < INGOT_PANEL_LANES; lane++)
-            memcpy(dst + 2 * ((k / 2 * INGOT_PANEL_LANES + lane) * 2 + k % 2),
-                   tile + 2 * (k * INGOT_PANEL_LANES + lane), 2);
+    if (casts) {
+        to = by_row ? mid : tile;
+        widen(p, raw, to, TILE_ELEMS);
+    }
+    if (by_row) transpose(p, to, tile);
 }
 
 static void pack_tile(struct packer *p, uint64_t panel, uint64_t k0, uint64_t n_k, uint8_t *dst)
 {
-    uint8_t tile[TILE_ELEMS * 4], halves[TILE_ELEMS * 2];
-    load_tile(p, panel, k0, n_k, tile);
+    _Alignas(64) uint8_t tile[TILE_ELEMS * 4], halves[TILE_ELEMS * 2];
     size_t n = n_k * INGOT_PANEL_LANES;
+    if (p->to != INGOT_BF16 && p->mid_size == p->to_size && n_k == TILE) {
+        load_tile(p, panel, k0, n_k, dst);
+        return;
+    }
+    load_tile(p, panel, k0, n_k, tile);
     if (p->to != INGOT_BF16) {
         narrow(p, tile, dst, n);
         return;
     }
     if (!p->copies) narrow(p, tile, halves, n);
-    interleave_pairs(p->copies ? tile : halves, n_k, dst);
+    p->casts.pairs16(p->copies ? tile : halves, dst, n_k / 2);
 }
 
 /* Inputs k0 .. k1 - 1 of n panels; dst is where the first of them goes, panels are panel_stride bytes apart. */
