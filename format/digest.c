@@ -2,12 +2,20 @@
 #include "format/digest.h"
 #include "format/bytes.h"
 #include "format/disk.h"
+#include "format/simd/cpu.h"
+#include "format/simd/hash.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+/* From here on asking the CPU (CPUID traps in a virtual machine) is small against hashing. */
+#define WORTH_DETECTING ((size_t)1 << 20)
+
 uint64_t ingot_hash64(const void *bytes, size_t n)
 {
+#if defined(__x86_64__)
+    if (n >= WORTH_DETECTING && cpu_detect().avx2) return hash64_avx2(bytes, n);
+#endif
     return XXH3_64bits(bytes, n);
 }
 
