@@ -51,7 +51,7 @@ RANDOM = {
     "inner-not-4x": (["--n_layer", "2", "--n_head", "5", "--n_embd", "75", "--n_inner", "131", "--n_vocab", "199",
                       "--n_ctx", "40", "--seed", "8"] + WILD, [30], 12),
     "weights-f16": (["--n_layer", "3", "--n_head", "3", "--n_embd", "51", "--n_inner", "77", "--n_vocab", "199",
-                     "--n_ctx", "40", "--dtype", "f16", "--seed", "9"] + WILD, [30], 12),
+                     "--n_ctx", "40", "--dtype", "f16", "--seed", "12"] + WILD, [30], 12),
     "weights-bf16": (["--n_layer", "3", "--n_head", "3", "--n_embd", "51", "--n_inner", "77", "--n_vocab", "199",
                       "--n_ctx", "40", "--dtype", "bf16", "--seed", "10"] + WILD, [30], 12),
     "no-bias": (["--n_layer", "2", "--n_head", "2", "--n_embd", "64", "--n_vocab", "199", "--n_ctx", "40",
@@ -117,13 +117,24 @@ def text_of_its_own(config, w, n, seed):
     return ids
 
 
+def check_condition(name, config, w, ids, right):
+    """Some random models amplify every rounding: then f32 has no right answer. Choose another seed for these."""
+    single = logits(config, {key: value.float() for key, value in w.items()}, ids).double()
+    tolerance = 2e-4 * (right.abs().amax(-1, keepdim=True) / 10).clamp(min=1)
+    lost = ((single - right).abs() / tolerance).max()
+    print(f"{name}: {len(ids)} positions, PyTorch's own f32 is off by {lost:.3f} of the tolerance")
+    assert lost < 0.5, "ill-conditioned"
+
+
 def write(name, source, config, w, prompts, samples):
     n_vocab = config["vocab_size"]
     with open(os.path.join(HERE, name + ".ref"), "w") as f:
         f.write(f"{source}\nvocabulary {n_vocab} samples {samples}\n")
         for ids in prompts:
             f.write("ids " + " ".join(map(str, ids)) + "\n")
-            for t, row in enumerate(logits(config, w, ids)):
+            right = logits(config, w, ids)
+            check_condition(name, config, w, ids, right)
+            for t, row in enumerate(right):
                 chosen = [(samples * t + k) * STRIDE % n_vocab for k in range(samples)]
                 ends = f"{int(row.argmax())} {row.max():.7g} {int(row.argmin())} {row.min():.7g}"
                 values = [row.logsumexp(0)] + [row[i] for i in chosen]
