@@ -80,9 +80,9 @@ $(BUILD)/spec/decoder/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
 
-tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot
-test-run: tests aarch64-tests
-	@INGOT_BUILD=$(BUILD) tests/run $(TEST_FLAGS) $(BATS) $(TESTS) $(AARCH64_TESTS)
+tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot $(BUILD)/demo-f16.ingot $(BUILD)/demo-bf16.ingot
+test-run: tests $(A64_TESTS)
+	@INGOT_BUILD=$(BUILD) tests/run $(TEST_FLAGS) $(BATS) $(TESTS) $(A64_TESTS)
 test:
 	@.ci/setup test
 	@+$(PARALLEL_MAKE) test-run
@@ -112,10 +112,31 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 	@INGOT_BUILD=$(BUILD) tests/bench/run $(BENCHES)
 
-# ---- another architecture, emulated: the file, the arithmetic and the text are the same there
-CROSS   := aarch64-linux-gnu
-AARCH64 := $(BUILD)/$(CROSS)
-aarch64-tests:
+# ---- another architecture, emulated: the file, the arithmetic and the text are the same there. Only what needs no library
+# of that architecture: xxhash is all header, tests/aarch64/cmocka.h stands in for cmocka.
+CROSS := aarch64-linux-gnu
+A64   := $(BUILD)/aarch64
+A64_SRC  := $(filter-out %avx2.c %avx512.c,$(FORMAT_SRC) $(RUNTIME_SRC))
+A64_NAME := unit/test_kernels conformance/test_same_bits
+A64_EXE  := $(A64_NAME:%=$(A64)/tests/%)
+ifneq ($(SAN),)
+else ifneq ($(and $(shell command -v $(CROSS)-gcc),$(shell command -v qemu-aarch64),$(wildcard /usr/$(CROSS)/include)),)
+A64_TESTS := $(A64_EXE:%=%.sh)
+else
+A64_TESTS := tests/aarch64/skipped
+endif
+aarch64-test: $(A64_TESTS) $(BUILD)/ingot
+	@INGOT_BUILD=$(BUILD) tests/run $(A64_TESTS)
+$(A64)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D) $(A64)/include
+	@ln -sf /usr/include/xxhash.h /usr/include/utf8proc.h $(A64)/include
+	$(CROSS)-gcc -I. -Itests/aarch64 -I$(A64)/include -D_GNU_SOURCE -std=c17 -ffp-contract=off -fno-math-errno -pthread -O2 \
+	    $(WARN) -MMD -MP -c -o $@ $<
+$(A64)/libingot.a: $(A64_SRC:%.c=$(A64)/%.o)
+$(A64_EXE): $(A64)/%: $(A64)/%.o $(A64)/libingot.a
+	$(CROSS)-gcc -static -pthread -o $@ $^ -lm
+$(A64_EXE:%=%.sh): %.sh: %
+	@printf '#!/bin/sh\nexec qemu-aarch64 %s\n' $(abspath $<) >$@ && chmod +x $@
 
 # ---- lint
 HEADERS   := $(wildcard */*.h */*/*.h)
@@ -142,6 +163,8 @@ $(BUILD)/lint/cppcheck: $(LINT_SRC) $(HEADERS) tests/lint/cppcheck.txt
 # ---- the demonstration: from the shipped checkpoint to text
 $(BUILD)/demo.ingot: $(BUILD)/ingot $(wildcard tests/models/bard/*)
 	$(BUILD)/ingot convert tests/models/bard -o $@ -f
+$(BUILD)/demo-%.ingot: $(BUILD)/ingot $(wildcard tests/models/bard/*)
+	$(BUILD)/ingot convert tests/models/bard -o $@ -f --dtype $*
 demo:
 	@.ci/setup build
 	@+$(PARALLEL_MAKE) $(BUILD)/ingot
@@ -179,5 +202,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 force:
-.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench aarch64-tests lint lint-run install uninstall help
+.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench aarch64-test lint lint-run install uninstall help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -117,16 +117,15 @@ static bool is_in(const char *name, const char *const *list)
 const char *unexpected_entry(const char *path, const char *const *expected)
 {
     static char found[256];
-    const char *result = NULL;
     DIR *dir = opendir(path);
     assert_non_null(dir);
-    for (struct dirent *entry; !result && (entry = readdir(dir));) {
+    found[0] = 0;
+    for (struct dirent *entry; !found[0] && (entry = readdir(dir));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || is_in(entry->d_name, expected)) continue;
         snprintf(found, sizeof found, "%s", entry->d_name);
-        result = found;
     }
     closedir(dir);
-    return result;
+    return found[0] ? found : NULL;
 }
 
 void make_model(const char *dir, const char *const *options)

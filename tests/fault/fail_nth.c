@@ -66,6 +66,9 @@ static void *next(const char *name)
 /* A pointer to data cast to a pointer to a function: POSIX allows it, ISO C has no word for it. */
 #define NEXT(name, type) ((__extension__(type) next(name)))
 
+// The parameters keep our names, not those of the system's headers.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
+
 /* ---- malloc */
 
 void *malloc(size_t n)
@@ -226,3 +229,4 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return NEXT("pthread_create", int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))(
         thread, attributes, start, argument);
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
