@@ -8,6 +8,7 @@
 #include "format/error.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* Elements per tensor besides the corners. They are visited in steps of the golden ratio, which fill any range evenly
@@ -34,18 +35,31 @@ static double source_element(const struct ingot_source_tensor *s, uint64_t index
     }
 }
 
-static double cast(double value, enum ingot_dtype to)
+/* f64 to an f32 that a second rounding cannot spoil: towards zero, with the last bit set when anything was lost
+ * ("round to odd"; Boldo and Melquiond, 2005). */
+static float f32_to_odd(double value)
 {
     float f32 = ingot_f32_from_f64(value);
-    if (to == INGOT_F16) return (double)ingot_f32_from_f16(ingot_f16_from_f32(f32));
-    if (to == INGOT_BF16) return (double)ingot_f32_from_bf16(ingot_bf16_from_f32(f32));
-    return (double)f32;
+    if (isnan(value) || (double)f32 == value) return f32;
+    if (fabs((double)f32) > fabs(value)) f32 = nextafterf(f32, 0);
+    uint32_t bits;
+    memcpy(&bits, &f32, sizeof bits);
+    bits |= 1;
+    memcpy(&f32, &bits, sizeof bits);
+    return f32;
+}
+
+static double cast(double value, enum ingot_dtype to)
+{
+    if (to == INGOT_F16) return (double)ingot_f32_from_f16(ingot_f16_from_f32(f32_to_odd(value)));
+    if (to == INGOT_BF16) return (double)ingot_f32_from_bf16(ingot_bf16_from_f32(f32_to_odd(value)));
+    return (double)ingot_f32_from_f64(value);
 }
 
 /* Zeros are told apart; all NaN are one. */
 static bool same(double a, double b)
 {
-    return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0;
+    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
 }
 
 static enum ingot_status check_element(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,

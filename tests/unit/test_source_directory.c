@@ -1,0 +1,244 @@
+/* Opening a path: what is found by content, single files, directories, shards, and files that belong to others. */
+#include "tests/unit/checkpoint_fixture.h"
+
+static enum ingot_status open_path(const char *path, struct ingot_source **src, struct ingot_error *err)
+{
+    *err = (struct ingot_error){ 0 };
+    return ingot_source_open(path, src, err);
+}
+
+static void expect_refused(const char *path, enum ingot_status status, const char *subject)
+{
+    struct ingot_source *src;
+    struct ingot_error err;
+    assert_int_equal(open_path(path, &src, &err), status);
+    assert_int_equal(err.status, status);
+    assert_null(src);
+    if (subject) assert_non_null(strstr(err.subject, subject));
+}
+
+static void write_text(const char *directory, const char *name, const char *text)
+{
+    fixture_write(directory, name, text, strlen(text));
+}
+
+/* The fixture in two shards and their index; `skip` is left out of the index. */
+static void write_shards(const struct fixture *f, const char *directory, const char *skip)
+{
+    size_t half = f->n / 2;
+    char *index = NULL;
+    size_t n;
+    FILE *h = open_memstream(&index, &n);
+    fputs("{\"metadata\": {\"total_size\": 1}, \"weight_map\": {\"", h);
+    for (size_t i = 0, written = 0; i < f->n; i++)
+        if (!skip || strcmp(f->tensors[i].name, skip) != 0)
+            fprintf(h, "%s%s\": \"part-%d.safetensors", written++ ? "\", \"" : "", f->tensors[i].name,
+                    i < half ? 1 : 2);
+    fputs("\"}}", h);
+    fclose(h);
+    fixture_write_tensors(f, 0, half, directory, "part-1.safetensors");
+    fixture_write_tensors(f, half, f->n, directory, "part-2.safetensors");
+    fixture_write(directory, "model.safetensors.index.json", index, n);
+    free(index);
+}
+
+static void a_directory_and_its_file_show_the_same_tensors(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    fixture_write_checkpoint(f, dir, FIXTURE_CONFIG);
+    const char *const paths[] = { dir, fixture_path(dir, "model.safetensors") };
+    for (size_t k = 0; k < 2; k++) {
+        struct ingot_source *src;
+        struct ingot_error err;
+        assert_int_equal(open_path(paths[k], &src, &err), INGOT_OK);
+        assert_string_equal(ingot_source_format(src), "safetensors");
+        assert_string_equal(ingot_source_path(src), paths[k]);
+        assert_int_equal(ingot_source_count(src), f->n);
+        for (size_t i = 0; i < f->n; i++) {
+            struct ingot_source_tensor t = ingot_source_at(src, i);
+            assert_string_equal(t.name, f->tensors[i].name);
+            assert_string_equal(t.file, "model.safetensors");
+            assert_int_equal(t.n_bytes, f->tensors[i].n_bytes);
+            assert_memory_equal(t.data, f->tensors[i].data, t.n_bytes);
+        }
+        ingot_source_close(src);
+    }
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void a_file_is_known_by_its_content_whatever_its_name(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    struct ingot_source *src;
+    struct ingot_error err;
+    fixture_write_tensors(f, 0, f->n, dir, "weights.bin");
+    assert_int_equal(open_path(fixture_path(dir, "weights.bin"), &src, &err), INGOT_OK);
+    ingot_source_close(src);
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void the_hyper_parameters_come_from_the_config_beside_a_lone_file(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("transformer.", "F16");
+    struct ingot_source *src;
+    struct ingot_hparams hp;
+    struct ingot_error err;
+    fixture_write_checkpoint(f, dir, FIXTURE_CONFIG);
+    assert_int_equal(open_path(fixture_path(dir, "model.safetensors"), &src, &err), INGOT_OK);
+    assert_int_equal(ingot_source_hparams(src, &hp, &err), INGOT_OK);
+    assert_int_equal(hp.n_layer, 2);
+    assert_int_equal(hp.n_ctx, FIXTURE_CTX);
+    assert_int_equal(hp.n_vocab, FIXTURE_VOCAB);
+    assert_int_equal(hp.n_vocab_stored, FIXTURE_VOCAB);
+    unlink(fixture_path(dir, "config.json"));
+    assert_int_equal(ingot_source_hparams(src, &hp, &err), INGOT_E_MISSING);
+    assert_non_null(strstr(err.subject, "config.json"));
+    assert_true(err.advice[0] != '\0');
+    ingot_source_close(src);
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void what_is_no_checkpoint_is_refused(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    expect_refused(dir, INGOT_E_MISSING, NULL);
+    expect_refused(fixture_path(dir, "absent"), INGOT_E_IO, "absent");
+    write_text(dir, "text.bin", "a text that is long enough to be looked at");
+    expect_refused(fixture_path(dir, "text.bin"), INGOT_E_UNSUPPORTED, "text.bin");
+    write_text(dir, "empty.safetensors", "");
+    expect_refused(fixture_path(dir, "empty.safetensors"), INGOT_E_TRUNCATED, "empty.safetensors");
+    write_text(dir, "short.safetensors", "1234");
+    expect_refused(fixture_path(dir, "short.safetensors"), INGOT_E_TRUNCATED, "short.safetensors");
+    assert_int_equal(mkfifo(fixture_path(dir, "pipe"), 0600), 0);
+    expect_refused(fixture_path(dir, "pipe"), INGOT_E_IO, "pipe");
+    assert_int_equal(mkfifo(fixture_path(dir, "model.safetensors"), 0600), 0);
+    expect_refused(dir, INGOT_E_IO, "model.safetensors");
+    fixture_remove(dir);
+}
+
+static void shards_come_together_in_order_of_their_names(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    struct ingot_source *src;
+    struct ingot_error err;
+    write_shards(f, dir, NULL);
+    assert_int_equal(open_path(dir, &src, &err), INGOT_OK);
+    assert_int_equal(ingot_source_count(src), f->n);
+    for (size_t i = 0; i < f->n; i++) {
+        struct ingot_source_tensor t = ingot_source_at(src, i);
+        assert_string_equal(t.name, f->tensors[i].name);
+        assert_string_equal(t.file, i < f->n / 2 ? "part-1.safetensors" : "part-2.safetensors");
+        assert_memory_equal(t.data, f->tensors[i].data, t.n_bytes);
+    }
+    ingot_source_close(src);
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void index_and_shards_must_agree(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    write_shards(f, dir, "ln_f.bias");
+    expect_refused(dir, INGOT_E_SOURCE, "ln_f.bias");
+    write_shards(f, dir, NULL);
+    fixture_write_tensors(f, 0, f->n / 2 - 1, dir, "part-1.safetensors");
+    expect_refused(dir, INGOT_E_MISSING, f->tensors[f->n / 2 - 1].name);
+    fixture_write_tensors(f, 0, f->n / 2 + 1, dir, "part-1.safetensors");
+    expect_refused(dir, INGOT_E_SOURCE, f->tensors[f->n / 2].name);
+    unlink(fixture_path(dir, "part-1.safetensors"));
+    expect_refused(dir, INGOT_E_MISSING, "part-1.safetensors");
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void a_malformed_index_is_refused(void **state)
+{
+    (void)state;
+    static const char *const indices[] = {
+        "{}",
+        "[]",
+        "{\"weight_map\": []}",
+        "{\"weight_map\": {\"a\": 1}}",
+        "{\"weight_map\": {\"a\": \"../a.safetensors\"}}",
+        "{\"weight_map\": {\"a\": \"..\"}}",
+        "{\"weight_map\": {\"a\": \"\"}}",
+        "{\"weight_map\": {\"a\": \"a.safetensors\"}",
+        "{\"weight_map\": {}, \"weight_map\": {}}",
+    };
+    char *dir = fixture_directory();
+    for (size_t i = 0; i < sizeof indices / sizeof *indices; i++) {
+        write_text(dir, "model.safetensors.index.json", indices[i]);
+        expect_refused(dir, INGOT_E_SOURCE, "model.safetensors.index.json");
+    }
+    fixture_remove(dir);
+}
+
+static void a_tensor_in_two_places_is_refused(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    fixture_add(f, "ln_f.bias", "F32", 1, FIXTURE_EMBD, 0);
+    fixture_write_checkpoint(f, dir, FIXTURE_CONFIG);
+    expect_refused(dir, INGOT_E_SOURCE, "ln_f.bias");
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void the_samples_of_others_are_listed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *name, *dtype;
+        size_t n;
+    } samples[] = {
+        { "B", "B", "U8", 1 },  { "H", "H", "U16", 1 },      { "I", "I", "U32", 1 }, { "b", "b", "I8", 1 },
+        { "d", "d", "F64", 1 }, { "e", "e", "F16", 1 },      { "f", "f", "F32", 1 }, { "h", "h", "I16", 1 },
+        { "i", "i", "I32", 1 }, { "overall", "B", "U8", 9 },
+    };
+    const char *root = getenv("INGOT_ROOT");
+    char path[512];
+    snprintf(path, sizeof path, "%s/../shared/corpus/safetensors", root ? root : ".");
+    if (access(path, R_OK) != 0) skip();
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        struct ingot_source *src;
+        struct ingot_error err;
+        snprintf(path, sizeof path, "%s/../shared/corpus/safetensors/%s.safetensors", root, samples[i].file);
+        assert_int_equal(open_path(path, &src, &err), INGOT_OK);
+        assert_int_equal(ingot_source_count(src), samples[i].n);
+        assert_string_equal(ingot_source_at(src, 0).name, samples[i].name);
+        assert_string_equal(ingot_source_at(src, 0).dtype_name, samples[i].dtype);
+        assert_int_equal(ingot_source_at(src, 0).shape[0], 6);
+        ingot_source_close(src);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_directory_and_its_file_show_the_same_tensors),
+        cmocka_unit_test(a_file_is_known_by_its_content_whatever_its_name),
+        cmocka_unit_test(the_hyper_parameters_come_from_the_config_beside_a_lone_file),
+        cmocka_unit_test(what_is_no_checkpoint_is_refused),
+        cmocka_unit_test(shards_come_together_in_order_of_their_names),
+        cmocka_unit_test(index_and_shards_must_agree),
+        cmocka_unit_test(a_malformed_index_is_refused),
+        cmocka_unit_test(a_tensor_in_two_places_is_refused),
+        cmocka_unit_test(the_samples_of_others_are_listed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
