@@ -66,6 +66,7 @@ TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_
         TILE_UNROLL
         for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
         tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+        tile_forget_loads();
         tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
     }
     if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);

@@ -59,6 +59,13 @@ TILE_BODY void tile_prefetch(const uint8_t *pair, size_t ahead, size_t pair_byte
         __builtin_prefetch((const void *)((uintptr_t)pair + ahead + line), 0, 2);
 }
 
+/* Between the two inputs of a pair: the compiler shall load bf16's shared bytes twice. It would hold them in registers
+ * and spill accumulators instead. */
+TILE_BODY void tile_forget_loads(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
 /* The tile_fn of one height, from a body tile(load, pair_bytes, n_panels, n_rows, ...). */
 #define TILE_DEFINE(dtype, rows, panels)                                                                               \
     static void tile_##dtype##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x,         \

@@ -1,0 +1,394 @@
+/*
+ * bench_kernels.c - how near "panels times rows" comes to what the machine can do.
+ *
+ *   bench_kernels [--json] [--cpu NAME] [--dtype NAME] [--rows N]
+ *
+ * Two limits are measured first, for 1 thread and for 2: fused multiply-adds on registers (GFLOP/s), and reading, 4
+ * streams per thread with prefetch (GB/s), over a mapped file and over anonymous memory. Then every kernel runs over
+ * the shapes of GPT-2 "117M". Weights lie in the mapped file and every multiplication takes the next ones, as decoding
+ * does, so no cache holds them. A thread takes a contiguous half of the panels. The speeds are the median, least and
+ * largest of several samples; the limit of a case is the longer of the times that its bytes and its operations need.
+ */
+#include "runtime/kernels/kernels.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    LANES = INGOT_PANEL_LANES,
+    MAX_THREADS = 2,
+    N_SAMPLES = 9,
+    MAX_ROWS = 512,
+    MAX_IN = 3072,
+    MAX_OUT = 50257 + LANES,
+};
+static const size_t weight_bytes = (size_t)512 << 20;
+static const double sample_seconds = 0.03;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_kernels: %s: %s\n", what, strerror(errno));
+    exit(5);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ------------------------------------------------------------------------------------------- the same on all threads
+ */
+
+typedef void work_fn(void *ctx, size_t thread, size_t n_threads);
+
+struct crew {
+    work_fn *work;
+    void *ctx;
+    size_t n_threads;
+    pthread_barrier_t start;
+    double began[MAX_THREADS], ended[MAX_THREADS];
+};
+
+struct worker {
+    struct crew *crew;
+    size_t thread;
+};
+
+static void *run_worker(void *argument)
+{
+    const struct worker *worker = argument;
+    struct crew *crew = worker->crew;
+    pthread_barrier_wait(&crew->start);
+    crew->began[worker->thread] = now();
+    crew->work(crew->ctx, worker->thread, crew->n_threads);
+    crew->ended[worker->thread] = now();
+    return NULL;
+}
+
+/* Seconds from the first beginning to the last end. */
+static double run_together(work_fn *work, void *ctx, size_t n_threads)
+{
+    struct crew crew = { .work = work, .ctx = ctx, .n_threads = n_threads };
+    struct worker workers[MAX_THREADS];
+    pthread_t threads[MAX_THREADS];
+    pthread_barrier_init(&crew.start, NULL, (unsigned)n_threads);
+    for (size_t i = 0; i < n_threads; i++) {
+        workers[i] = (struct worker){ &crew, i };
+        if (pthread_create(&threads[i], NULL, run_worker, &workers[i])) die("cannot start a thread");
+    }
+    double began = 1e300, ended = 0;
+    for (size_t i = 0; i < n_threads; i++) {
+        pthread_join(threads[i], NULL);
+        began = crew.began[i] < began ? crew.began[i] : began;
+        ended = crew.ended[i] > ended ? crew.ended[i] : ended;
+    }
+    pthread_barrier_destroy(&crew.start);
+    return ended - began;
+}
+
+/* ------------------------------------------------------------------------------------------------ the machine's limits
+ */
+
+enum { FMA_ROUNDS = 2000000, FMA_CHAINS = 12 };
+
+/* 12 independent chains on registers; the assembly keeps the compiler from seeing that nothing is computed. */
+#if defined(__x86_64__)
+#define FMA_CHAIN(reg, n) "vfmadd231ps %%" reg #n ", %%" reg #n ", %%" reg #n "\n\t"
+#define FMA_ROUND(reg)                                                                                                 \
+    FMA_CHAIN(reg, 0)                                                                                                  \
+    FMA_CHAIN(reg, 1)                                                                                                  \
+    FMA_CHAIN(reg, 2) FMA_CHAIN(reg, 3) FMA_CHAIN(reg, 4) FMA_CHAIN(reg, 5) FMA_CHAIN(reg, 6) FMA_CHAIN(reg, 7)        \
+        FMA_CHAIN(reg, 8) FMA_CHAIN(reg, 9) FMA_CHAIN(reg, 10) FMA_CHAIN(reg, 11)
+#define FMA_CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
+
+static void fma_work(void *ctx, size_t thread, size_t n_threads)
+{
+    (void)thread, (void)n_threads;
+    const bool wide = *(const size_t *)ctx == 16;
+    __asm__ volatile("vzeroall" ::: FMA_CLOBBERS);
+    for (size_t i = 0; i < FMA_ROUNDS; i++)
+        if (wide)
+            __asm__ volatile(FMA_ROUND("zmm")::: FMA_CLOBBERS);
+        else
+            __asm__ volatile(FMA_ROUND("ymm")::: FMA_CLOBBERS);
+    __asm__ volatile("vzeroupper" ::: "memory");
+}
+#endif
+
+/* GFLOP/s of the widest fused multiply-add that this program has kernels for; 0 when it has none. */
+static double measure_flops(const struct kernels *kernels, size_t n_threads)
+{
+    double best = 0;
+#if defined(__x86_64__)
+    size_t width = strcmp(kernels->name, "avx512") == 0 ? 16 : strcmp(kernels->name, "avx2") == 0 ? 8 : 0;
+    for (int i = 0; width && i < N_SAMPLES; i++) {
+        const double seconds = run_together(fma_work, &width, n_threads);
+        const double speed = 2e-9 * (double)(FMA_ROUNDS * (uint64_t)FMA_CHAINS * width * n_threads) / seconds;
+        best = speed > best ? speed : best;
+    }
+#else
+    (void)kernels, (void)n_threads;
+#endif
+    return best;
+}
+
+typedef uint64_t line_part __attribute__((vector_size(16)));
+
+struct reading {
+    const uint8_t *bytes;
+    size_t n_bytes;
+    uint64_t seen[MAX_THREADS]; /* so that reading has a result */
+};
+
+/* A thread reads one contiguous part, in pieces of 4 streams; while it reads a piece it prefetches the next. */
+static void read_work(void *ctx, size_t thread, size_t n_threads)
+{
+    enum { STREAMS = 4, STREAM_BYTES = 24576, PIECE_BYTES = STREAMS * STREAM_BYTES };
+    struct reading *reading = ctx;
+    const size_t part_bytes = reading->n_bytes / n_threads;
+    const uint8_t *piece = reading->bytes + thread * part_bytes;
+    line_part sum[STREAMS] = { { 0 } };
+    for (size_t left = part_bytes; left >= PIECE_BYTES; left -= PIECE_BYTES, piece += PIECE_BYTES)
+        for (size_t i = 0; i < STREAM_BYTES; i += 64)
+            for (size_t stream = 0; stream < STREAMS; stream++) {
+                const line_part *line = (const line_part *)(const void *)(piece + stream * STREAM_BYTES + i);
+                __builtin_prefetch((const void *)((uintptr_t)line + PIECE_BYTES), 0, 2);
+                sum[stream] ^= line[0] ^ line[1] ^ line[2] ^ line[3];
+            }
+    reading->seen[thread] = sum[0][0] ^ sum[1][1] ^ sum[2][0] ^ sum[3][1];
+}
+
+/* GB/s, the best of some passes. */
+static double measure_reading(const void *bytes, size_t n_threads)
+{
+    struct reading reading = { .bytes = bytes, .n_bytes = weight_bytes };
+    double best = 0;
+    for (int i = 0; i < N_SAMPLES; i++) {
+        const double speed = 1e-9 * (double)weight_bytes / run_together(read_work, &reading, n_threads);
+        best = speed > best ? speed : best;
+    }
+    return best;
+}
+
+/* --------------------------------------------------------------------------------------------------------- operands */
+
+/* 16-bit patterns that are ordinary numbers as f16, as bf16 and in pairs as f32. */
+static void fill_weights(void *bytes)
+{
+    uint16_t *w = bytes;
+    uint32_t state = 1;
+    for (size_t i = 0; i < weight_bytes / 2; i++) {
+        state = state * 1664525u + 1013904223u;
+        w[i] = (uint16_t)(0x3800 | (state >> 16 & 0x83ff));
+    }
+}
+
+static void *map_anonymous(size_t bytes)
+{
+    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (map == MAP_FAILED) die("mmap");
+    return map;
+}
+
+/* A mapped file without a name, as weights are mapped when a model runs. */
+static void *map_file(const void *content)
+{
+    char path[] = "bench_kernels.XXXXXX";
+    const int fd = mkstemp(path);
+    if (fd < 0) die("cannot create a file here");
+    unlink(path);
+    for (size_t done = 0; done < weight_bytes;) {
+        const ssize_t n = write(fd, (const char *)content + done, weight_bytes - done);
+        if (n <= 0) die("write");
+        done += (size_t)n;
+    }
+    void *map = mmap(NULL, weight_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (map == MAP_FAILED) die("mmap");
+    close(fd);
+    return map;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ a case
+ */
+
+struct shape {
+    const char *name;
+    size_t n_out, n_in;
+};
+
+static const struct shape shapes[] = {
+    { "qkv", 2304, 768 }, { "attn_out", 768, 768 }, { "up", 3072, 768 }, { "down", 768, 3072 }, { "head", 50257, 768 },
+};
+static const size_t row_counts[] = { 1, 2, 4, 8, 16, 128, 512 };
+
+static const struct format {
+    enum ingot_dtype dtype;
+    const char *name;
+    size_t bytes;
+} formats[] = { { INGOT_F32, "f32", 4 }, { INGOT_F16, "f16", 2 }, { INGOT_BF16, "bf16", 2 } };
+
+struct bench {
+    const struct kernels *kernels;
+    const uint8_t *weights;
+    float *x, *y;
+    kernel_panels_fn *panels;
+    const struct shape *shape;
+    size_t n_rows, panel_bytes, n_panels;
+    size_t first, count; /* multiplications of this sample, numbered on through the weights */
+};
+
+static void panels_work(void *ctx, size_t thread, size_t n_threads)
+{
+    const struct bench *b = ctx;
+    const size_t matrix_bytes = b->n_panels * b->panel_bytes, n_matrices = weight_bytes / matrix_bytes;
+    const size_t p = b->n_panels * thread / n_threads, p_end = b->n_panels * (thread + 1) / n_threads;
+    for (size_t i = b->first; i < b->first + b->count; i++)
+        b->panels(b->weights + i % n_matrices * matrix_bytes + p * b->panel_bytes, b->panel_bytes, p_end - p,
+                  b->shape->n_in, b->x, b->shape->n_in, b->n_rows, b->y + p * LANES, b->n_panels * LANES);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds per multiplication, ascending. */
+static void measure_panels(struct bench *b, size_t n_threads, double seconds[N_SAMPLES])
+{
+    b->first = 0, b->count = 1;
+    const double once = run_together(panels_work, b, n_threads);
+    b->first = 1, b->count = 1 + (size_t)(sample_seconds / once);
+    for (int i = 0; i < N_SAMPLES; i++, b->first += b->count)
+        seconds[i] = run_together(panels_work, b, n_threads) / (double)b->count;
+    qsort(seconds, N_SAMPLES, sizeof seconds[0], compare_doubles);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ report
+ */
+
+struct limits {
+    double flops[MAX_THREADS], mapped[MAX_THREADS], anonymous[MAX_THREADS];
+};
+
+static void report_limits(const struct limits *limits, const char *cpu, bool json)
+{
+    if (json) printf("{\"schema\": 1, \"cpu\": \"%s\", \"limits\": [", cpu);
+    for (size_t t = 0; t < MAX_THREADS; t++)
+        printf(json ? "%s{\"threads\": %zu, \"gflops\": %.1f, \"gb_per_s_mapped\": %.2f, \"gb_per_s_anonymous\": %.2f}"
+                    : "%s%zu thread(s): %7.1f GFLOP/s, reads %6.2f GB/s mapped, %6.2f GB/s anonymous\n",
+               json && t ? ", " : "", t + 1, limits->flops[t], limits->mapped[t], limits->anonymous[t]);
+    if (json)
+        printf("], \"cases\": [");
+    else
+        printf("\n%-7s %-5s %-9s %4s %3s %24s %9s %8s\n", "kernel", "dtype", "shape", "rows", "thr",
+               "GFLOP/s (least..most)", "GB/s", "of limit");
+}
+
+static void report_case(const struct bench *b, const char *dtype, size_t n_threads, const struct limits *limits,
+                        const double seconds[N_SAMPLES], bool json, bool first)
+{
+    const double gflop = 2e-9 * (double)b->shape->n_out * (double)b->shape->n_in * (double)b->n_rows;
+    const double gb = 1e-9 * (double)b->n_panels * (double)b->panel_bytes;
+    const double compute = gflop / limits->flops[n_threads - 1], read = gb / limits->mapped[n_threads - 1];
+    const double median = seconds[N_SAMPLES / 2], limit = compute > read ? compute : read;
+    if (json)
+        printf("%s\n{\"kernel\": \"%s\", \"dtype\": \"%s\", \"n_out\": %zu, \"n_in\": %zu, \"rows\": %zu, "
+               "\"threads\": %zu, \"gflops\": {\"min\": %.1f, \"median\": %.1f, \"max\": %.1f}, "
+               "\"gb_per_s\": %.2f, \"bound\": \"%s\", \"of_limit\": %.3f}",
+               first ? "" : ",", b->kernels->name, dtype, b->shape->n_out, b->shape->n_in, b->n_rows, n_threads,
+               gflop / seconds[N_SAMPLES - 1], gflop / median, gflop / seconds[0], gb / median,
+               compute > read ? "compute" : "memory", limit / median);
+    else
+        printf("%-7s %-5s %-9s %4zu %3zu %8.1f (%6.1f..%6.1f) %9.2f %6.0f %% %s\n", b->kernels->name, dtype,
+               b->shape->name, b->n_rows, n_threads, gflop / median, gflop / seconds[N_SAMPLES - 1], gflop / seconds[0],
+               gb / median, 100 * limit / median, compute > read ? "compute" : "memory");
+    fflush(stdout);
+}
+
+struct options {
+    bool json;
+    const char *cpu, *dtype;
+    size_t rows;
+};
+
+static void run_cases(struct bench *b, const struct options *options, const struct limits *limits)
+{
+    bool first = true;
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++)
+        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+            for (size_t r = 0; r < sizeof row_counts / sizeof row_counts[0]; r++)
+                for (size_t n_threads = 1; n_threads <= MAX_THREADS; n_threads++) {
+                    if (options->dtype && strcmp(options->dtype, formats[f].name) != 0) continue;
+                    if (options->rows && options->rows != row_counts[r]) continue;
+                    b->panels = formats[f].dtype == INGOT_F32   ? b->kernels->panels_f32
+                                : formats[f].dtype == INGOT_F16 ? b->kernels->panels_f16
+                                                                : b->kernels->panels_bf16;
+                    b->shape = &shapes[s];
+                    b->n_rows = row_counts[r];
+                    b->panel_bytes = b->shape->n_in * LANES * formats[f].bytes;
+                    b->n_panels = (b->shape->n_out + LANES - 1) / LANES;
+                    double seconds[N_SAMPLES];
+                    measure_panels(b, n_threads, seconds);
+                    report_case(b, formats[f].name, n_threads, limits, seconds, options->json, first);
+                    first = false;
+                }
+    if (options->json) printf("\n]}\n");
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+    struct options options = { 0 };
+    for (int i = 1; i < argc; i++) {
+        const bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "--json") == 0) {
+            options.json = true;
+        } else if (strcmp(argv[i], "--cpu") == 0 && has_value) {
+            options.cpu = argv[++i];
+        } else if (strcmp(argv[i], "--dtype") == 0 && has_value) {
+            options.dtype = argv[++i];
+        } else if (strcmp(argv[i], "--rows") == 0 && has_value) {
+            options.rows = strtoul(argv[++i], NULL, 10);
+        } else {
+            fprintf(stderr, "usage: bench_kernels [--json] [--cpu NAME] [--dtype NAME] [--rows N]\n");
+            exit(2);
+        }
+    }
+    return options;
+}
+
+int main(int argc, char **argv)
+{
+    const struct options options = parse_options(argc, argv);
+    struct bench b = { .kernels = kernels_select(options.cpu) };
+    if (!b.kernels) {
+        fprintf(stderr, "bench_kernels: this machine has no kernels named %s\n", options.cpu);
+        return 4;
+    }
+    void *anonymous = map_anonymous(weight_bytes);
+    fill_weights(anonymous);
+    b.weights = map_file(anonymous);
+
+    struct limits limits;
+    for (size_t t = 0; t < MAX_THREADS; t++) {
+        limits.flops[t] = measure_flops(b.kernels, t + 1);
+        limits.mapped[t] = measure_reading(b.weights, t + 1);
+        limits.anonymous[t] = measure_reading(anonymous, t + 1);
+    }
+    munmap(anonymous, weight_bytes);
+    report_limits(&limits, b.kernels->name, options.json);
+
+    b.x = map_anonymous((size_t)MAX_ROWS * MAX_IN * sizeof *b.x);
+    b.y = map_anonymous((size_t)MAX_ROWS * MAX_OUT * sizeof *b.y);
+    for (size_t i = 0; i < (size_t)MAX_ROWS * MAX_IN; i++) b.x[i] = (float)(i % 7) - 3.0f;
+    run_cases(&b, &options, &limits);
+    return 0;
+}
