@@ -129,11 +129,12 @@ enum ingot_status ingot_sampler_create(const struct ingot_sampling *settings, ui
                                        struct ingot_sampler **out, struct ingot_error *err);
 void ingot_sampler_close(struct ingot_sampler *sampler);
 
-/* Draws one id from logits[n_vocab]; a pure function of settings, logits and the number of draws before it. NaN logits
- * are never chosen unless all are NaN (then id 0). */
+/* Draws one id from logits[n_vocab]; a pure function of settings, logits and the number of draws before it: the same on
+ * every CPU (spec/arithmetic.md, "Sampling"). NaN logits are never chosen unless all are NaN (then id 0). */
 uint32_t ingot_sampler_draw(struct ingot_sampler *sampler, const float *logits);
 
-/* log softmax(logits)[id], in double, by the definition of spec/arithmetic.md. */
+/* log softmax(logits)[id], in double, added up in order of ids. For reports only: it uses the C library's exp and log,
+ * so its last digits may differ between machines. NaN logits count as -infinity. id must be below n_vocab. */
 double ingot_log_probability(const float *logits, uint32_t n_vocab, uint32_t id);
 
 #ifdef __cplusplus
