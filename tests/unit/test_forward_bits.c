@@ -1,0 +1,311 @@
+/*
+ * test_forward_bits.c - the promise of spec/arithmetic.md: the logits of a file are the same bits everywhere.
+ *
+ * The definition is the scalar rung on one thread, all tokens in one batch. Everything else is compared with memcmp
+ * over all logits of all positions: other rungs, threads, batch sizes, cuts of the prompt, the caller's rounding mode,
+ * and what an earlier timeline left in the cache.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/model_fixture.h"
+
+#include <fenv.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TOKENS 256
+
+static const char *const RUNGS[] = { "scalar", "avx2", "avx512", "neon" };
+#define N_RUNGS (sizeof RUNGS / sizeof *RUNGS)
+
+/* A model, a prompt that fills its context, and the logits by definition. */
+struct subject {
+    struct model_fixture fixture;
+    uint32_t ids[MAX_TOKENS];
+    size_t n, n_vocab;
+    float *definition; /* [n][n_vocab] */
+};
+
+static uint32_t random_below(uint64_t *state, uint32_t n)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)((*state >> 33) % n);
+}
+
+static struct subject open_subject(const char *options, enum ingot_dtype dtype)
+{
+    struct subject s = { 0 };
+    s.fixture = options ? model_from_options(options, dtype, "scalar")
+                        : model_from_checkpoint(path_from_root("tests/models/bard"), dtype, "scalar");
+    const struct ingot_hparams *hp = ingot_model_hparams(s.fixture.model);
+    uint64_t state = 1;
+    s.n = hp->n_ctx;
+    s.n_vocab = hp->n_vocab;
+    assert_in_range(s.n, 1, MAX_TOKENS);
+    for (size_t i = 0; i < s.n; i++) s.ids[i] = random_below(&state, hp->n_vocab);
+    const struct ingot_session_options one = { .n_threads = 1, .n_batch = hp->n_ctx };
+    s.definition = all_logits(s.fixture.model, &one, s.ids, s.n);
+    return s;
+}
+
+static void close_subject(struct subject *s)
+{
+    free(s->definition);
+    model_fixture_close(&s->fixture);
+}
+
+static void assert_same_bits(const struct subject *s, const float *logits, size_t from, size_t n)
+{
+    assert_memory_equal(logits, s->definition + from * s->n_vocab, n * s->n_vocab * sizeof *logits);
+}
+
+/* Evaluates the prompt from `session`'s position on, cut into random pieces of at most `most` tokens. */
+static void eval_in_pieces(const struct subject *s, struct ingot_session *session, uint32_t most, uint64_t seed)
+{
+    float *logits = malloc(s->n * s->n_vocab * sizeof *logits);
+    size_t at = ingot_session_position(session);
+    while (at < s->n) {
+        size_t n = 1 + random_below(&seed, most);
+        if (n > s->n - at) n = s->n - at;
+        assert_int_equal(ingot_session_eval(session, s->ids + at, n, INGOT_LOGITS_ALL, logits, NULL), INGOT_OK);
+        assert_same_bits(s, logits, at, n);
+        at += n;
+    }
+    free(logits);
+}
+
+static void try_threads_and_cuts(const struct subject *s, const struct ingot_model *model)
+{
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        const uint32_t batches[] = { 1, 5, 17, 0 }, pieces[] = { 256, 64, 13, 1 };
+        for (size_t i = 0; i < 4; i++) {
+            const struct ingot_session_options options = { .n_threads = threads, .n_batch = batches[i] };
+            struct ingot_session *session;
+            assert_int_equal(ingot_session_create(model, &options, &session, NULL), INGOT_OK);
+            eval_in_pieces(s, session, pieces[i], threads);
+            ingot_session_close(session);
+        }
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------------------- tests */
+
+static const char *const SHAPES[] = {
+    "--n_layer 2 --n_head 3 --n_embd 48 --n_vocab 67 --n_ctx 70",
+    "--n_layer 2 --n_head 5 --n_embd 75 --n_inner 131 --n_vocab 101 --n_ctx 37 --activation gelu",
+    "--n_layer 1 --n_head 1 --n_embd 65 --n_inner 3 --n_vocab 3 --n_ctx 11 --no-bias --untied",
+    "--n_layer 1 --n_head 7 --n_embd 7 --n_vocab 33 --n_ctx 1",
+};
+
+static void bits_do_not_depend_on_rung_threads_or_cuts(void **state)
+{
+    const enum ingot_dtype *dtype = *state;
+    for (size_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; i++) {
+        struct subject s = open_subject(SHAPES[i], *dtype);
+        for (size_t r = 0; r < N_RUNGS; r++) {
+            struct ingot_model *model = model_on(&s.fixture, RUNGS[r]);
+            if (model) try_threads_and_cuts(&s, model);
+            ingot_model_close(model);
+        }
+        close_subject(&s);
+    }
+}
+
+static void bits_of_the_shipped_model_do_not_depend_on_rung_threads_or_cuts(void **state)
+{
+    (void)state;
+    struct subject s = open_subject(NULL, INGOT_F32);
+    for (size_t r = 1; r < N_RUNGS; r++) {
+        struct ingot_model *model = model_on(&s.fixture, RUNGS[r]);
+        if (model) try_threads_and_cuts(&s, model);
+        ingot_model_close(model);
+    }
+    close_subject(&s);
+}
+
+static void last_logits_are_the_last_row_of_all_logits(void **state)
+{
+    (void)state;
+    struct subject s = open_subject(SHAPES[0], INGOT_F32);
+    const struct ingot_session_options options = { .n_threads = 2, .n_batch = 16 };
+    struct ingot_session *session;
+    float *logits = malloc(s.n_vocab * sizeof *logits);
+    assert_int_equal(ingot_session_create(s.fixture.model, &options, &session, NULL), INGOT_OK);
+    for (size_t n = 1; n <= s.n; n += 11) {
+        ingot_session_rewind(session, 0);
+        assert_int_equal(ingot_session_eval(session, s.ids, n, INGOT_LOGITS_LAST, logits, NULL), INGOT_OK);
+        assert_same_bits(&s, logits, n - 1, 1);
+        ingot_session_rewind(session, 0);
+        if (n > 1) assert_int_equal(ingot_session_eval(session, s.ids, n - 1, INGOT_LOGITS_NONE, NULL, NULL), INGOT_OK);
+        assert_int_equal(ingot_session_eval(session, s.ids + n - 1, 1, INGOT_LOGITS_LAST, logits, NULL), INGOT_OK);
+        assert_same_bits(&s, logits, n - 1, 1);
+    }
+    free(logits);
+    ingot_session_close(session);
+    close_subject(&s);
+}
+
+static void a_shorter_context_gives_the_same_bits(void **state)
+{
+    (void)state;
+    struct subject s = open_subject(SHAPES[0], INGOT_F32);
+    const struct ingot_session_options options = { .n_ctx = 33 };
+    float *logits = all_logits(s.fixture.model, &options, s.ids, 33);
+    assert_same_bits(&s, logits, 0, 33);
+    free(logits);
+    close_subject(&s);
+}
+
+/* The same file in memory, token 0's embedding replaced by NaN; the caller frees *bytes after closing the fixture. */
+static struct model_fixture poison_token_0(const struct model_fixture *from, void **bytes)
+{
+    struct ingot_file_info info;
+    struct ingot_section wte;
+    struct model_fixture fixture;
+    ingot_file_get_info(from->file, &info);
+    assert_true(ingot_find(from->file, "wte.weight", &wte));
+    assert_int_equal(posix_memalign(bytes, 64, info.file_bytes), 0);
+    memcpy(*bytes, (const char *)wte.data - wte.data_off, info.file_bytes);
+    float *panel = (float *)((char *)*bytes + wte.data_off);
+    for (uint64_t k = 0; k < wte.shape[1]; k++) panel[k * INGOT_PANEL_LANES] = NAN;
+    assert_int_equal(ingot_open_memory(*bytes, info.file_bytes, "poisoned", &fixture.file, NULL), INGOT_OK);
+    assert_int_equal(ingot_model_open(fixture.file, NULL, &fixture.model, NULL), INGOT_OK);
+    return fixture;
+}
+
+/* In an untied model only the input embedding is poisoned, so logits of other tokens stay as they are. */
+static void what_an_earlier_timeline_left_in_the_cache_never_leaks(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("--n_layer 2 --n_head 3 --n_embd 48 --n_vocab 67 --n_ctx 70 --untied", INGOT_F32);
+    for (size_t i = 0; i < s.n; i++) s.ids[i] += s.ids[i] == 0;
+    free(s.definition);
+    s.definition = all_logits(s.fixture.model, NULL, s.ids, s.n);
+    void *bytes;
+    struct model_fixture poisoned = poison_token_0(&s.fixture, &bytes);
+    const uint32_t zeros[MAX_TOKENS] = { 0 };
+    const struct ingot_session_options options = { .n_threads = 2, .n_batch = 30 };
+    struct ingot_session *session;
+    assert_int_equal(ingot_session_create(poisoned.model, &options, &session, NULL), INGOT_OK);
+    for (uint32_t kept = 0; kept < s.n; kept += 7) {
+        ingot_session_rewind(session, 0);
+        if (kept) assert_int_equal(ingot_session_eval(session, s.ids, kept, INGOT_LOGITS_NONE, NULL, NULL), INGOT_OK);
+        assert_int_equal(ingot_session_eval(session, zeros, s.n - kept, INGOT_LOGITS_NONE, NULL, NULL), INGOT_OK);
+        ingot_session_rewind(session, kept);
+        eval_in_pieces(&s, session, 20, kept);
+    }
+    ingot_session_close(session);
+    model_fixture_close(&poisoned);
+    free(bytes);
+    close_subject(&s);
+}
+
+static void a_token_never_changes_what_stands_before_it(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("--n_layer 2 --n_head 3 --n_embd 48 --n_vocab 67 --n_ctx 70 --untied", INGOT_F32);
+    for (size_t i = 0; i < s.n; i++) s.ids[i] += s.ids[i] == 0;
+    free(s.definition);
+    s.definition = all_logits(s.fixture.model, NULL, s.ids, s.n);
+    void *bytes;
+    struct model_fixture poisoned = poison_token_0(&s.fixture, &bytes);
+    for (size_t at = 1; at < s.n; at += 3) {
+        const uint32_t kept = s.ids[at];
+        s.ids[at] = 0;
+        float *logits = all_logits(poisoned.model, NULL, s.ids, s.n);
+        assert_same_bits(&s, logits, 0, at);
+        assert_true(isnan(logits[at * s.n_vocab]));
+        s.ids[at] = kept;
+        free(logits);
+    }
+    model_fixture_close(&poisoned);
+    free(bytes);
+    close_subject(&s);
+}
+
+/* ------------------------------------------------------------------------------------- floating-point environment */
+
+static void the_callers_rounding_mode_changes_nothing_and_comes_back(void **state)
+{
+    (void)state;
+    struct subject s = open_subject(SHAPES[1], INGOT_F16);
+    const int modes[] = { FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
+    for (size_t i = 0; i < 3; i++) {
+        const struct ingot_session_options options = { .n_threads = 1 + (uint32_t)i, .n_batch = 16 };
+        assert_int_equal(fesetround(modes[i]), 0);
+        float *logits = all_logits(s.fixture.model, &options, s.ids, s.n);
+        const int after = fegetround();
+        fesetround(FE_TONEAREST);
+        assert_int_equal(after, modes[i]);
+        assert_same_bits(&s, logits, 0, s.n);
+        free(logits);
+    }
+    close_subject(&s);
+}
+
+#if defined(__x86_64__)
+#define MXCSR_FLUSH 0x8040u /* results and operands that are subnormal become zero */
+
+static uint32_t get_mxcsr(void)
+{
+    uint32_t mxcsr;
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    return mxcsr;
+}
+
+static void set_mxcsr(uint32_t mxcsr)
+{
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+}
+
+/* With weights of 5e-21 the logits themselves are subnormal. */
+static void flush_to_zero_changes_nothing_and_comes_back(void **state)
+{
+    (void)state;
+    struct subject s =
+        open_subject("--n_layer 1 --n_head 2 --n_embd 32 --n_vocab 20 --n_ctx 20 --std 5e-21", INGOT_F32);
+    size_t n_subnormal = 0;
+    for (size_t i = 0; i < s.n * s.n_vocab; i++) n_subnormal += fpclassify(s.definition[i]) == FP_SUBNORMAL;
+    assert_true(n_subnormal > 0);
+    const uint32_t before = get_mxcsr();
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        const struct ingot_session_options options = { .n_threads = threads };
+        set_mxcsr(before | MXCSR_FLUSH);
+        float *logits = all_logits(s.fixture.model, &options, s.ids, s.n);
+        const uint32_t after = get_mxcsr();
+        set_mxcsr(before);
+        assert_int_equal(after & MXCSR_FLUSH, MXCSR_FLUSH);
+        assert_same_bits(&s, logits, 0, s.n);
+        free(logits);
+    }
+    close_subject(&s);
+}
+#endif
+
+int main(void)
+{
+    static enum ingot_dtype f32 = INGOT_F32, f16 = INGOT_F16, bf16 = INGOT_BF16;
+    const struct CMUnitTest tests[] = {
+        { "bits_of_f32_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
+          &f32 },
+        { "bits_of_f16_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
+          &f16 },
+        { "bits_of_bf16_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
+          &bf16 },
+        cmocka_unit_test(bits_of_the_shipped_model_do_not_depend_on_rung_threads_or_cuts),
+        cmocka_unit_test(last_logits_are_the_last_row_of_all_logits),
+        cmocka_unit_test(a_shorter_context_gives_the_same_bits),
+        cmocka_unit_test(what_an_earlier_timeline_left_in_the_cache_never_leaks),
+        cmocka_unit_test(a_token_never_changes_what_stands_before_it),
+        cmocka_unit_test(the_callers_rounding_mode_changes_nothing_and_comes_back),
+#if defined(__x86_64__)
+        cmocka_unit_test(flush_to_zero_changes_nothing_and_comes_back),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
