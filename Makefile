@@ -102,6 +102,10 @@ $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%): %: %.o $(ALL_LIBS)
 fuzz-run: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
 	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ)
 
+# ---- the reference logits, made again: an independent GPT-2 in float64; python3-torch is needed for nothing else
+references: $(BUILD)/tests/tools/random_checkpoint
+	tests/reference/make_reference.py $<
+
 # ---- what takes hours: every single-byte corruption, every failing call, many more kills
 soak: tests
 	INGOT_BUILD=$(BUILD) $(BUILD)/tests/soak/corruption --stride 1
@@ -149,9 +153,10 @@ lint-run: $(LINT_SRC:%=$(BUILD)/lint/%.tidy) $(BUILD)/lint/cppcheck
 	clang-format --dry-run -Werror $(LINT_SRC) $(HEADERS)
 	shellcheck .ci/run .ci/setup tests/run $(wildcard tests/*/run tests/*/*.sh)
 	@for check in $(LINT_HARD); do echo $$check; $$check || exit 1; done
-$(BUILD)/lint/%.tidy: % $(HEADERS) .clang-tidy
+$(BUILD)/lint/%.tidy: % $(HEADERS) .clang-tidy tests/.clang-tidy
 	@mkdir -p $(@D)
-	clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call isa,$<) 2>/dev/null
+	clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call isa,$<) \
+	    $(if $(filter-out format/error.c spec/%,$<),-include tests/lint/analyzer.h) 2>/dev/null
 	@touch $@
 $(BUILD)/lint/cppcheck: $(LINT_SRC) $(HEADERS) tests/lint/cppcheck.txt
 	@mkdir -p $(@D)
@@ -202,5 +207,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 force:
-.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench aarch64-test lint lint-run install uninstall help
+.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench references aarch64-test lint lint-run install uninstall help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

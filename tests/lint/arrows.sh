@@ -7,7 +7,7 @@
 set -u
 cd "${1:-$(dirname "$0")/../..}" || exit 2
 
-rooms="format convert runtime inspect spec"
+rooms=(format convert runtime inspect spec)
 violations=0
 say() {
     echo "$1"
@@ -33,7 +33,7 @@ sources() { find "$@" -name '*.[ch]' 2>/dev/null | sort; }
 # ---- arrows: a room sees itself and these
 declare -A sees=([format]="format" [convert]="format convert" [runtime]="format runtime"
     [inspect]="format convert runtime inspect" [spec]="spec")
-for room in $rooms; do
+for room in "${rooms[@]}"; do
     for file in $(sources "$room"); do
         while read -r included; do
             if [[ " ${sees[$room]} " != *" ${included%%/*} "* || $included != */* ]]; then
@@ -46,7 +46,7 @@ done
 # ---- one door: what, the only places that may, a pattern over code (extended regular expression)
 door() { # what, places (path prefixes), pattern, [but not lines with this]
     local file place hit
-    for file in $(sources $rooms); do
+    for file in $(sources "${rooms[@]}"); do
         for place in $2; do [[ $file == "$place"* ]] && continue 2; done
         hit=$(code "$file" | grep -nE "$3" | grep -vE "${4:-^$}" | head -n 1)
         [[ $hit ]] && say "$file:${hit%%:*}: $1 only in: $2"

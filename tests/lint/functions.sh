@@ -7,6 +7,7 @@
 set -u
 cd "${1:-$(dirname "$0")/../..}" || exit 2
 
+# shellcheck disable=SC2016 # awk's variables
 find format convert runtime inspect spec tests -name '*.c' 2>/dev/null | sort | xargs -r awk '
     FNR == 1 { head = "" }
     /^\{$/ { start = FNR; next }
