@@ -236,6 +236,7 @@ static void check_padding(struct scan *s, uint32_t i, const struct ingot_section
 {
     if (section->kind != INGOT_KIND_TENSOR || section->layout != INGOT_PANEL16 || section->raw_bytes == 0) return;
     uint64_t at = first_bad_padding(s, section);
+    at += zero_run((const uint8_t *)section->data + at, section->raw_bytes - at);
     if (at != section->raw_bytes) /* [F-83] */
         report(s, INGOT_E_RESERVED, i, section->data_off + at, ingot_dtype_size(section->dtype),
                "padding of its panels is not zero");
