@@ -44,7 +44,8 @@ static enum ingot_status bind_tables(struct ingot_tokenizer *t, uint64_t n_bytes
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         uint64_t off = get_u64(t->bytes + tables[i].off_field);
-        if (off < VOCAB_HEADER_BYTES || off % SECTION_ALIGN != 0 || !span_inside(off, tables[i].n_bytes, n_bytes))
+        if (off < VOCAB_HEADER_BYTES || off % SECTION_ALIGN != 0 ||
+            !span_inside(off, tables[i].n_bytes, n_bytes)) /* [F-96] */
             return fail_at(t, INGOT_E_VOCABULARY, tables[i].off_field, err, tables[i].problem);
         *tables[i].at = t->bytes + off;
     }
@@ -59,16 +60,16 @@ static enum ingot_status read_header(struct ingot_tokenizer *t, struct ingot_err
     t->n_special = get_u32(t->bytes + VOCAB_N_SPECIAL_OFF);
     t->eot = get_u32(t->bytes + VOCAB_EOT_OFF);
     t->text_bytes = get_u64(t->bytes + VOCAB_TEXT_BYTES_OFF);
-    if (get_u32(t->bytes + VOCAB_FLAVOUR_OFF) != VOCAB_FLAVOUR_GPT2)
+    if (get_u32(t->bytes + VOCAB_FLAVOUR_OFF) != VOCAB_FLAVOUR_GPT2) /* [F-92] */
         return fail_at(t, INGOT_E_UNSUPPORTED, VOCAB_FLAVOUR_OFF, err, "a kind of tokenizer that is not known");
-    if (t->n_tokens == 0 || t->n_tokens > LIMIT_N_VOCAB)
+    if (t->n_tokens == 0 || t->n_tokens > LIMIT_N_VOCAB) /* [F-93] */
         return fail_at(t, INGOT_E_VOCABULARY, VOCAB_N_TOKENS_OFF, err, "the number of tokens is out of range");
-    if (t->bpe.n_slots <= n_merges || (t->bpe.n_slots & (t->bpe.n_slots - 1)) != 0)
+    if (t->bpe.n_slots <= n_merges || (t->bpe.n_slots & (t->bpe.n_slots - 1)) != 0) /* [F-94] */
         return fail_at(t, INGOT_E_VOCABULARY, VOCAB_N_SLOTS_OFF, err,
                        "the number of slots is no power of two above the number of merges");
-    if (t->n_special > VOCAB_MAX_SPECIAL)
+    if (t->n_special > VOCAB_MAX_SPECIAL) /* [F-98] */
         return fail_at(t, INGOT_E_LIMIT, VOCAB_N_SPECIAL_OFF, err, "more than 1024 special tokens");
-    if (t->eot != VOCAB_NO_TOKEN && t->eot >= t->n_tokens)
+    if (t->eot != VOCAB_NO_TOKEN && t->eot >= t->n_tokens) /* [F-95] */
         return fail_at(t, INGOT_E_VOCABULARY, VOCAB_EOT_OFF, err, "the end-of-text id is no token");
     return INGOT_OK;
 }
@@ -77,13 +78,14 @@ enum ingot_status tokenizer_bind(const uint8_t *bytes, uint64_t n_bytes, const c
                                  struct ingot_tokenizer *out, struct ingot_error *err)
 {
     struct ingot_tokenizer t = { .file = file, .bytes = bytes, .file_off = file_off };
-    if (n_bytes < VOCAB_HEADER_BYTES) return fail_at(&t, INGOT_E_VOCABULARY, 0, err, "shorter than its header");
-    if (memcmp(bytes, VOCAB_MAGIC, sizeof VOCAB_MAGIC - 1) != 0)
+    if (n_bytes < VOCAB_HEADER_BYTES) /* [F-90] */
+        return fail_at(&t, INGOT_E_VOCABULARY, 0, err, "shorter than its header");
+    if (memcmp(bytes, VOCAB_MAGIC, sizeof VOCAB_MAGIC - 1) != 0) /* [F-91] */
         return fail_at(&t, INGOT_E_VOCABULARY, 0, err, "the magic is not " VOCAB_MAGIC);
     enum ingot_status status = read_header(&t, err);
     if (status == INGOT_OK) status = bind_tables(&t, n_bytes, err);
     if (status != INGOT_OK) return status;
-    for (uint32_t at = VOCAB_TEXT_BYTES_OFF + 8; at < VOCAB_HEADER_BYTES; at++)
+    for (uint32_t at = VOCAB_TEXT_BYTES_OFF + 8; at < VOCAB_HEADER_BYTES; at++) /* [F-97] */
         if (bytes[at] != 0) return fail_at(&t, INGOT_E_RESERVED, at, err, "a reserved byte is not zero");
     *out = t;
     return INGOT_OK;
@@ -98,7 +100,7 @@ static enum ingot_status check_model(const struct ingot_tokenizer *t, const stru
     if (!ingot_find(file, INGOT_NAME_MODEL, &model)) return INGOT_OK;
     enum ingot_status status = ingot_hparams_read(file, &hp, err);
     if (status != INGOT_OK) return status;
-    if (t->n_tokens > hp.n_vocab)
+    if (t->n_tokens > hp.n_vocab) /* [F-99] */
         return fail_at(t, INGOT_E_VOCABULARY, VOCAB_N_TOKENS_OFF, err, "more tokens than the model has");
     return INGOT_OK;
 }
