@@ -1,0 +1,165 @@
+/* test_session.c - arguments, errors and life of sessions; what they compute is tested elsewhere. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/model_fixture.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define OPTIONS "--n_layer 2 --n_head 2 --n_embd 32 --n_vocab 20 --n_ctx 16"
+
+static struct model_fixture fixture;
+
+static int open_fixture(void **state)
+{
+    (void)state;
+    fixture = model_from_options(OPTIONS, INGOT_F32, NULL);
+    return 0;
+}
+
+static int close_fixture(void **state)
+{
+    (void)state;
+    model_fixture_close(&fixture);
+    return 0;
+}
+
+static struct ingot_session *open_session(struct ingot_session_options options)
+{
+    struct ingot_session *session;
+    assert_int_equal(ingot_session_create(fixture.model, &options, &session, NULL), INGOT_OK);
+    return session;
+}
+
+/* -------------------------------------------------------------------------------------------------------- sessions */
+
+static void a_session_starts_empty_with_the_models_context(void **state)
+{
+    (void)state;
+    struct ingot_session *session = open_session((struct ingot_session_options){ 0 });
+    assert_int_equal(ingot_session_position(session), 0);
+    assert_int_equal(ingot_session_n_ctx(session), 16);
+    assert_true(ingot_session_n_threads(session) >= 1);
+    ingot_session_close(session);
+    ingot_session_close(NULL);
+}
+
+static void a_context_beyond_the_models_is_refused(void **state)
+{
+    (void)state;
+    struct ingot_error err = { 0 };
+    struct ingot_session *session;
+    const struct ingot_session_options options = { .n_ctx = 17 };
+    assert_int_equal(ingot_session_create(fixture.model, &options, &session, &err), INGOT_E_ARGUMENT);
+    assert_null(session);
+    assert_string_equal(err.subject, "n_ctx");
+}
+
+static void a_token_beyond_the_vocabulary_is_refused_by_its_index(void **state)
+{
+    (void)state;
+    struct ingot_error err = { 0 };
+    struct ingot_session *session = open_session((struct ingot_session_options){ .n_batch = 2 });
+    const uint32_t ids[] = { 1, 2, 3, 20, 4 };
+    assert_int_equal(ingot_session_eval(session, ids, 5, INGOT_LOGITS_NONE, NULL, &err), INGOT_E_TOKEN);
+    assert_int_equal(err.offset, 3);
+    assert_int_equal(ingot_session_position(session), 0);
+    ingot_session_close(session);
+}
+
+static void more_tokens_than_room_are_refused_and_nothing_is_evaluated(void **state)
+{
+    (void)state;
+    struct ingot_error err = { 0 };
+    struct ingot_session *session = open_session((struct ingot_session_options){ .n_ctx = 5 });
+    const uint32_t ids[6] = { 0 };
+    assert_int_equal(ingot_session_eval(session, ids, 3, INGOT_LOGITS_NONE, NULL, &err), INGOT_OK);
+    assert_int_equal(ingot_session_eval(session, ids, 3, INGOT_LOGITS_NONE, NULL, &err), INGOT_E_CONTEXT_FULL);
+    assert_int_equal(ingot_session_position(session), 3);
+    assert_int_equal(ingot_session_eval(session, ids, 2, INGOT_LOGITS_NONE, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_session_eval(session, ids, 1, INGOT_LOGITS_NONE, NULL, NULL), INGOT_E_CONTEXT_FULL);
+    assert_int_equal(ingot_session_position(session), 5);
+    ingot_session_close(session);
+}
+
+static void no_tokens_or_no_room_for_logits_is_an_argument_error(void **state)
+{
+    (void)state;
+    struct ingot_session *session = open_session((struct ingot_session_options){ 0 });
+    const uint32_t id = 1;
+    float logits[20];
+    assert_int_equal(ingot_session_eval(session, &id, 0, INGOT_LOGITS_LAST, logits, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_session_eval(session, NULL, 1, INGOT_LOGITS_LAST, logits, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_session_eval(session, &id, 1, INGOT_LOGITS_LAST, NULL, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_session_eval(session, &id, 1, INGOT_LOGITS_ALL, NULL, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_session_position(session), 0);
+    ingot_session_close(session);
+}
+
+static void rewinding_never_moves_forward(void **state)
+{
+    (void)state;
+    struct ingot_session *session = open_session((struct ingot_session_options){ 0 });
+    const uint32_t ids[4] = { 3, 2, 1, 0 };
+    assert_int_equal(ingot_session_eval(session, ids, 4, INGOT_LOGITS_NONE, NULL, NULL), INGOT_OK);
+    ingot_session_rewind(session, 9);
+    assert_int_equal(ingot_session_position(session), 4);
+    ingot_session_rewind(session, 1);
+    assert_int_equal(ingot_session_position(session), 1);
+    ingot_session_close(session);
+}
+
+static void logits_are_written_up_to_the_logical_vocabulary_and_no_further(void **state)
+{
+    (void)state;
+    struct ingot_session *session = open_session((struct ingot_session_options){ 0 });
+    const uint32_t ids[2] = { 3, 2 };
+    float logits[2 * 20 + 1];
+    logits[20] = logits[40] = 12345.0f;
+    assert_int_equal(ingot_session_eval(session, ids, 2, INGOT_LOGITS_LAST, logits, NULL), INGOT_OK);
+    assert_true(logits[20] == 12345.0f);
+    ingot_session_rewind(session, 0);
+    assert_int_equal(ingot_session_eval(session, ids, 2, INGOT_LOGITS_ALL, logits, NULL), INGOT_OK);
+    assert_true(logits[20] != 12345.0f && logits[40] == 12345.0f);
+    ingot_session_close(session);
+}
+
+/* Threads that each own a session share the model. */
+static void *eval_in_a_thread(void *arg)
+{
+    const uint32_t ids[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+    const struct ingot_session_options options = { .n_threads = 2 };
+    *(float **)arg = all_logits(fixture.model, &options, ids, 16);
+    return NULL;
+}
+
+static void sessions_of_one_model_run_side_by_side(void **state)
+{
+    (void)state;
+    pthread_t threads[3];
+    float *logits[3];
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&threads[i], NULL, eval_in_a_thread, &logits[i]), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_memory_equal(logits[0], logits[1], 16 * 20 * sizeof(float));
+    assert_memory_equal(logits[0], logits[2], 16 * 20 * sizeof(float));
+    for (int i = 0; i < 3; i++) free(logits[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_session_starts_empty_with_the_models_context),
+        cmocka_unit_test(a_context_beyond_the_models_is_refused),
+        cmocka_unit_test(a_token_beyond_the_vocabulary_is_refused_by_its_index),
+        cmocka_unit_test(more_tokens_than_room_are_refused_and_nothing_is_evaluated),
+        cmocka_unit_test(no_tokens_or_no_room_for_logits_is_an_argument_error),
+        cmocka_unit_test(rewinding_never_moves_forward),
+        cmocka_unit_test(logits_are_written_up_to_the_logical_vocabulary_and_no_further),
+        cmocka_unit_test(sessions_of_one_model_run_side_by_side),
+    };
+    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+}
