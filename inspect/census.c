@@ -100,12 +100,31 @@ static void add_named(struct census *c, const char *name, uint64_t n)
     add(c, category, n, in_layer);
 }
 
+static bool is_named(const struct checkpoint_tensor *t, const char *name)
+{
+    return strcmp(strncmp(t->name, "transformer.", 12) == 0 ? t->name + 12 : t->name, name) == 0;
+}
+
+/* A foreign checkpoint may hold the tied matrix twice: equal bytes are one matrix. */
+static bool is_stored_twice(const struct checkpoint *cp, const struct checkpoint_tensor *head)
+{
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        if (!is_named(&t, "wte.weight")) continue;
+        bool same_shape = t.rank == head->rank && memcmp(t.shape, head->shape, sizeof t.shape) == 0;
+        return same_shape && t.dtype == head->dtype && t.n_bytes == head->n_bytes &&
+               memcmp(t.data, head->data, t.n_bytes) == 0;
+    }
+    return false;
+}
+
 struct census census_of_tensors(const struct checkpoint *cp)
 {
     struct census c = { 0 };
     for (size_t i = 0; i < cp->n_tensors; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        if (!t.target) add_named(&c, t.name, t.n_elems);
+        if (t.target || (is_named(&t, "lm_head.weight") && is_stored_twice(cp, &t))) continue;
+        add_named(&c, t.name, t.n_elems);
     }
     c.tied = c.count[CENSUS_UNEMBEDDING] == 0;
     return c;

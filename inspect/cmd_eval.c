@@ -185,10 +185,10 @@ static enum ingot_status evaluate(struct evaluation *e, struct ingot_error *err)
 static enum ingot_status read_tokens(struct evaluation *e, const struct option_value *v, struct ingot_error *err)
 {
     struct prompt prompt = { .text = v[OPT_PROMPT].text, .ids = v[OPT_IDS].text, .special = v[OPT_SPECIAL].given };
-    struct text text;
+    struct user_text text;
     uint32_t n_ctx = ingot_model_hparams(e->engine.model)->n_ctx;
     enum ingot_status status = prompt_read(&e->engine, &prompt, &e->ids, &text, err);
-    text_free(&text);
+    user_text_free(&text);
     if (status != INGOT_OK) return status;
     if (e->ids.n == 0)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "eval", "give them with --ids 1,2,3 or -p TEXT",

@@ -6,6 +6,7 @@
 #include "inspect/census.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/suggest.h"
 #include "inspect/cli/table.h"
@@ -212,14 +213,19 @@ static uint64_t per_layer(const struct census *c, int category)
 
 static void print_title(const struct subject *s)
 {
-    char shown[256];
-    printf("%s", ingot_escape(s->name, strlen(s->name), shown, sizeof shown));
+    char text[768];
+    ingot_escape(s->name, strlen(s->name), text, 256);
+    size_t n = strlen(text);
+    const struct ingot_hparams *hp = &s->hp;
     if (s->has_hparams)
-        printf(": %u layer%s, %u head%s of %u, width %u, inner width %u, context %u, vocabulary %u", s->hp.n_layer,
-               s->hp.n_layer == 1 ? "" : "s", s->hp.n_head, s->hp.n_head == 1 ? "" : "s", s->hp.n_embd / s->hp.n_head,
-               s->hp.n_embd, s->hp.n_inner, s->hp.n_ctx, s->hp.n_vocab);
-    if (s->has_hparams && s->hp.n_vocab_stored != s->hp.n_vocab) printf(" (%u rows stored)", s->hp.n_vocab_stored);
-    printf("\n\n");
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              ": %u layer%s, %u head%s of %u, width %u, inner width %u, context %u, vocabulary %u",
+                              hp->n_layer, hp->n_layer == 1 ? "" : "s", hp->n_head, hp->n_head == 1 ? "" : "s",
+                              hp->n_embd / hp->n_head, hp->n_embd, hp->n_inner, hp->n_ctx, hp->n_vocab);
+    if (s->has_hparams && hp->n_vocab_stored != hp->n_vocab)
+        n += (size_t)snprintf(text + n, sizeof text - n, " (%u rows stored)", hp->n_vocab_stored);
+    paragraph_print(stdout, text, n, 0, 2);
+    putchar('\n');
 }
 
 static void category_row(struct table *t, const struct census *c, int category)
@@ -301,15 +307,21 @@ static void print_kv(const struct ingot_hparams *hp)
  * the vocabulary of the predecessor is put in is arithmetic that anyone can repeat. */
 static void print_announced(const struct census *c)
 {
+    char text[1024];
     uint64_t total = census_total(c);
     for (size_t i = 0; i < sizeof announced / sizeof *announced; i++) {
         if (announced[i].n_params != total) continue;
         uint64_t missing = (GPT2_VOCABULARY - GPT1_VOCABULARY) * announced[i].n_embd;
-        printf("\nWhy \"%s\"? The paper and the first release gave this model that name; OpenAI later said that\n"
-               "those counts were wrong and renamed the models. The tensors have %s parameters, the tied\n"
-               "matrix counted once. With the 40,478 tokens of GPT-1's vocabulary in place of 50,257 the same sum\n"
-               "is %s, and likewise 117M, 345M, 762M and 1542M for all four: probably the slip.\n",
-               announced[i].name, human_count(total).text, human_count(total - missing).text);
+        int n =
+            snprintf(text, sizeof text,
+                     "Why \"%s\"? The paper and the first release gave the model that name; OpenAI later said that the "
+                     "published counts were wrong, and renamed the models. The released tensors hold %s parameters, "
+                     "the tied matrix counted once. With GPT-1's vocabulary of 40,478 tokens in place of 50,257 the "
+                     "same sum gives %s, and so for all four sizes (117M, 345M, 762M, 1542M): probably the error, "
+                     "though OpenAI did not say which it was.",
+                     announced[i].name, human_count(total).text, human_count(total - missing).text);
+        putchar('\n');
+        paragraph_print(stdout, text, (size_t)n, 0, 0);
     }
 }
 
@@ -320,6 +332,7 @@ static void print_eight(const struct census *c)
                                                    { .title = "in all", .right = true } };
     static const int rows[] = { CENSUS_TOKEN_EMBEDDING,  CENSUS_KEY, CENSUS_QUERY, CENSUS_VALUE,
                                 CENSUS_ATTENTION_OUTPUT, CENSUS_UP,  CENSUS_DOWN };
+    char text[512];
     struct table t = table_begin(columns, 2);
     uint64_t sum = c->count[CENSUS_TOKEN_EMBEDDING];
     putchar('\n');
@@ -334,10 +347,13 @@ static void print_eight(const struct census *c)
     table_cell(&t, "total");
     table_cell(&t, "%s", human_count(sum).text);
     table_end(&t);
-    printf("This often quoted sum counts the tied matrix twice (%s) and leaves out positions (%s),\n",
-           human_count(c->count[CENSUS_TOKEN_EMBEDDING]).text, human_count(c->count[CENSUS_POSITION_EMBEDDING]).text);
-    printf("biases (%s) and norms (%s); hence the difference to the total above.\n",
-           human_count(c->count[CENSUS_BIASES]).text, human_count(c->count[CENSUS_NORMS]).text);
+    int n = snprintf(
+        text, sizeof text,
+        "This often quoted sum counts the tied matrix twice (%s) and leaves out positions (%s), biases (%s) and "
+        "norms (%s); hence the difference to the total above.",
+        human_count(c->count[CENSUS_TOKEN_EMBEDDING]).text, human_count(c->count[CENSUS_POSITION_EMBEDDING]).text,
+        human_count(c->count[CENSUS_BIASES]).text, human_count(c->count[CENSUS_NORMS]).text);
+    paragraph_print(stdout, text, (size_t)n, 0, 0);
 }
 
 static void print_text(const struct subject *s)

@@ -129,7 +129,7 @@ static void print_token(struct run *r, uint32_t id)
     stream_put(&r->stream, bytes, n);
 }
 
-static void echo_prompt(struct run *r, const struct text *text)
+static void echo_prompt(struct run *r, const struct user_text *text)
 {
     if (text->n > 0 && !r->as_ids) stream_put(&r->stream, text->bytes, text->n);
     for (size_t i = 0; r->as_ids && i < r->n_prompt; i++) print_id(r, r->ids.ids[i]);
@@ -248,14 +248,14 @@ static enum ingot_status begin_unconditionally(struct run *r, struct ingot_error
 static enum ingot_status read_prompt(struct run *r, const struct option_value *v, struct ingot_error *err)
 {
     struct prompt prompt = { .text = v[OPT_PROMPT].text, .ids = v[OPT_IDS].text, .special = v[OPT_SPECIAL].given };
-    struct text text;
+    struct user_text text;
     enum ingot_status status = prompt_read(&r->engine, &prompt, &r->ids, &text, err);
     if (status != INGOT_OK) return status;
     bool unconditional = r->ids.n == 0;
     if (unconditional) status = begin_unconditionally(r, err);
     r->n_prompt = r->ids.n;
     if (status == INGOT_OK && !unconditional && !v[OPT_NO_ECHO].given) echo_prompt(r, &text);
-    text_free(&text);
+    user_text_free(&text);
     return status;
 }
 

@@ -168,7 +168,10 @@ static void print_file(const struct checkpoint *cp, const struct ingot_file_info
     field("content id", "%s", human_digest(info->content_id).text);
     field("superblock slots", "%s", slots_state(info));
     field("generation", "%" PRIu64, info->generation);
-    field("features", "must %#" PRIx64 ", may %#" PRIx64, info->features_must, info->features_may);
+    if (info->features_must || info->features_may)
+        field("features", "must %#" PRIx64 ", may %#" PRIx64, info->features_must, info->features_may);
+    else
+        field("features", "none");
     field("alignment", "%u", info->align);
     field("index", "%s bytes at %" PRIu64 ", %s sections", human_count(info->index_bytes).text, info->index_off,
           human_count(ingot_section_count(cp->file)).text);

@@ -92,7 +92,7 @@ static void decode_json(const struct ingot_tokenizer *tokenizer, const struct in
     free(text);
 }
 
-static enum ingot_status read_ids(const struct text *text, const struct ingot_tokenizer *tokenizer,
+static enum ingot_status read_ids(const struct user_text *text, const struct ingot_tokenizer *tokenizer,
                                   struct ingot_ids *ids, struct ingot_error *err)
 {
     return engine_parse_ids(text->bytes, text->n, ingot_tokenizer_count(tokenizer), ids, err);
@@ -100,7 +100,7 @@ static enum ingot_status read_ids(const struct text *text, const struct ingot_to
 
 /* Input to ids, ids to output. */
 static enum ingot_status work(const struct arguments *args, const struct ingot_tokenizer *tokenizer,
-                              const struct text *text, struct ingot_error *err)
+                              const struct user_text *text, struct ingot_error *err)
 {
     struct ingot_ids ids = { 0 };
     bool json = args->values[OPT_JSON].given, pieces = args->values[OPT_PIECES].given;
@@ -124,13 +124,13 @@ static enum ingot_status work(const struct arguments *args, const struct ingot_t
     return status;
 }
 
-static enum ingot_status input_text(const struct arguments *args, struct text *text, struct ingot_error *err)
+static enum ingot_status input_text(const struct arguments *args, struct user_text *text, struct ingot_error *err)
 {
     const char *prompt = args->values[OPT_PROMPT].text, *path = args->n_operands > 1 ? args->operands[1] : NULL;
     if (prompt && path)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "tokenize", NULL, "-p and INPUT exclude each other");
-    if (prompt) return text_copy(prompt, text, err);
-    return text_read(path && strcmp(path, "-") != 0 ? path : NULL, text, err);
+    if (prompt) return user_text_copy(prompt, text, err);
+    return user_text_read(path && strcmp(path, "-") != 0 ? path : NULL, text, err);
 }
 
 static int run_tokenize(const struct arguments *args)
@@ -138,12 +138,12 @@ static int run_tokenize(const struct arguments *args)
     struct ingot_error err = { 0 };
     struct ingot_file *file = NULL;
     struct ingot_tokenizer *tokenizer = NULL;
-    struct text text = { 0 };
+    struct user_text text = { 0 };
     enum ingot_status status = checkpoint_open_ingot(args->operands[0], &file, &err);
     if (status == INGOT_OK) status = ingot_tokenizer_open(file, &tokenizer, &err);
     if (status == INGOT_OK) status = input_text(args, &text, &err);
     if (status == INGOT_OK) status = work(args, tokenizer, &text, &err);
-    text_free(&text);
+    user_text_free(&text);
     ingot_tokenizer_close(tokenizer);
     ingot_close(file);
     return status == INGOT_OK ? CODE_OK : report_error(&err);

@@ -85,13 +85,13 @@ enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab,
     return INGOT_OK;
 }
 
-void text_free(struct text *text)
+void user_text_free(struct user_text *text)
 {
     free(text->bytes);
-    *text = (struct text){ 0 };
+    *text = (struct user_text){ 0 };
 }
 
-static enum ingot_status read_all(int fd, const char *label, struct text *out, struct ingot_error *err)
+static enum ingot_status read_all(int fd, const char *label, struct user_text *out, struct ingot_error *err)
 {
     size_t capacity = 0;
     for (;;) {
@@ -108,20 +108,20 @@ static enum ingot_status read_all(int fd, const char *label, struct text *out, s
     return INGOT_OK;
 }
 
-enum ingot_status text_read(const char *path, struct text *out, struct ingot_error *err)
+enum ingot_status user_text_read(const char *path, struct user_text *out, struct ingot_error *err)
 {
-    *out = (struct text){ 0 };
+    *out = (struct user_text){ 0 };
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     if (fd < 0) return ingot_fail_errno(err, path, "open");
     enum ingot_status status = read_all(fd, path ? path : "standard input", out, err);
     if (path) close(fd);
-    if (status != INGOT_OK) text_free(out);
+    if (status != INGOT_OK) user_text_free(out);
     return status;
 }
 
-enum ingot_status text_copy(const char *string, struct text *out, struct ingot_error *err)
+enum ingot_status user_text_copy(const char *string, struct user_text *out, struct ingot_error *err)
 {
-    *out = (struct text){ .bytes = strdup(string), .n = strlen(string) };
+    *out = (struct user_text){ .bytes = strdup(string), .n = strlen(string) };
     return out->bytes ? INGOT_OK : ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL, NULL, "not enough memory");
 }
 

@@ -23,17 +23,17 @@ enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab,
                                    struct ingot_error *err);
 
 /* Bytes owned by the caller, followed by a NUL that does not count. */
-struct text {
+struct user_text {
     char *bytes;
     size_t n;
 };
-void text_free(struct text *text);
+void user_text_free(struct user_text *text);
 
 /* The whole of a file, or of stdin when path is NULL. INTERRUPTED when the user gave up. */
-enum ingot_status text_read(const char *path, struct text *out, struct ingot_error *err);
+enum ingot_status user_text_read(const char *path, struct user_text *out, struct ingot_error *err);
 
 /* A copy of a string. */
-enum ingot_status text_copy(const char *string, struct text *out, struct ingot_error *err);
+enum ingot_status user_text_copy(const char *string, struct user_text *out, struct ingot_error *err);
 
 /* A token's bytes as one harmless line, for tables; `out` holds 64 bytes. */
 const char *engine_piece(const struct ingot_tokenizer *tokenizer, uint32_t id, char out[64]);

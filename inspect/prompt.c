@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static enum ingot_status encode(const struct engine *engine, bool special, const struct text *text,
+static enum ingot_status encode(const struct engine *engine, bool special, const struct user_text *text,
                                 struct ingot_ids *ids, struct ingot_error *err)
 {
     if (text->n == 0) return INGOT_OK;
@@ -17,19 +17,19 @@ static enum ingot_status encode(const struct engine *engine, bool special, const
 }
 
 enum ingot_status prompt_read(const struct engine *engine, const struct prompt *prompt, struct ingot_ids *ids,
-                              struct text *shown, struct ingot_error *err)
+                              struct user_text *shown, struct ingot_error *err)
 {
     uint32_t n_vocab = ingot_model_hparams(engine->model)->n_vocab;
     enum ingot_status status = INGOT_OK;
-    *shown = (struct text){ 0 };
+    *shown = (struct user_text){ 0 };
     if (prompt->text && prompt->ids)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "prompt", NULL, "-p and --ids exclude each other");
     if (prompt->ids) return engine_parse_ids(prompt->ids, strlen(prompt->ids), n_vocab, ids, err);
     if (prompt->text)
-        status = text_copy(prompt->text, shown, err);
+        status = user_text_copy(prompt->text, shown, err);
     else if (!terminal_is(stdin))
-        status = text_read(NULL, shown, err);
+        status = user_text_read(NULL, shown, err);
     if (status == INGOT_OK) status = encode(engine, prompt->special, shown, ids, err);
-    if (status != INGOT_OK) text_free(shown);
+    if (status != INGOT_OK) user_text_free(shown);
     return status;
 }

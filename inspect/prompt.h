@@ -14,6 +14,6 @@ struct prompt {
 /* Appends the ids of the prompt to *ids: of --ids, of -p, or of standard input when that is not a terminal. `shown`
  * takes the text itself (empty for ids). No prompt at all gives none. */
 enum ingot_status prompt_read(const struct engine *engine, const struct prompt *prompt, struct ingot_ids *ids,
-                              struct text *shown, struct ingot_error *err);
+                              struct user_text *shown, struct ingot_error *err);
 
 #endif

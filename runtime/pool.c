@@ -95,11 +95,14 @@ static void *worker_main(void *arg)
     }
 }
 
-/* Signals are the program's business, so workers are born with all of them blocked. */
+/* Signals are the program's business, so workers are born with all of them blocked, but for those that an instruction
+ * of their own raises: a page of the map that has vanished must reach the program's handler from any thread. */
 static void start_workers(struct pool *pool, uint32_t n_threads)
 {
+    static const int own_faults[] = { SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP };
     sigset_t all, old;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof own_faults / sizeof *own_faults; i++) sigdelset(&all, own_faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     while (pool->n_threads < n_threads) {
         uint32_t thread = pool->n_threads;

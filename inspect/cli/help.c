@@ -1,41 +1,13 @@
 /* help.c - --help and `ingot help`, wrapped to the terminal. */
 #include "inspect/cli/help.h"
 
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/terminal.h"
 
 #include <string.h>
 
-#define WIDTH_MAX 88
-#define WIDTH_MIN 40
-#define INDENT    2
-
-static size_t page_width(FILE *to)
-{
-    size_t width = terminal_width(to);
-    return width > WIDTH_MAX ? WIDTH_MAX : width < WIDTH_MIN ? WIDTH_MIN : width;
-}
-
-/* Prints text[0 .. n) as one paragraph, its first line starting at column `at`, the others at `indent`. */
-static void print_wrapped(FILE *to, const char *text, size_t n, size_t at, size_t indent)
-{
-    size_t width = page_width(to), i = 0;
-    bool first = true;
-    while (i < n) {
-        size_t word = 0;
-        while (i + word < n && text[i + word] != ' ' && text[i + word] != '\n') word++;
-        if (!first && at + 1 + word > width) {
-            fprintf(to, "\n%*s", (int)indent, "");
-            at = indent;
-            first = true;
-        }
-        fprintf(to, "%s%.*s", first ? "" : " ", (int)word, text + i);
-        at += word + (first ? 0 : 1);
-        first = false;
-        i += word;
-        while (i < n && (text[i] == ' ' || text[i] == '\n')) i++;
-    }
-    fputc('\n', to);
-}
+#define INDENT        2
+#define OPTION_COLUMN 26
 
 static void print_heading(FILE *to, const char *heading)
 {
@@ -49,7 +21,7 @@ static void print_paragraphs(const char *text)
         const char *end = strstr(text, "\n\n");
         size_t n = end ? (size_t)(end - text) : strlen(text);
         printf("\n%*s", INDENT, "");
-        print_wrapped(stdout, text, n, INDENT, INDENT);
+        paragraph_print(stdout, text, n, INDENT, INDENT);
         text += n + strspn(text + n, "\n");
     }
 }
@@ -93,15 +65,15 @@ static void print_option(const struct option *o, size_t column)
     } else {
         printf("%*s", (int)(column - INDENT - n), "");
     }
-    print_wrapped(stdout, text, strlen(text), column, column);
+    paragraph_print(stdout, text, strlen(text), column, column);
 }
 
 static void print_options(const struct command *command)
 {
     static const struct option help = { .name = "help", .letter = 'h', .help = "Show this text" };
     print_heading(stdout, "Options");
-    for (size_t i = 0; i < command->n_options; i++) print_option(&command->options[i], 26);
-    print_option(&help, 26);
+    for (size_t i = 0; i < command->n_options; i++) print_option(&command->options[i], OPTION_COLUMN);
+    print_option(&help, OPTION_COLUMN);
 }
 
 void help_command(const struct command *command)
@@ -125,7 +97,7 @@ void help_overview(FILE *to, const struct command *const *commands, size_t n)
     print_heading(to, "Commands");
     for (size_t i = 0; i < n; i++) {
         fprintf(to, "%*s%-10s", INDENT, "", commands[i]->name);
-        print_wrapped(to, commands[i]->summary, strlen(commands[i]->summary), 12, 12);
+        paragraph_print(to, commands[i]->summary, strlen(commands[i]->summary), 12, 12);
     }
     fprintf(to, "\n'ingot help COMMAND' explains one.\n");
 }

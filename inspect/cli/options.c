@@ -119,6 +119,7 @@ static enum ingot_status unknown_option(const struct parser *p, const char *word
     struct suggestion best = suggest_begin(word + strspn(word, "-"));
     char advice[160];
     for (size_t i = 0; i < p->command->n_options; i++) suggest_offer(&best, p->command->options[i].name);
+    suggest_offer(&best, "help");
     if (best.name)
         snprintf(advice, sizeof advice, "did you mean '--%s'?", best.name);
     else

@@ -65,6 +65,7 @@ void signals_install(void)
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
     signals_name_mapping("a mapped file");
     sigaction(SIGBUS, &bus, NULL);
 }

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* SIGINT and SIGTERM set the flag (the third one ends the program on the spot), SIGPIPE is ignored so that writing
- * says EPIPE, SIGBUS under a mapping prints an error and ends with CODE_SYSTEM. */
+/* SIGINT and SIGTERM set the flag (the third one ends the program on the spot), SIGPIPE and SIGXFSZ are
+ * ignored so that writing says EPIPE and EFBIG, SIGBUS under a mapping prints an error and ends with CODE_SYSTEM. */
 void signals_install(void);
 
 bool signals_interrupted(void);

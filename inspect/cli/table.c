@@ -145,6 +145,17 @@ static void print_titles(const struct table *t, const struct fit *fit)
     printf("%s\n", terminal_style(stdout, STYLE_PLAIN));
 }
 
+/* Empty cells at the end of a row leave no trailing blanks. */
+static void print_row(const struct table *t, const struct fit *fit, size_t row)
+{
+    size_t last = 0;
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (fit->shown[c] && *cell(t, row, c)) last = c;
+    for (size_t c = 0; c <= last; c++)
+        if (fit->shown[c]) print_cell(cell(t, row, c), fit->width[c], t->columns[c].right, c == last);
+    putchar('\n');
+}
+
 static void print_rule(const struct table *t, const struct fit *fit)
 {
     fputs(terminal_style(stdout, STYLE_DIM), stdout);
@@ -157,13 +168,10 @@ void table_end(struct table *t)
     struct fit fit;
     measure(t, &fit);
     squeeze(t, &fit, terminal_width(stdout));
-    size_t last = last_shown(t, &fit);
     if (!t->no_titles) print_titles(t, &fit);
     for (size_t row = 0; row < t->n_cells / t->n_columns; row++) {
         if (row > 0 && row == t->rule_before) print_rule(t, &fit);
-        for (size_t c = 0; c <= last; c++)
-            if (fit.shown[c]) print_cell(cell(t, row, c), fit.width[c], t->columns[c].right, c == last);
-        putchar('\n');
+        print_row(t, &fit, row);
     }
     free(t->text);
     free(t->cells);

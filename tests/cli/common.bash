@@ -1,0 +1,64 @@
+# What the tests of the program share. Every test starts in an empty directory of its own; $BARD is the demo model,
+# converted once for each file of tests.
+
+setup_file() {
+    export BARD=$BATS_FILE_TMPDIR/bard.ingot
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o "$BARD"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+# Runs the program with stdout and stderr apart: $status, $out, $err.
+ingot() {
+    status=0
+    "$INGOT" "$@" >out 2>err || status=$?
+    out=$(cat out)
+    err=$(cat err)
+}
+
+# $status must be $1; shows all there is when it is not.
+expect() {
+    [ "$status" -eq "$1" ] && return
+    printf 'status %s, expected %s\nstdout: %s\nstderr: %s\n' "$status" "$1" "$out" "$err"
+    return 1
+}
+
+# "ingot: SUBJECT: message" on stderr, where both parts hold the given texts, and nothing on stdout.
+expect_error() { # status text...
+    expect "$1"
+    [ -z "$out" ]
+    [[ $err == "ingot: "* ]]
+    shift
+    local text
+    for text; do
+        [[ $err == *"$text"* ]] || { printf 'no "%s" in: %s\n' "$text" "$err"; return 1; }
+    done
+}
+
+# The command must fail: set -e does not look at "! command".
+refute() {
+    if "$@"; then return 1; fi
+}
+
+# Evaluates a Python expression over the JSON in $out, bound to j.
+json() {
+    command -v python3 >/dev/null || skip "no python3"
+    printf '%s' "$out" | python3 -c 'import json, sys; j = json.load(sys.stdin); print(('"$1"'))'
+}
+
+# A .safetensors file: header text, then so many zero bytes.
+make_safetensors() { # file header n_bytes
+    local n=${#2} i
+    for i in 0 8 16 24; do printf "\\x$(printf %02x $((n >> i & 255)))"; done >"$1"
+    printf '\0\0\0\0%s' "$2" >>"$1"
+    head -c "$3" /dev/zero >>"$1"
+}
+
+# One byte of a file becomes another one.
+damage() { # file offset
+    local old
+    old=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "\\x$(printf %02x $((old ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}

@@ -1,0 +1,143 @@
+# Converting: silent when all is well, and never in the way of what is there.
+
+load common
+model=$INGOT_ROOT/tests/models/bard
+
+@test "success is silent and the result verifies" {
+    ingot convert "$model" -o a.ingot
+    expect 0
+    [ -z "$out$err" ]
+    ingot verify a.ingot
+    expect 0
+    [ -z "$out$err" ]
+}
+
+@test "the bytes depend on neither threads nor time" {
+    ingot convert "$model" -o a.ingot --threads 1
+    expect 0
+    ingot convert "$model" -o b.ingot --threads 3
+    expect 0
+    cmp a.ingot b.ingot
+    cmp a.ingot "$BARD"
+}
+
+@test "-v tells on stderr what was done" {
+    ingot convert "$model" -o a.ingot -v
+    expect 0
+    [ -z "$out" ]
+    [[ $err == *"a.ingot: 52 tensors"*"content id "* ]]
+}
+
+@test "each dtype gives matrices of that dtype and vectors of f32" {
+    for dtype in f32 f16 bf16; do
+        ingot convert "$model" -o $dtype.ingot --dtype $dtype
+        expect 0
+        ingot ls $dtype.ingot
+        [[ $out =~ wte.weight\ +$dtype ]]
+        [[ $out =~ ln_f.bias\ +f32 ]]
+    done
+}
+
+@test "keep is the dtype of the source" {
+    ingot convert "$model" -o a.ingot --dtype keep
+    expect 0
+    ingot convert "$model" -o b.ingot --dtype f32
+    expect 0
+    ingot show a.ingot --json
+    id=$(json 'j["content_id"]')
+    ingot show b.ingot --json
+    [ "$id" = "$(json 'j["content_id"]')" ]
+}
+
+@test "--align moves the matrices" {
+    ingot convert "$model" -o a.ingot --align 64k
+    expect 0
+    ingot show a.ingot --json
+    [ "$(json 'j["align"]')" = 65536 ]
+    ingot ls a.ingot --json
+    [ "$(json '{t["offset"] % 65536 for t in j["tensors"] if len(t["shape"]) > 1}')" = "{0}" ]
+    ingot convert "$model" -o b.ingot --align 5000
+    expect_error 2 "power of two"
+}
+
+@test "without -o it is a usage error" {
+    ingot convert "$model"
+    expect_error 2 "-o FILE is missing" "usage: ingot convert"
+}
+
+@test "an existing file is not overwritten without -f" {
+    echo precious >a.ingot
+    ingot convert "$model" -o a.ingot
+    expect_error 5 a.ingot
+    [ "$(cat a.ingot)" = precious ]
+    ingot convert "$model" -o a.ingot -f
+    expect 0
+    cmp a.ingot "$BARD"
+}
+
+@test "a source that is not there is a system error that names it" {
+    ingot convert nowhere -o a.ingot
+    expect_error 5 nowhere
+    [ ! -e a.ingot ]
+}
+
+@test "a directory without a checkpoint is refused with advice" {
+    mkdir empty
+    ingot convert empty -o a.ingot
+    expect_error 3 empty
+    [ ! -e a.ingot ]
+}
+
+@test "a truncated source is refused and leaves nothing" {
+    mkdir cut
+    cp "$model"/*.json "$model"/merges.txt cut/
+    head -c 1000000 "$model/model.safetensors" >cut/model.safetensors
+    ingot convert cut -o a.ingot
+    expect_error 3 model.safetensors
+    [ "$(ls)" = "$(printf 'cut\nerr\nout')" ]
+}
+
+@test "a checkpoint without a tokenizer is a warning" {
+    mkdir bare
+    cp "$model/config.json" "$model/model.safetensors" bare/
+    ingot convert bare -o a.ingot
+    expect 0
+    [ -z "$out" ]
+    [[ $err == "ingot: warning: "* ]]
+}
+
+@test "a configuration that changes the mathematics is refused by name" {
+    mkdir odd
+    cp "$model/model.safetensors" odd/
+    sed 's/"gelu_new"/"relu"/' "$model/config.json" >odd/config.json
+    refute cmp -s "$model/config.json" odd/config.json
+    ingot convert odd -o a.ingot
+    expect_error 4 relu
+    [ ! -e a.ingot ]
+}
+
+@test "an interruption leaves the old file, no litter, and status 130" {
+    echo old >a.ingot
+    for delay in 0 0.001 0.002 0.004 0.008; do
+        "$INGOT" convert "$model" -o a.ingot -f 2>err &
+        sleep $delay
+        kill -INT $! 2>kill.err || true
+        status=0
+        wait $! || status=$?
+        [ $status -eq 130 ] || [ $status -eq 0 ]
+        [ "$(cat a.ingot | head -c 4)" = "old" ] || cmp a.ingot "$BARD"
+        [ -z "$(ls -A | grep -vx -e a.ingot -e err -e kill.err)" ]
+        echo old >a.ingot
+    done
+}
+
+@test "kill -9 at any moment leaves the old file or a complete one" {
+    for delay in 0 0.001 0.002 0.004 0.008; do
+        echo old >a.ingot
+        "$INGOT" convert "$model" -o a.ingot -f &
+        sleep $delay
+        kill -KILL $! 2>kill.err || true
+        wait $! || true
+        [ "$(head -c 4 a.ingot)" = "old" ] || cmp a.ingot "$BARD"
+    done
+}

@@ -1,0 +1,189 @@
+# ls and show: what is in a file, whatever its format, and nothing that a file says reaches the terminal raw.
+
+load common
+model=$INGOT_ROOT/tests/models/bard
+
+@test "ls shows every tensor and the totals" {
+    ingot ls "$BARD"
+    expect 0
+    [ -z "$err" ]
+    [[ ${out%%$'\n'*} =~ ^name\ +dtype\ +layout\ +shape\ +parameters\ +bytes\ +share$ ]]
+    [[ $out =~ wte.weight\ +f32\ +panel16\ +2048\ x\ 128\ +262,144 ]]
+    [[ $out =~ lm_head.weight.*=\ wte.weight ]]
+    [ "${out##*$'\n'}" = "52 tensors, 1 alias, 1,088,256 parameters, 4.35 MB" ]
+}
+
+@test "ls reads a Hugging Face directory and a single file alike" {
+    ingot ls "$model"
+    expect 0
+    directory=$out
+    ingot ls "$model/model.safetensors"
+    expect 0
+    [ "$directory" = "$out" ]
+    [[ $out == *"52 tensors, 1,088,256 parameters, 4.35 MB" ]]
+}
+
+@test "content decides, not the name" {
+    cp "$BARD" model.safetensors
+    ingot ls model.safetensors
+    expect 0
+    [[ $out == *panel16* ]]
+}
+
+@test "ls --json has the same tensors as the table" {
+    ingot ls --json "$BARD"
+    expect 0
+    [ "$(json 'j["schema"]')" = 1 ]
+    [ "$(json 'j["n_tensors"], j["n_aliases"], j["parameters"], len(j["tensors"])')" = "(52, 1, 1088256, 53)" ]
+    [ "$(json 'sum(t["parameters"] for t in j["tensors"] if "alias_of" not in t)')" = 1088256 ]
+    [ "$(json '[t["alias_of"] for t in j["tensors"] if "alias_of" in t]')" = "['wte.weight']" ]
+    ingot ls --json "$model"
+    expect 0
+    [ "$(json 'j["format"], j["n_tensors"]')" = "('safetensors', 52)" ]
+}
+
+@test "ls -l shows every section with offset and digest" {
+    ingot ls -l "$BARD"
+    expect 0
+    [[ $out == *@model*@vocabulary*@chunks*wte.weight*@provenance* ]]
+    [[ $out =~ [0-9a-f]{32} ]]
+}
+
+@test "no line ends in a blank" {
+    for words in "ls $BARD" "ls -l $BARD" "show $BARD" "params $BARD" "cpu" "help run"; do
+        ingot $words
+        expect 0
+        refute grep -n ' $' out
+    done
+}
+
+@test "show tells versions, hyper-parameters, vocabulary, bytes and metadata" {
+    ingot show "$BARD"
+    expect 0
+    for text in "read version 1" "content id" "A and B, equal" "heads" "2 of 64" "gelu-tanh" "2,048" padding source_format; do
+        [[ $out == *"$text"* ]]
+    done
+}
+
+@test "the bytes that show accounts for are the file" {
+    ingot show --json "$BARD"
+    expect 0
+    [ "$(json 'sum(j["bytes"].values()) == j["file_bytes"] == j["actual_bytes"]')" = True ]
+    [ "$(json 'j["file_bytes"]')" = "$(stat -c %s "$BARD")" ]
+}
+
+@test "show of a source gives its format and hyper-parameters" {
+    ingot show "$model"
+    expect 0
+    [[ $out == *safetensors*"2 of 64"* ]]
+    ingot show --json "$model"
+    [ "$(json 'j["hyper_parameters"]["n_ctx"], j["n_tensors"]')" = "(256, 52)" ]
+}
+
+@test "show NAME gives the same values from source and result" {
+    ingot show --json "$BARD" wpe.weight
+    expect 0
+    values=$(json 'j["shape"], j["corner"]')
+    ingot show --json "$model" wpe.weight
+    [ "$values" = "$(json 'j["shape"], j["corner"]')" ]
+    ingot show --json "$BARD" h.1.mlp.c_fc.weight
+    values=$(json 'j["corner"][1][2]')
+    ingot show --json "$model" h.1.mlp.c_fc.weight
+    [ "$values" = "$(json 'j["corner"][2][1]')" ] # the source holds the transpose
+}
+
+@test "show NAME of an alias, a vector and a section" {
+    ingot show "$BARD" lm_head.weight
+    expect 0
+    [[ $out == *"alias of"*wte.weight* ]]
+    ingot show "$BARD" ln_f.bias
+    expect 0
+    [[ $out == *"[0]"* ]]
+    ingot show "$BARD" @metadata
+    expect 0
+    [[ $out == *source_format* ]]
+}
+
+@test "show of a tensor that is not there suggests one that is" {
+    ingot show "$BARD" wte.wieght
+    expect_error 2 "did you mean 'wte.weight'?"
+}
+
+@test "show --provenance names source and transform of each tensor" {
+    ingot show --provenance "$BARD"
+    expect 0
+    [[ $out == *model.safetensors* ]]
+    [[ $out == *h.3.mlp.c_proj.weight* ]]
+    ingot show --provenance "$model"
+    expect_error 3 provenance
+}
+
+@test "a hostile name is escaped in every table and is still JSON" {
+    make_safetensors evil.safetensors '{"a\u001b[31mb\u202ec\n":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
+    for words in "ls" "ls -l" "show"; do
+        ingot $words evil.safetensors
+        expect 0
+        [[ $out != *$'\033'* ]]
+        [[ $out != *$'\u202e'* ]]
+    done
+    ingot ls evil.safetensors
+    [[ $out == *'a\x1b[31mb'*'c\x0a'* ]]
+    ingot ls --json evil.safetensors
+    expect 0
+    [[ $out != *$'\033'* ]]
+    [ "$(json 'j["tensors"][0]["name"] == "a\x1b[31mb\u202ec\n"')" = True ]
+}
+
+@test "ten thousand tensors are listed, each once" {
+    header='{' separator=
+    for ((i = 0; i < 10000; i++)); do
+        header+="$separator\"t$i\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[$i,$((i + 1))]}"
+        separator=,
+    done
+    make_safetensors many.safetensors "$header}" 10000
+    ingot ls many.safetensors
+    expect 0
+    [ "$(grep -c '^t[0-9]' out)" = 10000 ]
+    [[ $out == *"10,000 tensors, 10,000 parameters, 10.0 kB" ]]
+}
+
+@test "errors name the file and the byte" {
+    ingot ls nowhere
+    expect_error 5 nowhere
+    mkdir empty
+    ingot ls empty
+    expect_error 3 empty
+    head -c 9000 "$BARD" >cut.ingot
+    ingot ls cut.ingot
+    expect_error 3 cut.ingot
+    : >zero
+    ingot ls zero
+    expect_error 4 zero "(at byte 0)"
+    cp "$BARD" bad.ingot
+    damage bad.ingot 8300
+    ingot ls bad.ingot
+    expect_error 3 bad.ingot "(at byte "
+}
+
+@test "one damaged superblock is not the end" {
+    cp "$BARD" one.ingot
+    damage one.ingot 3
+    ingot ls one.ingot
+    expect 0
+    ingot show one.ingot
+    expect 0
+    [[ $out == *"B only; A is damaged"* ]]
+}
+
+@test "on a terminal the table fits its width and colours stay inside lines" {
+    command -v script >/dev/null || skip "no script(1)"
+    for columns in 40 60 100; do
+        script -qec "stty cols $columns; TERM=xterm '$INGOT' ls '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
+        sed 's/\x1b\[[0-9;]*m//g' screen | sed '$d' >plain # the last line is a sentence
+        [ "$(wc -L <plain)" -le $columns ]
+        grep -q wte.weight plain
+        grep -q $'\033' screen
+    done
+    script -qec "stty cols 80; NO_COLOR=1 TERM=xterm '$INGOT' ls '$BARD'" /dev/null </dev/null >screen
+    refute grep -q $'\033' screen
+}

@@ -1,0 +1,59 @@
+# Results that do not arrive are errors; readers that leave are not worth a word.
+
+load common
+
+@test "a full device on stdout is status 5, said once" {
+    [ -c /dev/full ] || skip "no /dev/full"
+    for words in "ls $BARD" "ls --json $BARD" "show $BARD" "params $BARD" "cpu" "help" "version" "tokenize $BARD -p x" \
+        "run $BARD -p x -n 3" "eval $BARD -p x" "eval $BARD -p x --json"; do
+        status=0
+        "$INGOT" $words >/dev/full 2>err || status=$?
+        [ $status -eq 5 ]
+        [[ $(cat err) == "ingot: standard output: cannot write: "* ]]
+        [ "$(wc -l <err)" -eq 1 ]
+    done
+}
+
+@test "a reader that leaves is status 5 without a word" {
+    for words in "ls $BARD" "ls --json $BARD" "run $BARD -p x -n 100000 --slide"; do
+        status=0
+        { "$INGOT" $words 2>err || echo $? >status; } | true
+        [ "$(cat status 2>/dev/null || echo 0)" -eq 5 ] || [ ! -e status ]
+        [ ! -s err ]
+        rm -f status
+    done
+}
+
+@test "an endless text stops when its reader leaves" {
+    { "$INGOT" run "$BARD" -p x -n 4000000000 --slide 2>err || echo $? >status; } | head -c 100 >text
+    [ "$(cat status)" = 5 ]
+    [ ! -s err ]
+}
+
+@test "closed standard streams never become files of ours" {
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o a.ingot <&- >&- 2>&-
+    cmp a.ingot "$BARD"
+    "$INGOT" eval "$BARD" --ids 1 --npy a.npy <&- >&- 2>&-
+    "$INGOT" eval "$BARD" --ids 1 --npy b.npy
+    cmp a.npy b.npy
+    status=0
+    "$INGOT" version >&- 2>err || status=$?
+    [ $status -eq 5 ]
+}
+
+@test "nothing is coloured in a pipe" {
+    for words in "ls $BARD" "show $BARD" "help run" "params $BARD"; do
+        ingot $words
+        expect 0
+        [[ $out != *$'\033'* ]]
+    done
+    ingot ls nowhere
+    [[ $err != *$'\033'* ]]
+}
+
+@test "progress is for terminals only" {
+    ingot verify "$BARD"
+    [ -z "$err" ]
+    ingot convert "$INGOT_ROOT/tests/models/bard" -o a.ingot
+    [ -z "$err" ]
+}
