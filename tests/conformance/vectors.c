@@ -143,6 +143,18 @@ static struct image *panels(void)
     return finish(image);
 }
 
+/* The worked example of the spec. */
+static struct image *layouts(void)
+{
+    struct image *image = image_new();
+    add_chunks(image);
+    add_matrix(image, "rows-f32", F32, ROWS, 2, 3);
+    add_matrix(image, "panel16-f32", F32, PANEL16, 2, 3);
+    add_matrix(image, "panel16-f16", F16, PANEL16, 2, 3);
+    add_matrix(image, "panel16-bf16", BF16, PANEL16, 2, 3);
+    return finish(image);
+}
+
 static struct image *empty_tensors(void)
 {
     struct image *image = image_new();
@@ -307,6 +319,7 @@ const struct vector vectors[] = {
     GOOD("one-matrix", one_matrix),
     GOOD("every-dtype", every_dtype),
     GOOD("panels", panels),
+    GOOD("layouts", layouts),
     GOOD("empty-tensors", empty_tensors),
     GOOD("every-rank", every_rank),
     GOOD("everything", everything),
