@@ -30,6 +30,8 @@ static const struct rung {
 #if defined(__x86_64__)
     { &kernels_avx512, can_avx512 },
     { &kernels_avx2, can_avx2 },
+#elif defined(__aarch64__)
+    { &kernels_neon, can_always },
 #endif
     { &kernels_scalar, can_always },
 };

@@ -1,8 +1,8 @@
 /*
  * kernels.h - one contract per operation, one table of function pointers per instruction set.
  *
- * scalar.c is the definition (spec/arithmetic.md says it in words); avx2.c and avx512.c give the same bits. A file
- * that is compiled for an instruction set exports data only: its `const struct kernels`, filled rung by rung in
+ * scalar.c is the definition (spec/arithmetic.md says it in words); avx2.c, avx512.c and neon.c give the same bits. A
+ * file that is compiled for an instruction set exports data only: its `const struct kernels`, filled rung by rung in
  * kernels.c. Nothing here allocates, locks or knows about threads.
  *
  * Shapes: n_ counts elements; a stride is in elements unless it says bytes. `lanes` is always 16.
@@ -15,7 +15,7 @@
 /* y[r][16 p + l] = fma(w[p][k][l], x[r][k], y[r][16 p + l])   for k = 0, 1, .. n_in - 1 in this order,
  * for each row r < n_rows, panel p < n_panels and lane l < 16: one chain of fused multiply-adds per output, from the
  * value that y holds (bias or zero). Because the chain is sequential, any cut of k, p or r into several calls gives the
- * same bits; that is what makes batches, tiles and threads invisible.
+ * same bits; that is what makes batches, tiles and threads invisible. (16-bit weights are cut at even k.)
  *
  *   w   panels, panel_bytes apart, 64-byte aligned; weights are widened exactly
  *   x   f32 [n_rows][x_stride], any alignment, not aliasing y; exactly n_in elements of a row are read
@@ -25,7 +25,7 @@ typedef void kernel_panels_fn(const void *w, size_t panel_bytes, size_t n_panels
                               size_t x_stride, size_t n_rows, float *y, size_t y_stride);
 
 struct kernels {
-    const char *name; /* "scalar", "avx2", "avx512" */
+    const char *name; /* "scalar", "avx2", "avx512", "neon" */
     kernel_panels_fn *panels_f32;
     kernel_panels_fn *panels_f16;
     kernel_panels_fn *panels_bf16;
@@ -51,6 +51,8 @@ extern const struct kernels kernels_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2;
 extern const struct kernels kernels_avx512;
+#elif defined(__aarch64__)
+extern const struct kernels kernels_neon;
 #endif
 
 /* The best table that this CPU and operating system can run, or the one of that name; NULL when that name is unknown or

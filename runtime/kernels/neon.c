@@ -1,0 +1,339 @@
+/*
+ * neon.c - the kernels for AArch64, whose every CPU has Advanced SIMD with fused multiply-add: 16 lanes are four
+ * registers. The bits of scalar.c.
+ */
+#include "runtime/kernels/kernels.h"
+
+#if defined(__aarch64__)
+
+#include <arm_neon.h>
+#include <math.h>
+#include <string.h>
+
+#include "runtime/kernels/mathf.h"
+#include "runtime/kernels/tiles.h"
+
+enum { LANES = INGOT_PANEL_LANES, QUARTER = LANES / 4 };
+
+/* ----------------------------------------------------------------------------------------------- panels times rows */
+
+/* Lanes 4 q .. 4 q + 3 of the weights of one input, widened. Inputs come in pairs, as bf16 stores them: `pair` is the
+ * address of inputs k and k + 1, k even, and `odd` says which. The odd one of a last pair is never asked for: f32 has
+ * no padding there. */
+static inline float32x4_t load_f32(const uint8_t *pair, size_t odd, size_t q)
+{
+    return vld1q_f32((const float *)(const void *)(pair + 64 * odd + 16 * q));
+}
+
+static inline float32x4_t load_f16(const uint8_t *pair, size_t odd, size_t q)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(pair + 32 * odd + 8 * q)));
+}
+
+static inline float32x4_t load_bf16(const uint8_t *pair, size_t odd, size_t q)
+{
+    const uint32x4_t both = vreinterpretq_u32_u8(vld1q_u8(pair + 16 * q));
+    return vreinterpretq_f32_u32(odd ? vandq_u32(both, vdupq_n_u32(0xffff0000u)) : vshlq_n_u32(both, 16));
+}
+
+enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
+
+typedef float32x4_t load_fn(const uint8_t *pair, size_t odd, size_t q);
+
+/* 16 chains. */
+struct chains {
+    float32x4_t q[4];
+};
+
+/* One input: its weights in every panel times its value in every row. */
+TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, struct chains chain[][TILE_MAX_ROWS],
+                          const uint8_t *pair, size_t panel_bytes, size_t odd, const float *x)
+{
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t q = 0; q < 4; q++) {
+            const float32x4_t w = load(pair + p * panel_bytes, odd, q);
+            TILE_UNROLL
+            for (size_t r = 0; r < n_rows; r++)
+                chain[p][r].q[q] = vfmaq_n_f32(chain[p][r].q[q], w, x[r * TILE_X_STRIDE]);
+        }
+    }
+}
+
+static inline struct chains load_chains(const float *y)
+{
+    return (struct chains){ { vld1q_f32(y), vld1q_f32(y + 4), vld1q_f32(y + 8), vld1q_f32(y + 12) } };
+}
+
+static inline void store_chains(float *y, struct chains chains)
+{
+    TILE_UNROLL
+    for (size_t q = 0; q < 4; q++) vst1q_f32(y + QUARTER * q, chains.q[q]);
+}
+
+/* The body of every tile_fn; the first four arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+{
+    struct chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) chain[p][r] = load_chains(y + r * y_stride + p * LANES);
+    }
+    size_t k = 0;
+    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
+        TILE_UNROLL
+        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+        tile_forget_loads();
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
+    }
+    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) store_chains(y + r * y_stride + p * LANES, chain[p][r]);
+    }
+}
+
+/* 24 of the 32 registers are accumulators. */
+#define TILE_HEIGHTS(X, dtype) X(dtype, 6, 1) X(dtype, 4, 1) X(dtype, 3, 2) X(dtype, 2, 3) X(dtype, 1, 4)
+
+TILE_SET(f32)
+TILE_SET(f16)
+TILE_SET(bf16)
+
+/* ----------------------------------------------------------------------------------------------- lanes and tails */
+
+/* Elements i .. i+15, as far as n_left says there are any. */
+struct lanes {
+    float32x4_t q[4];
+};
+
+/* A missing lane is `missing`. */
+static inline struct lanes load_lanes(const float *x, size_t n_left, float missing)
+{
+    float buffer[LANES];
+    if (n_left < LANES) {
+        for (size_t i = 0; i < LANES; i++) buffer[i] = i < n_left ? x[i] : missing;
+        x = buffer;
+    }
+    return (struct lanes){ { vld1q_f32(x), vld1q_f32(x + 4), vld1q_f32(x + 8), vld1q_f32(x + 12) } };
+}
+
+/* A missing lane is not stored. */
+static inline void store_lanes(float *x, size_t n_left, struct lanes lanes)
+{
+    float buffer[LANES], *to = n_left < LANES ? buffer : x;
+    for (size_t q = 0; q < 4; q++) vst1q_f32(to + QUARTER * q, lanes.q[q]);
+    if (n_left < LANES) memcpy(x, buffer, n_left * sizeof *x);
+}
+
+/* Missing lanes become +0. */
+static inline struct lanes keep_present(struct lanes lanes, size_t n_left)
+{
+    static const uint32_t number[QUARTER] = { 0, 1, 2, 3 };
+    const uint32_t n = n_left < LANES ? (uint32_t)n_left : LANES;
+    for (uint32_t q = 0; q < 4; q++) {
+        const uint32x4_t lane = vaddq_u32(vld1q_u32(number), vdupq_n_u32(QUARTER * q));
+        const uint32x4_t present = vcltq_u32(lane, vdupq_n_u32(n));
+        lanes.q[q] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(lanes.q[q]), present));
+    }
+    return lanes;
+}
+
+static inline struct lanes same_lanes(float value)
+{
+    const float32x4_t v = vdupq_n_f32(value);
+    return (struct lanes){ { v, v, v, v } };
+}
+
+/* The fixed tree: lane j + lane j+8, then +4, +2, +1. */
+static inline float sum_lanes(struct lanes v)
+{
+    const float32x4_t by4 = vaddq_f32(vaddq_f32(v.q[0], v.q[2]), vaddq_f32(v.q[1], v.q[3]));
+    const float32x2_t by2 = vadd_f32(vget_low_f32(by4), vget_high_f32(by4));
+    return vget_lane_f32(by2, 0) + vget_lane_f32(by2, 1);
+}
+
+/* ---------------------------------------------------------------------------------------------- mathf.h, 4 at once */
+
+static inline float32x4_t select_greater(float32x4_t a, float32x4_t b, float32x4_t then, float32x4_t otherwise)
+{
+    return vbslq_f32(vcgtq_f32(a, b), then, otherwise);
+}
+
+/* a b + c with one rounding */
+static inline float32x4_t fused(float32x4_t a, float32x4_t b, float c)
+{
+    return vfmaq_f32(vdupq_n_f32(c), a, b);
+}
+
+static inline float32x4_t exp_lanes(float32x4_t x)
+{
+    const float32x4_t rounded = fused(x, vdupq_n_f32(EXP_LOG2_E), EXP_ROUND);
+    const float32x4_t n = vsubq_f32(rounded, vdupq_n_f32(EXP_ROUND));
+    float32x4_t r = vfmaq_n_f32(x, n, EXP_MINUS_LN2_HIGH);
+    r = vfmaq_n_f32(r, n, EXP_MINUS_LN2_LOW);
+    float32x4_t q = fused(vdupq_n_f32(EXP_4), r, EXP_3);
+    q = fused(q, r, EXP_2);
+    q = fused(q, r, EXP_1);
+    q = fused(q, r, EXP_0);
+    float32x4_t e = vaddq_f32(vfmaq_f32(r, vmulq_f32(r, r), q), vdupq_n_f32(1.0f));
+
+    const uint32x4_t one = vdupq_n_u32(1);
+    const uint32x4_t biased = vsubq_u32(vreinterpretq_u32_f32(rounded), vdupq_n_u32(EXP_ROUND_BITS));
+    const uint32x4_t half = vshrq_n_u32(biased, 1);
+    const uint32x4_t rest = vsubq_u32(biased, half);
+    e = vmulq_f32(e, vreinterpretq_f32_u32(vshlq_n_u32(vsubq_u32(half, one), 23)));
+    e = vmulq_f32(e, vreinterpretq_f32_u32(vshlq_n_u32(vsubq_u32(rest, one), 23)));
+    e = select_greater(x, vdupq_n_f32(EXP_MAX), vdupq_n_f32(INFINITY), e);
+    return select_greater(vdupq_n_f32(EXP_MIN), x, vdupq_n_f32(0.0f), e);
+}
+
+static inline float32x4_t gelu_tanh_lanes(float32x4_t x)
+{
+    const float32x4_t minus_2u = vmulq_f32(x, fused(vmulq_f32(x, x), vdupq_n_f32(GELU_B), GELU_A));
+    return vdivq_f32(x, vaddq_f32(vdupq_n_f32(1.0f), exp_lanes(minus_2u)));
+}
+
+static inline float32x4_t gelu_erf_lanes(float32x4_t x)
+{
+    const float32x4_t zero = vdupq_n_f32(0.0f), max = vdupq_n_f32(ERFC_MAX);
+    float32x4_t a = vabsq_f32(x);
+    a = select_greater(a, max, max, a);
+    const float32x4_t t = vdivq_f32(vdupq_n_f32(1.0f), fused(vdupq_n_f32(ERFC_T), a, 1.0f));
+    float32x4_t p = fused(vdupq_n_f32(ERFC_8), t, ERFC_7);
+    p = fused(p, t, ERFC_6);
+    p = fused(p, t, ERFC_5);
+    p = fused(p, t, ERFC_4);
+    p = fused(p, t, ERFC_3);
+    p = fused(p, t, ERFC_2);
+    p = fused(p, t, ERFC_1);
+    p = fused(p, t, ERFC_0);
+    const float32x4_t power = exp_lanes(vmulq_f32(vmulq_f32(a, a), vdupq_n_f32(-0.5f)));
+    const float32x4_t tail = vmulq_f32(power, vmulq_f32(t, p));
+    return vfmsq_f32(select_greater(zero, x, zero, x), a, tail);
+}
+
+/* ------------------------------------------------------------------------------------------------------ reductions */
+
+static float sum(const float *x, size_t n)
+{
+    struct lanes lane = same_lanes(0.0f);
+    for (size_t i = 0; i < n; i += LANES) {
+        const struct lanes v = load_lanes(x + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) lane.q[q] = vaddq_f32(lane.q[q], v.q[q]);
+    }
+    return sum_lanes(lane);
+}
+
+static float sum_squares(const float *x, size_t n, float mean)
+{
+    struct lanes lane = same_lanes(0.0f);
+    for (size_t i = 0; i < n; i += LANES) {
+        struct lanes d = load_lanes(x + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) d.q[q] = vsubq_f32(d.q[q], vdupq_n_f32(mean));
+        d = keep_present(d, n - i);
+        for (size_t q = 0; q < 4; q++) lane.q[q] = vfmaq_f32(lane.q[q], d.q[q], d.q[q]);
+    }
+    return sum_lanes(lane);
+}
+
+static void layer_norm(const float *x, const float *w, const float *b, size_t n, float epsilon, float *y)
+{
+    const float mean = sum(x, n) / (float)n;
+    const float rstd = 1.0f / sqrtf(sum_squares(x, n, mean) / (float)n + epsilon);
+
+    for (size_t i = 0; i < n; i += LANES) {
+        const struct lanes weight = load_lanes(w + i, n - i, 0.0f);
+        struct lanes v = load_lanes(x + i, n - i, 0.0f), bias = same_lanes(0.0f);
+        if (b) bias = load_lanes(b + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) {
+            const float32x4_t normal = vmulq_n_f32(vsubq_f32(v.q[q], vdupq_n_f32(mean)), rstd);
+            v.q[q] = b ? vfmaq_f32(bias.q[q], normal, weight.q[q]) : vmulq_f32(normal, weight.q[q]);
+        }
+        store_lanes(y + i, n - i, v);
+    }
+}
+
+/* The largest element that is not NaN; -inf when there is none. */
+static float largest(const float *x, size_t n)
+{
+    struct lanes max = same_lanes(-INFINITY);
+    for (size_t i = 0; i < n; i += LANES) {
+        const struct lanes v = load_lanes(x + i, n - i, -INFINITY);
+        for (size_t q = 0; q < 4; q++) max.q[q] = select_greater(v.q[q], max.q[q], v.q[q], max.q[q]);
+    }
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(max.q[0], max.q[1]), vmaxq_f32(max.q[2], max.q[3])));
+}
+
+static float softmax_exp(float *x, size_t n)
+{
+    const float32x4_t max = vdupq_n_f32(largest(x, n));
+    struct lanes lane = same_lanes(0.0f);
+    for (size_t i = 0; i < n; i += LANES) {
+        struct lanes e = load_lanes(x + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) e.q[q] = exp_lanes(vsubq_f32(e.q[q], max));
+        store_lanes(x + i, n - i, e);
+        e = keep_present(e, n - i);
+        for (size_t q = 0; q < 4; q++) lane.q[q] = vaddq_f32(lane.q[q], e.q[q]);
+    }
+    return sum_lanes(lane);
+}
+
+/* ---------------------------------------------------------------------------------------------- element by element */
+
+static void gelu_tanh(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        struct lanes v = load_lanes(x + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) v.q[q] = gelu_tanh_lanes(v.q[q]);
+        store_lanes(x + i, n - i, v);
+    }
+}
+
+static void gelu_erf(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        struct lanes v = load_lanes(x + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) v.q[q] = gelu_erf_lanes(v.q[q]);
+        store_lanes(x + i, n - i, v);
+    }
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const struct lanes v = load_lanes(x + i, n - i, 0.0f);
+        struct lanes sums = load_lanes(y + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) sums.q[q] = vaddq_f32(sums.q[q], v.q[q]);
+        store_lanes(y + i, n - i, sums);
+    }
+}
+
+static void scale(float *y, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        struct lanes v = load_lanes(y + i, n - i, 0.0f);
+        for (size_t q = 0; q < 4; q++) v.q[q] = vmulq_n_f32(v.q[q], s);
+        store_lanes(y + i, n - i, v);
+    }
+}
+
+const struct kernels kernels_neon = {
+    .name = "neon",
+    .panels_f32 = panels_f32,
+    .panels_f16 = panels_f16,
+    .panels_bf16 = panels_bf16,
+    .layer_norm = layer_norm,
+    .gelu_tanh = gelu_tanh,
+    .gelu_erf = gelu_erf,
+    .softmax_exp = softmax_exp,
+    .add = add,
+    .scale = scale,
+};
+
+#endif
