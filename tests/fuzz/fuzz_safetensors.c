@@ -1,0 +1,30 @@
+/* fuzz_safetensors.c - any bytes as a safetensors file: the parser must refuse them or give spans inside them. */
+#include "convert/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* Reads the first and last byte of every tensor, which a sanitizer checks. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    struct ingot_source_tensor *tensors;
+    struct ingot_error err = { 0 };
+    size_t n_tensors;
+    volatile uint8_t sink;
+    if (safetensors_parse(data, n, "fuzz", "fuzz", &tensors, &n_tensors, &err) != INGOT_OK) {
+        if (err.status == INGOT_OK || err.message[0] == '\0') abort();
+        if (err.offset != INGOT_NO_OFFSET && err.offset > n) abort();
+        return 0;
+    }
+    for (size_t i = 0; i < n_tensors; i++) {
+        const uint8_t *at = tensors[i].data;
+        if (tensors[i].n_bytes == 0) continue;
+        sink = at[0];
+        sink = at[tensors[i].n_bytes - 1];
+    }
+    (void)sink;
+    safetensors_free(tensors, n_tensors);
+    return 0;
+}
