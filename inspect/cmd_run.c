@@ -107,7 +107,7 @@ struct run {
     float *logits;
     struct stream stream;
     bool as_ids, slide;
-    double began, prompt_done, first_token, ended;
+    double began, ready, prompt_done, first_token, ended; /* seconds of the monotonic clock */
 };
 
 /* ---------------------------------------------------------------------------------------------- output */
@@ -146,18 +146,19 @@ static void end_output(struct run *r)
 
 static void print_stats(const struct run *r)
 {
-    double prompt = r->prompt_done - r->began, making = r->ended - r->first_token;
+    double prompt = r->prompt_done - r->ready, making = r->ended - r->first_token;
     size_t n_decoded = r->n_made > 0 ? r->n_made - 1 : 0; /* the first came out of the prompt */
-    fprintf(stderr, "prompt       %zu token%s in %s", r->n_prompt, r->n_prompt == 1 ? "" : "s",
-            human_duration(prompt).text);
-    fprintf(stderr, ", %.1f tokens/s\n", (double)r->n_prompt / prompt);
-    if (r->n_made > 0) fprintf(stderr, "first token  after %s\n", human_duration(r->first_token - r->began).text);
+    uint32_t n_threads = ingot_session_n_threads(r->session);
+    fprintf(stderr, "start        %s, first token after %s\n", human_duration(r->ready - r->began).text,
+            human_duration(r->first_token - r->began).text);
+    fprintf(stderr, "prompt       %zu token%s in %s, %.1f tokens/s\n", r->n_prompt, r->n_prompt == 1 ? "" : "s",
+            human_duration(prompt).text, (double)r->n_prompt / prompt);
     if (n_decoded > 0 && making > 0)
         fprintf(stderr, "text         %zu tokens in %s, %.1f tokens/s, weights at %s\n", n_decoded,
                 human_duration(making).text, (double)n_decoded / making,
                 human_rate((double)ingot_model_token_bytes(r->engine.model) * (double)n_decoded / making).text);
-    fprintf(stderr, "machine      %s, %u thread%s\n", ingot_model_cpu(r->engine.model),
-            ingot_session_n_threads(r->session), ingot_session_n_threads(r->session) == 1 ? "" : "s");
+    fprintf(stderr, "machine      %s, %u thread%s\n", ingot_model_cpu(r->engine.model), n_threads,
+            n_threads == 1 ? "" : "s");
 }
 
 /* ------------------------------------------------------------------------------------------- generation */
@@ -293,6 +294,7 @@ static int run_run(const struct arguments *args)
     enum ingot_status status = engine_open(args->operands[0], &r.engine, &err);
     if (status == INGOT_OK) status = set_up(&r, args->values, &err);
     if (status == INGOT_OK) status = read_prompt(&r, args->values, &err);
+    r.ready = progress_now();
     if (status == INGOT_OK) status = feed_prompt(&r, &err);
     r.prompt_done = r.first_token = progress_now();
     if (status == INGOT_OK)

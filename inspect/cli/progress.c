@@ -10,7 +10,7 @@
 
 #define FIRST_SECONDS  0.3 /* work that is over by then needs no bar */
 #define REDRAW_SECONDS 0.1
-#define TEXT_COLUMNS   56 /* label, percentage, amounts, rate and time */
+#define TEXT_COLUMNS   41 /* label, percentage, rate and time at their widest */
 #define BAR_MAX        40
 #define BAR_MIN        8
 

@@ -53,10 +53,10 @@ int report_failure(enum ingot_status status, const char *subject, const char *ad
 
 void report_warning(const char *subject, const char *message)
 {
-    char shown[256];
+    char shown[256] = "";
     const char *yellow = terminal_style(stderr, STYLE_WARNING), *plain = terminal_style(stderr, STYLE_PLAIN);
-    fprintf(stderr, "ingot: %swarning:%s ", yellow, plain);
-    if (subject && *subject) fprintf(stderr, "%s: ", ingot_escape(subject, strlen(subject), shown, sizeof shown));
+    if (subject) ingot_escape(subject, strlen(subject), shown, sizeof shown);
+    fprintf(stderr, "ingot: %swarning:%s %s%s", yellow, plain, shown, *shown ? ": " : "");
     fprintf(stderr, "%s\n", message);
 }
 

@@ -165,7 +165,7 @@ static void print_rule(const struct table *t, const struct fit *fit)
 
 void table_end(struct table *t)
 {
-    struct fit fit;
+    struct fit fit = { 0 };
     measure(t, &fit);
     squeeze(t, &fit, terminal_width(stdout));
     if (!t->no_titles) print_titles(t, &fit);
