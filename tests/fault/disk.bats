@@ -17,11 +17,11 @@ can_mount() {
 
 @test "a full disk leaves no output and nothing else" {
     can_mount
-    run on_small_disk '"$INGOT" convert ../model -o out.ingot; echo "status $?"; ls -A | sed "s/^/left /"'
+    run on_small_disk '"$INGOT" convert ../model -o out.ingot; echo "status $?"; ls -A | sed "s/^/stray: /"'
     echo "$output"
     [[ $output == *"status 5"* ]]
     [[ $output == *out.ingot* ]]
-    [[ $output != *left* ]]
+    [[ $output != *stray:* ]]
 }
 
 @test "a full disk leaves the old output" {
