@@ -1,0 +1,52 @@
+# The page of the format and the independent reader keep up with the files.
+
+# The block of spec/format.md behind "<!-- annotate NAME -->".
+block() {
+    awk -v mark="<!-- annotate $1 -->" '$0 == mark { on = 1; next } on && /^```/ { if (++fences == 2) exit; next } on' \
+        "$INGOT_ROOT/spec/format.md"
+}
+
+@test "the annotated dump of the smallest file is what the file holds" {
+    diff <(block smallest) <("$INGOT_BUILD/tests/tools/annotate" smallest)
+    [ "$(block smallest | wc -l)" -gt 40 ]
+}
+
+@test "the worked example of the layouts is what the file holds" {
+    diff <(block layouts) <("$INGOT_BUILD/tests/tools/annotate" layouts)
+    [ "$(block layouts | wc -l)" -gt 10 ]
+}
+
+@test "the independent reader finds the converted model valid" {
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o "$BATS_TEST_TMPDIR/bard.ingot"
+    "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/bard.ingot"
+}
+
+@test "every dtype of the converted model decodes" {
+    for dtype in f32 f16 bf16; do
+        "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype $dtype -o "$BATS_TEST_TMPDIR/$dtype.ingot"
+        "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/$dtype.ingot"
+    done
+}
+
+@test "the independent reader prints a matrix of the converted model" {
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype f32 -o "$BATS_TEST_TMPDIR/bard.ingot"
+    "$INGOT_DECODER" --tensor wpe.weight "$BATS_TEST_TMPDIR/bard.ingot" >"$BATS_TEST_TMPDIR/wpe"
+    "$INGOT_DECODER" "$BATS_TEST_TMPDIR/bard.ingot" >"$BATS_TEST_TMPDIR/index"
+    shape=$(sed -n 's/^wpe\.weight tensor f32 rows \[\([0-9,]*\)\].*/\1/p' "$BATS_TEST_TMPDIR/index")
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/wpe")" -eq "${shape%,*}" ]
+    [ "$(head -n 1 "$BATS_TEST_TMPDIR/wpe" | wc -w)" -eq "${shape#*,}" ]
+}
+
+@test "the independent reader refuses a damaged file and says where" {
+    "$INGOT_BUILD/tests/tools/conformance_files" everything "$BATS_TEST_TMPDIR/x.ingot"
+    printf 'x' | dd of="$BATS_TEST_TMPDIR/x.ingot" bs=1 seek=8200 conv=notrunc status=none
+    run "$INGOT_DECODER" "$BATS_TEST_TMPDIR/x.ingot"
+    [ "$status" -eq 1 ]
+    [[ $output == "invalid F-19 104 index at 8192" ]]
+}
+
+@test "tests/tools/decodes.sh fails for a file that is not valid" {
+    echo GGUF >"$BATS_TEST_TMPDIR/x.ingot"
+    run "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/x.ingot"
+    [ "$status" -eq 1 ]
+}
