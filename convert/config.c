@@ -227,9 +227,9 @@ enum ingot_status config_parse(const uint8_t *bytes, uint64_t n, const char *pat
 enum ingot_status config_read(const char *directory, struct model_config *out, struct input **file,
                               struct ingot_error *err)
 {
-    enum ingot_status status = input_open(
-        directory, CONFIG_FILE, "put the model's config.json beside its weights: it says heads, activation and epsilon",
-        file, err);
+    enum ingot_status status =
+        input_open(directory, CONFIG_FILE,
+                   "put the model's config.json beside its weights: it says heads, activation and epsilon", file, err);
     if (status != INGOT_OK) return status;
     status = config_parse((*file)->map.bytes, (*file)->map.size, (*file)->path, out, err);
     if (status == INGOT_OK) return INGOT_OK;

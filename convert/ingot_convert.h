@@ -59,7 +59,8 @@ struct ingot_convert_options {
                                Vectors (norms, biases) are always f32, which widens f16 and bf16 exactly. */
     bool overwrite;
     uint32_t align;     /* 0: 4096 */
-    uint32_t n_threads; /* 0: as many as the process may run on; the result does not depend on it */
+    uint32_t n_threads; /* 0: as many as the process may run on; the result does not depend on it. At most 16 write,
+                           each with a window of 4 MiB of private memory */
     ingot_progress_fn progress;
     void *progress_ctx;
     ingot_warning_fn warning;
@@ -78,7 +79,10 @@ struct ingot_convert_report {
 /* Converts `source_path` into `output_path`: plan, write in parallel with a bounded window of private memory per
  * thread, verify every byte, compare source elements with strided reads of the written file, publish atomically.
  * On any failure nothing appears under output_path, and what was there stays. `options` and `report` may be NULL.
- * Errors: those of ingot_source_open() and of the writer; MISSING / SHAPE / MODEL naming the tensor. */
+ * Errors: those of ingot_source_open(), ingot_source_hparams() and of the writer; MISSING, SHAPE, DTYPE, MODEL and
+ * UNSUPPORTED naming the tensor; CHANGED when a source changed meanwhile; ARGUMENT when the output is one of the
+ * inputs, through links too; INTERRUPTED. A directory without a tokenizer is a warning, one with a tokenizer of another
+ * kind an error. */
 enum ingot_status ingot_convert(const char *source_path, const char *output_path,
                                 const struct ingot_convert_options *options, struct ingot_convert_report *report,
                                 struct ingot_error *err);

@@ -40,10 +40,12 @@ static enum ingot_status take(struct planner *p, const struct ingot_source_tenso
         return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, ADVICE_CONFIG,
                           "a tensor of layer %u, but %s says n_layer = %u", layer, CONFIG_FILE, n_layer);
     uint32_t slot = profile_slot(role, layer, n_layer);
-    char shown[160];
-    if (p->slots[slot])
+    const struct ingot_source_tensor *other = p->slots[slot];
+    if (other) {
+        char shown[160];
         return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, "keep one of them", "the same tensor as %s",
-                          ingot_escape(p->slots[slot]->name, strlen(p->slots[slot]->name), shown, sizeof shown));
+                          ingot_escape(other->name, strlen(other->name), shown, sizeof shown));
+    }
     p->slots[slot] = t;
     p->rules[slot] = rule;
     return INGOT_OK;

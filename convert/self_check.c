@@ -59,7 +59,7 @@ static double cast(double value, enum ingot_dtype to)
 /* Zeros are told apart; all NaN are one. */
 static bool same(double a, double b)
 {
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
+    return (isnan(a) && isnan(b)) || (a == b && signbit(a) == signbit(b));
 }
 
 static enum ingot_status check_element(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,

@@ -210,6 +210,41 @@ static void the_same_weights_have_one_content_id(void **state)
     tear_down(prefixed);
 }
 
+static void sections_are_placed_in_the_order_of_their_use(void **state)
+{
+    (void)state;
+    static const char *const first[] = { "@model",          "@metadata",      "@chunks",
+                                         "wte.weight",      "lm_head.weight", "wpe.weight",
+                                         "h.0.ln_1.weight", "h.0.ln_1.bias",  "h.0.attn.c_attn.weight" };
+    struct place p = set_up("", "F32");
+    struct ingot_file *file = convert_and_open(p, INGOT_F16);
+    uint32_t n = ingot_section_count(file);
+    for (uint32_t i = 0; i < sizeof first / sizeof *first; i++)
+        assert_string_equal(ingot_section_at(file, ingot_section_by_offset(file, i)).name, first[i]);
+    assert_string_equal(ingot_section_at(file, ingot_section_by_offset(file, n - 1)).name, "@provenance");
+    assert_string_equal(ingot_section_at(file, ingot_section_by_offset(file, n - 2)).name, "ln_f.bias");
+    ingot_close(file);
+    tear_down(p);
+}
+
+static void the_shipped_model_arrives_with_its_vocabulary(void **state)
+{
+    (void)state;
+    const char *root = getenv("INGOT_ROOT");
+    struct place p = { fixture_directory(), NULL };
+    struct ingot_error err = { 0 };
+    struct ingot_file *file;
+    struct ingot_section s;
+    char source[512];
+    snprintf(source, sizeof source, "%s/tests/models/bard", root ? root : ".");
+    assert_int_equal(ingot_convert(source, out_path(p), NULL, NULL, &err), INGOT_OK);
+    assert_int_equal(ingot_open(out_path(p), INGOT_OPEN_MAP, &file, &err), INGOT_OK);
+    assert_true(ingot_find(file, INGOT_NAME_VOCABULARY, &s));
+    assert_int_equal(ingot_verify(file, NULL, NULL, &err), INGOT_OK);
+    ingot_close(file);
+    fixture_remove(p.dir);
+}
+
 /* A token embedding of more than one chunk. */
 static struct place set_up_large(void)
 {
@@ -716,6 +751,8 @@ int main(void)
         cmocka_unit_test(narrowing_rounds_once_to_the_nearest),
         cmocka_unit_test(the_hyper_parameters_arrive),
         cmocka_unit_test(the_same_weights_have_one_content_id),
+        cmocka_unit_test(sections_are_placed_in_the_order_of_their_use),
+        cmocka_unit_test(the_shipped_model_arrives_with_its_vocabulary),
         cmocka_unit_test(the_number_of_threads_changes_no_byte),
         cmocka_unit_test(padding_rows_of_the_vocabulary_are_kept),
         cmocka_unit_test(a_tied_head_is_an_alias),
