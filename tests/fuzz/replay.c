@@ -44,7 +44,7 @@ static void add_input(const char *name, const uint8_t *data, size_t n)
 static void add_file(const char *dir, const char *name)
 {
     static uint8_t buffer[1 << 24];
-    char path[4096];
+    char path[8192];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *file = fopen(path, "rb");
     if (!file) die(path);
