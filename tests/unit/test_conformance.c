@@ -4,7 +4,7 @@
 #include "tests/conformance/vectors.h"
 #include "runtime/ingot_runtime.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -56,6 +56,25 @@ static struct verdict judge(const struct image *image)
 
 /* ------------------------------------------------------------------------------------------ the independent reader */
 
+static char directory[PATH_MAX];
+
+static int make_directory(void **state)
+{
+    (void)state;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(directory, sizeof directory, "%s/ingot-vectors-XXXXXX", tmp ? tmp : "/tmp");
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+    char path[PATH_MAX + 16];
+    (void)state;
+    snprintf(path, sizeof path, "%s/vector.ingot", directory);
+    unlink(path);
+    return rmdir(directory);
+}
+
 /* Runs the decoder; its standard output, to be freed, and its exit status. */
 static char *run_decoder(const char *path, const char *tensor, int *status)
 {
@@ -77,7 +96,6 @@ static char *run_decoder(const char *path, const char *tensor, int *status)
     return text;
 }
 
-/* The vector as a file in the test's own directory. */
 static void write_file(const struct image *image, const char *path)
 {
     FILE *out = fopen(path, "wb");
@@ -88,10 +106,11 @@ static void write_file(const struct image *image, const char *path)
 
 static char *decode_image(const struct image *image, const char *tensor, int *status)
 {
-    const char *path = "vector.ingot";
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/vector.ingot", directory);
     write_file(image, path);
     char *text = run_decoder(path, tensor, status);
-    remove(path);
+    unlink(path);
     return text;
 }
 
@@ -303,5 +322,5 @@ int main(void)
         cmocka_unit_test(both_read_the_same_elements_whatever_the_layout),
         cmocka_unit_test(a_valid_vector_cut_anywhere_in_its_index_is_truncated),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
