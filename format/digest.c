@@ -1,7 +1,7 @@
 /* digest.c - XXH3, the one checksum of the format, over bytes and over what makes two models the same. */
 #include "format/digest.h"
 #include "format/bytes.h"
-#include "format/disk.h"
+#include "format/layout.h"
 #include "format/simd/cpu.h"
 #include "format/simd/hash.h"
 
@@ -22,6 +22,19 @@ uint64_t ingot_hash64(const void *bytes, size_t n)
 struct ingot_digest ingot_hash128(const void *bytes, size_t n)
 {
     XXH128_hash_t h = XXH3_128bits(bytes, n);
+    return (struct ingot_digest){ .lo = h.low64, .hi = h.high64 };
+}
+
+struct ingot_digest section_digest(const void *bytes, uint64_t n)
+{
+    XXH3_state_t state;
+    uint8_t entry[8];
+    XXH3_128bits_reset(&state);
+    for (uint64_t c = 0; c < chunk_count(n); c++) {
+        put_u64(entry, ingot_hash64((const uint8_t *)bytes + c * INGOT_CHUNK_BYTES, chunk_bytes(n, c)));
+        XXH3_128bits_update(&state, entry, sizeof entry);
+    }
+    XXH128_hash_t h = XXH3_128bits_digest(&state);
     return (struct ingot_digest){ .lo = h.low64, .hi = h.high64 };
 }
 

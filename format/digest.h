@@ -9,6 +9,9 @@ static inline bool digest_equal(struct ingot_digest a, struct ingot_digest b)
     return a.lo == b.lo && a.hi == b.hi;
 }
 
+/* The digest of a section that holds these bytes: XXH3-128 of the XXH3-64s of its chunks. */
+struct ingot_digest section_digest(const void *bytes, uint64_t n);
+
 /* The content id [F-88] of n index records and their names; `model` is the 64 bytes of @model, or NULL without one. */
 struct ingot_digest content_id(const uint8_t *records, uint32_t n, const char *names, const uint8_t *model);
 

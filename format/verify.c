@@ -127,8 +127,7 @@ static bool content_id_is_right(const struct scan *s)
     const uint8_t *bytes = NULL;
     if (ingot_find(file, INGOT_NAME_MODEL, &model)) {
         bytes = model.data;
-        uint64_t hash = ingot_hash64(bytes, model.raw_bytes);
-        if (!digest_equal(ingot_hash128(&hash, sizeof hash), model.digest)) return true;
+        if (!digest_equal(section_digest(bytes, model.raw_bytes), model.digest)) return true;
     }
     return digest_equal(content_id(file->records, file->n, file->names, bytes), file->info.content_id);
 }

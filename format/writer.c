@@ -220,26 +220,17 @@ static enum ingot_status plan_file(struct ingot_writer *w, struct ingot_error *e
 
 /* -------------------------------------------------------------------------------------------------------- seal */
 
-/* The digest of a section: of its chunks' digests, in order. */
-static struct ingot_digest section_digest(const struct ingot_writer *w, const struct planned *section)
+static struct ingot_digest planned_digest(const struct ingot_writer *w, const struct planned *section)
 {
+    if (section->kind == INGOT_KIND_CHUNKS) return section_digest(w->hashes, section->raw_bytes);
     if (section->kind == INGOT_KIND_ALIAS) section = &w->sections[section->target];
-    if (section->kind != INGOT_KIND_CHUNKS)
-        return ingot_hash128(w->hashes + section->first_chunk, 8 * chunk_count(section->raw_bytes));
-    const uint8_t *bytes = (const uint8_t *)w->hashes;
-    uint64_t n = chunk_count(section->raw_bytes);
-    uint64_t *own = calloc(n + 1, sizeof *own);
-    for (uint64_t c = 0; c < n; c++)
-        own[c] = ingot_hash64(bytes + c * INGOT_CHUNK_BYTES, chunk_bytes(section->raw_bytes, c));
-    struct ingot_digest digest = ingot_hash128(own, 8 * n);
-    free(own);
-    return digest;
+    return ingot_hash128(w->hashes + section->first_chunk, 8 * chunk_count(section->raw_bytes));
 }
 
 static void encode_record(const struct ingot_writer *w, const struct planned *section, uint32_t name_off, uint8_t *r)
 {
     bool alias = section->kind == INGOT_KIND_ALIAS;
-    struct ingot_digest digest = section_digest(w, section);
+    struct ingot_digest digest = planned_digest(w, section);
     put_u32(r + RECORD_NAME_OFF_OFF, name_off);
     put_u16(r + RECORD_NAME_LEN_OFF, (uint16_t)section->name_len);
     put_u16(r + RECORD_KIND_OFF, (uint16_t)section->kind);
