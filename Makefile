@@ -21,7 +21,9 @@ CPPFLAGS_ALL := -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/nul
 # -ffp-contract=off: only the fused multiply-adds that the source writes (spec/arithmetic.md).
 CFLAGS_ALL := -std=c17 -ffp-contract=off -fno-math-errno -pthread $(WARN) $(CFLAGS) $(EXTRA_CFLAGS) $(SANITIZE)
 LDLIBS_ALL := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -pthread $(LDLIBS)
-LINK = $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+# One short line for each step; V=1 shows the commands.
+say = $(if $(V),,@echo '  $(1)  $(patsubst $(BUILD)/%,%,$@)';)
+LINK = $(call say,LD) $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 
 all: $(BUILD)/ingot
 
@@ -39,7 +41,7 @@ $(BUILD)/libingot_runtime.a: $(call obj,$(RUNTIME_SRC))
 $(BUILD)/libinspect.a:       $(call obj,$(INSPECT_SRC))
 %.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR) $(AR) rcs $@ $^
 
 $(BUILD)/ingot: $(BUILD)/inspect/main.o $(BUILD)/libinspect.a $(LIBS)
 	$(LINK) $(LDLIBS_ALL)
@@ -50,7 +52,7 @@ AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c -o $@ $<
 
 # Other flags, or another compiler: everything is built again.
 $(BUILD)/flags: force
@@ -74,11 +76,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtests.a $(ALL_LIBS)
 # Preloaded into a program that has the sanitizers, it must have none itself.
 $(BUILD)/tests/fault/fail_nth.so: tests/fault/fail_nth.c
 	@mkdir -p $(@D)
-	$(CC) $(filter-out $(SANITIZE),$(CFLAGS_ALL)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
+	$(call say,LD) $(CC) $(filter-out $(SANITIZE),$(CFLAGS_ALL)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
 # The independent reader of spec/: nothing of ours, nothing but libc.
 $(BUILD)/spec/decoder/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
+	$(call say,LD) $(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
 
 tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot $(BUILD)/demo-f16.ingot $(BUILD)/demo-bf16.ingot
 test-run: tests $(A64_TESTS)
@@ -94,7 +96,7 @@ PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),
 FUZZ_SECONDS ?= 60
 $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%): $(BUILD)/tests/fuzz/replay_%: tests/fuzz/replay.c $(BUILD)/tests/fuzz/fuzz_%.o \
     $(ALL_LIBS)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -DFUZZ_NAME='"$*"' -o $@ $^ $(LDLIBS_ALL)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -DFUZZ_NAME='"$*"' -o $@ $^ $(LDLIBS_ALL)
 fuzz:
 	@+$(PARALLEL_MAKE) CC=clang BUILD=$(BUILD)-fuzz SAN=fuzzer-no-link,address,undefined fuzz-run
 $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%): %: %.o $(ALL_LIBS)
@@ -134,11 +136,11 @@ aarch64-test: $(A64_TESTS) $(BUILD)/ingot
 $(A64)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D) $(A64)/include
 	@ln -sf /usr/include/xxhash.h /usr/include/utf8proc.h $(A64)/include
-	$(CROSS)-gcc -I. -Itests/aarch64 -I$(A64)/include -D_GNU_SOURCE -std=c17 -ffp-contract=off -fno-math-errno -pthread -O2 \
+	$(call say,CC) $(CROSS)-gcc -I. -Itests/aarch64 -I$(A64)/include -D_GNU_SOURCE -std=c17 -ffp-contract=off -fno-math-errno -pthread -O2 \
 	    $(WARN) -MMD -MP -c -o $@ $<
 $(A64)/libingot.a: $(A64_SRC:%.c=$(A64)/%.o)
 $(A64_EXE): $(A64)/%: $(A64)/%.o $(A64)/libingot.a
-	$(CROSS)-gcc -static -pthread -o $@ $^ -lm
+	$(call say,LD) $(CROSS)-gcc -static -pthread -o $@ $^ -lm
 $(A64_EXE:%=%.sh): %.sh: %
 	@printf '#!/bin/sh\nexec qemu-aarch64 %s\n' $(abspath $<) >$@ && chmod +x $@
 
@@ -155,12 +157,12 @@ lint-run: $(LINT_SRC:%=$(BUILD)/lint/%.tidy) $(BUILD)/lint/cppcheck
 	@for check in $(LINT_HARD); do echo $$check; $$check || exit 1; done
 $(BUILD)/lint/%.tidy: % $(HEADERS) .clang-tidy tests/.clang-tidy
 	@mkdir -p $(@D)
-	clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call isa,$<) \
+	$(call say,TIDY) clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call isa,$<) \
 	    $(if $(filter-out format/error.c spec/%,$<),-include tests/lint/analyzer.h) 2>/dev/null
 	@touch $@
 $(BUILD)/lint/cppcheck: $(LINT_SRC) $(HEADERS) tests/lint/cppcheck.txt
 	@mkdir -p $(@D)
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	$(call say,LINT) cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
 	    --suppressions-list=tests/lint/cppcheck.txt -I. -D__x86_64__ -D__BYTE_ORDER__=1 -D__ORDER_LITTLE_ENDIAN__=1 \
 	    -DFUZZ_NAME='""' $(LINT_SRC)
 	@touch $@
