@@ -248,7 +248,7 @@ static void a_fresh_file_has_canonical_placement(void **state)
     (void)state;
     struct image image = make_sample(0);
     uint64_t last = data_at(&image, "a.rows"), n = size_of(&image, "a.rows");
-    struct image longer = { aligned_alloc(64, image.n + 2 * 4096), image.n + 4096 };
+    struct image longer = { aligned_alloc(64, (image.n + 4096 + 63) & ~UINT64_C(63)), image.n + 4096 };
     assert_non_null(longer.bytes);
     memset(longer.bytes, 0, image.n + 4096);
     memcpy(longer.bytes, image.bytes, last);
