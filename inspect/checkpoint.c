@@ -16,7 +16,7 @@
 static bool holds_magic_letters(int fd, off_t at)
 {
     char bytes[SB_MAGIC_BYTES];
-    return pread(fd, bytes, sizeof bytes, at) == sizeof bytes && memcmp(bytes + 1, SB_MAGIC + 1, 5) == 0;
+    return pread(fd, bytes, sizeof bytes, at) == sizeof bytes && memcmp(&bytes[1], &SB_MAGIC[1], 5) == 0;
 }
 
 /* Either slot is enough: the other may be the damage that the user wants to see. */

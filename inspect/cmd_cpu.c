@@ -18,11 +18,12 @@ static const struct option options[N_OPTIONS] = {
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
 };
 
-/* The ladder, best rung last, with what each needs. */
+/* The ladders of all architectures, the definition first, with what each rung needs. */
 static const struct rung {
     const char *name, *needs;
 } rungs[] = {
     { "scalar", "nothing: the definition" },
+    { "neon", "AArch64" },
     { "avx2", "AVX2, FMA and F16C" },
     { "avx512", "AVX-512 F, BW, VL and DQ" },
 };

@@ -262,6 +262,7 @@ static void tear_down(struct evaluation *e)
 {
     outfile_close(&e->npy);
     json_decref(e->rows);
+    table_discard(&e->table);
     ingot_session_close(e->session);
     ingot_ids_free(&e->ids);
     free(e->logits);

@@ -114,6 +114,7 @@ static int verify_file(const struct arguments *args, const struct ingot_file *fi
     double seconds = progress_end(&progress);
     if (!is_answer(status, &report)) {
         json_decref(listing.array);
+        table_discard(&listing.table);
         return report_error(err);
     }
     if (json)

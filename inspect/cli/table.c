@@ -173,6 +173,11 @@ void table_end(struct table *t)
         if (row > 0 && row == t->rule_before) print_rule(t, &fit);
         print_row(t, &fit, row);
     }
+    table_discard(t);
+}
+
+void table_discard(struct table *t)
+{
     free(t->text);
     free(t->cells);
     *t = (struct table){ 0 };

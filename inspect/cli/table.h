@@ -41,4 +41,7 @@ void table_rule(struct table *t);
 /* Prints to stdout and frees. */
 void table_end(struct table *t);
 
+/* Frees without a word. */
+void table_discard(struct table *t);
+
 #endif

@@ -136,7 +136,7 @@ load common
     ingot run "$BARD" -p 'What' -n 10 --stats
     expect 0
     [ "$first" = "$out" ]
-    [[ $err == *prompt*"first token"*tokens/s*thread* ]]
+    [[ $err == *"first token"*prompt*tokens/s*machine*thread* ]]
 }
 
 @test "settings out of range are refused" {
