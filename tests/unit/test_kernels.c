@@ -550,6 +550,27 @@ static void gelus_are_within_1_3e_7_of_the_truth(void **state)
     for_floats(check_gelus);
 }
 
+/* A digest of f over every 4999th float, NaN left out. */
+static uint64_t digest_of(float (*f)(float x))
+{
+    uint64_t digest = 0;
+    for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += 4999) {
+        const float y = f(mathf_from_bits((uint32_t)bits));
+        digest = (digest ^ (isnan(y) ? 0 : mathf_bits(y))) * UINT64_C(0x9e3779b97f4a7c15);
+        digest ^= digest >> 29;
+    }
+    return digest;
+}
+
+/* They change only together with spec/arithmetic.md, and with them every logit. */
+static void exp_and_gelus_are_these_bits(void **state)
+{
+    (void)state;
+    assert_int_equal(digest_of(mathf_exp), UINT64_C(0xa17b4232333e23b0));
+    assert_int_equal(digest_of(mathf_gelu_tanh), UINT64_C(0x1034d83624bb4603));
+    assert_int_equal(digest_of(mathf_gelu_erf), UINT64_C(0xc5c7081f8af44d52));
+}
+
 static void layer_norm_is_near_the_truth(void **state)
 {
     (void)state;
@@ -633,6 +654,7 @@ int main(void)
         cmocka_unit_test(exp_is_within_1_02_ulp_of_the_truth),
         cmocka_unit_test(exp_beyond_its_range_is_zero_or_infinity),
         cmocka_unit_test(gelus_are_within_1_3e_7_of_the_truth),
+        cmocka_unit_test(exp_and_gelus_are_these_bits),
         cmocka_unit_test(layer_norm_is_near_the_truth),
         cmocka_unit_test(select_knows_its_names_only),
         cmocka_unit_test(unforced_the_best_rung_is_taken),
