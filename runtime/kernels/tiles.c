@@ -15,12 +15,18 @@
 
 enum { GROUP_PANELS = 16 }; /* a multiple of every tile's panels; 16 x 256 inputs x 64 bytes = 256 KiB */
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
+/* A group of panels times all rows. */
+struct group {
+    const struct tile_set *tiles;
+    const uint8_t *w;
+    size_t panel_bytes, n_panels;
+    const float *x;
+    size_t x_stride, n_rows;
+    float *y;
+    size_t y_stride;
+};
 
-/* The tallest tiles that do not exceed n_rows. */
+/* The tallest tiles that do not exceed n_rows >= 1. */
 static const struct tile_height *pick_height(const struct tile_set *tiles, size_t n_rows)
 {
     const struct tile_height *height = tiles->height;
@@ -28,44 +34,45 @@ static const struct tile_height *pick_height(const struct tile_set *tiles, size_
     return height;
 }
 
-/* One block of inputs: n_panels panels times the rows of one tile. */
-static void run_block(const struct tile_height *height, const uint8_t *w, size_t panel_bytes, size_t n_panels,
-                      size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+/* All panels of the group times the rows of one tile, inputs k .. k + n_k - 1. x holds these inputs of these rows. */
+static void run_panels(const struct group *g, const struct tile_height *height, size_t k, size_t n_k, const float *x,
+                       float *y, size_t ahead)
 {
+    const uint8_t *w = g->w + k * g->tiles->input_bytes;
     size_t p = 0;
-    for (; p + height->panels <= n_panels; p += height->panels)
-        height->wide(w + p * panel_bytes, panel_bytes, n_k, x, y + p * INGOT_PANEL_LANES, y_stride, ahead);
-    for (; p < n_panels; p++)
-        height->one(w + p * panel_bytes, panel_bytes, n_k, x, y + p * INGOT_PANEL_LANES, y_stride, ahead);
+    for (; p + height->panels <= g->n_panels; p += height->panels)
+        height->wide(w + p * g->panel_bytes, g->panel_bytes, n_k, x, y + p * INGOT_PANEL_LANES, g->y_stride, ahead);
+    for (; p < g->n_panels; p++)
+        height->one(w + p * g->panel_bytes, g->panel_bytes, n_k, x, y + p * INGOT_PANEL_LANES, g->y_stride, ahead);
 }
 
-static void copy_rows(float *tile, const float *x, size_t x_stride, size_t n_rows, size_t n_k)
+/* All panels times all rows, one block of inputs. */
+static void run_block(const struct group *g, size_t k, size_t n_k, size_t ahead)
 {
-    for (size_t r = 0; r < n_rows; r++) memcpy(tile + r * TILE_X_STRIDE, x + r * x_stride, n_k * sizeof *x);
-}
-
-/* One group of panels, all inputs, all rows. */
-static void run_group(const struct tile_set *tiles, const uint8_t *w, size_t panel_bytes, size_t n_panels, size_t n_in,
-                      const float *x, size_t x_stride, size_t n_rows, float *y, size_t y_stride)
-{
-    _Alignas(64) float x_tile[TILE_MAX_ROWS * TILE_X_STRIDE];
-    const struct tile_height *height;
-
-    for (size_t k = 0; k < n_in; k += TILE_INPUTS) {
-        const size_t n_k = min_size(n_in - k, TILE_INPUTS);
-        /* Prefetch the next block; after the last one that is the first of the next group. */
-        const bool last = n_in - k <= TILE_INPUTS;
-        const size_t ahead = last ? n_panels * panel_bytes - k * tiles->input_bytes : TILE_INPUTS * tiles->input_bytes;
-        for (size_t r = 0; r < n_rows; r += height->rows) {
-            height = pick_height(tiles, n_rows - r);
-            const float *rows = x + r * x_stride + k;
-            if (height->rows > 1) {
-                copy_rows(x_tile, rows, x_stride, height->rows, n_k);
-                rows = x_tile;
-            }
-            run_block(height, w + k * tiles->input_bytes, panel_bytes, n_panels, n_k, rows, y + r * y_stride, y_stride,
-                      ahead);
+    _Alignas(64) float together[TILE_MAX_ROWS * TILE_X_STRIDE];
+    for (size_t r = 0; r < g->n_rows;) {
+        const struct tile_height *height = pick_height(g->tiles, g->n_rows - r);
+        const float *x = g->x + r * g->x_stride + k;
+        if (height->rows > 1) {
+            for (size_t i = 0; i < height->rows; i++)
+                memcpy(together + i * TILE_X_STRIDE, x + i * g->x_stride, n_k * sizeof *x);
+            x = together;
         }
+        run_panels(g, height, k, n_k, x, g->y + r * g->y_stride, ahead);
+        r += height->rows;
+    }
+}
+
+/* While a block is read, the next one is prefetched; after the last one that is the first of the group behind. */
+static void run_group(const struct group *g, size_t n_in)
+{
+    const size_t input_bytes = g->tiles->input_bytes;
+    for (size_t k = 0; k < n_in; k += TILE_INPUTS) {
+        const size_t left = n_in - k;
+        if (left > TILE_INPUTS)
+            run_block(g, k, TILE_INPUTS, TILE_INPUTS * input_bytes);
+        else
+            run_block(g, k, left, g->n_panels * g->panel_bytes - k * input_bytes);
     }
 }
 
@@ -74,8 +81,19 @@ void panels_by_tiles(const struct tile_set *tiles, const void *w, size_t panel_b
 {
     if (n_rows == 0) return;
     const struct tile_height *height = pick_height(tiles, n_rows);
-    const size_t group = height->rows == n_rows ? height->panels : GROUP_PANELS;
-    for (size_t p = 0; p < n_panels; p += group)
-        run_group(tiles, (const uint8_t *)w + p * panel_bytes, panel_bytes, min_size(group, n_panels - p), n_in, x,
-                  x_stride, n_rows, y + p * INGOT_PANEL_LANES, y_stride);
+    const size_t most = height->rows == n_rows ? height->panels : GROUP_PANELS;
+    for (size_t p = 0; p < n_panels; p += most) {
+        const struct group group = {
+            .tiles = tiles,
+            .w = (const uint8_t *)w + p * panel_bytes,
+            .panel_bytes = panel_bytes,
+            .n_panels = n_panels - p < most ? n_panels - p : most,
+            .x = x,
+            .x_stride = x_stride,
+            .n_rows = n_rows,
+            .y = y + p * INGOT_PANEL_LANES,
+            .y_stride = y_stride,
+        };
+        run_group(&group, n_in);
+    }
 }

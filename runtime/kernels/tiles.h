@@ -15,7 +15,7 @@ enum {
     TILE_MAX_ROWS = 12,
     TILE_MAX_PANELS = 4,
     TILE_INPUTS = 256,                /* inputs in a block, even */
-    TILE_X_STRIDE = TILE_INPUTS + 16, /* not a multiple of a page, so that rows do not compete for cache sets */
+    TILE_X_STRIDE = TILE_INPUTS + 16, /* not a power of two, so that rows do not compete for cache sets */
 };
 
 /* y[r][16 p + l] += chain over k < n_k, as kernel_panels_fn, for the tile's own numbers of panels and rows.
