@@ -295,10 +295,12 @@ typedef bool (*ingot_progress_fn)(void *ctx, uint64_t done_bytes, uint64_t total
 
 /* One place where the bytes are not what they should be. */
 struct ingot_damage {
-    enum ingot_status status; /* DIGEST, RESERVED (padding), SUPERBLOCK (slots differ), TRUNCATED (torn tail) */
-    uint32_t section;         /* index of the section, or UINT32_MAX */
-    uint64_t off, bytes;      /* the range in the file that holds the damage; for digests one chunk */
-    const char *what;         /* one line, borrowed for the call */
+    /* DIGEST; RESERVED (padding); SUPERBLOCK (slots differ); RANGE (placement); TRUNCATED (torn tail); CHANGED (the
+     * index is not what was opened) */
+    enum ingot_status status;
+    uint32_t section;    /* index of the section, or UINT32_MAX */
+    uint64_t off, bytes; /* the range in the file that holds the damage; for digests one chunk */
+    const char *what;    /* one line, borrowed for the call */
 };
 /* Called in order of offset after the scan, from the thread that called ingot_verify(). */
 typedef void (*ingot_damage_fn)(void *ctx, const struct ingot_damage *damage);
@@ -335,7 +337,7 @@ struct ingot_view {
     uint64_t row_stride, col_stride; /* in elements */
 };
 
-/* What a cast could not keep. Added up by ingot_pack(). */
+/* What a cast could not keep. Added up by ingot_pack(); copying without a cast counts nothing. */
 struct ingot_cast_stats {
     uint64_t n_overflow;  /* finite values that became infinite */
     uint64_t n_underflow; /* non-zero values that became zero */
@@ -345,7 +347,7 @@ struct ingot_cast_stats {
 /* Bytes [off, off + n) of the section that holds `view` as dtype `to` in `layout`, written to dst. off and n are
  * multiples of 64 or end at the section's end. Casts round to nearest even; NaN stays NaN, infinities stay;
  * equal dtypes are copied bit for bit. Any range can be produced independently of any other, so that a chunk
- * is a unit of parallel work. Thread-safe. */
+ * is a unit of parallel work. dst is aligned to 4; padding is written as zero. Thread-safe. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
 

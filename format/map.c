@@ -12,6 +12,8 @@
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels refuse it, which costs nothing */
 #endif
 
+#define POPULATE_BYTES (UINT64_C(64) << 10) /* below it page faults cost less than the system call */
+
 /* One read() moves at most 2 GiB. */
 #define READ_STEP (UINT64_C(1) << 30)
 
@@ -94,7 +96,7 @@ void map_will_read(const struct file_map *map, uint64_t off, uint64_t n)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t first = off & ~(page - 1);
-    if (!map->owned || n == 0) return;
+    if (!map->owned || n < POPULATE_BYTES) return;
     int saved = errno;
     madvise((void *)(uintptr_t)(map->bytes + first), off + n - first, MADV_POPULATE_READ);
     errno = saved;

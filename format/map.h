@@ -19,7 +19,8 @@ enum ingot_status map_open_fd(int fd, const char *label, unsigned flags, struct 
 
 void map_close(struct file_map *map);
 
-/* Advice that [off, off + n) will be read now, in order: saves page faults, never fails. */
+/* Advice that [off, off + n) will be read now: maps a large range in one call instead of by page faults. Never fails.
+ */
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
 
 #endif

@@ -13,9 +13,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define NO_SECTION     UINT32_MAX
-#define NAME_SHOWN     96
-#define POPULATE_BYTES (UINT64_C(64) << 10) /* below it page faults cost less than the system call */
+#define NO_SECTION UINT32_MAX
+#define NAME_SHOWN 96
 
 struct scan {
     const struct ingot_file *file;
@@ -69,7 +68,7 @@ static enum ingot_status hash_chunk(void *ctx, uint64_t job, uint32_t worker, st
     uint64_t chunk = job - s->first_job[k];
     uint64_t n = chunk_bytes(section.raw_bytes, chunk);
     uint64_t off = section.data_off + chunk * INGOT_CHUNK_BYTES;
-    if (n >= POPULATE_BYTES) map_will_read(&s->file->map, off, n);
+    map_will_read(&s->file->map, off, n);
     s->hashes[job] = ingot_hash64(s->file->map.bytes + off, n);
     return advance(s, n, err);
 }
