@@ -14,10 +14,13 @@ say() {
     violations=$((violations + 1))
 }
 
-# Sources without comments and strings, so that prose may mention what code may not.
+# Every line of code as "file:line:text", without comments and strings, so that prose may mention what code may not.
+# shellcheck disable=SC2016 # awk's variables
 code() {
-    sed -e 's/"\([^"\\]\|\\.\)*"/""/g' "$1" | awk '
+    find "${rooms[@]}" -name '*.[ch]' 2>/dev/null | sort | xargs -r awk '
+        FNR == 1 { inside = 0 }
         { line = ""; rest = $0
+          gsub(/"([^"\\]|\\.)*"/, "\"\"", rest)
           while (rest != "") {
               if (inside) { i = index(rest, "*/"); if (!i) break; rest = substr(rest, i + 2); inside = 0; continue }
               i = index(rest, "/*"); j = index(rest, "//")
@@ -25,8 +28,10 @@ code() {
               if (!i) { line = line rest; break }
               line = line substr(rest, 1, i - 1); rest = substr(rest, i + 2); inside = 1
           }
-          print line }'
+          if (line != "") print FILENAME ":" FNR ":" line }'
 }
+all_code=$(code)
+of_files() { grep -E "^($1)" <<<"$all_code"; } # path prefixes, parted by |
 
 sources() { find "$@" -name '*.[ch]' 2>/dev/null | sort; }
 
@@ -45,25 +50,23 @@ done
 
 # ---- one door: what, the only places that may, a pattern over code (extended regular expression)
 door() { # what, places (path prefixes), pattern, [but not lines with this]
-    local file place hit
-    for file in $(sources "${rooms[@]}"); do
-        for place in $2; do [[ $file == "$place"* ]] && continue 2; done
-        hit=$(code "$file" | grep -nE "$3" | grep -vE "${4:-^$}" | head -n 1)
-        [[ $hit ]] && say "$file:${hit%%:*}: $1 only in: $2"
-    done
+    local hit
+    while read -r hit; do
+        say "${hit%%:*}:$(cut -d: -f2 <<<"$hit"): $1 only in: $2"
+    done < <(of_files . | grep -vE "^(${2// /|})" | grep -E ":[0-9]+:.*($3)" | grep -vE "${4:-^$}")
 }
-call() { echo "(^|[^a-zA-Z0-9_>.])($1) *\\("; }
+call() { echo "[^a-zA-Z0-9_>.]($1) *\\("; }
 
 door "mmap" "format/" "$(call 'mmap|munmap|mremap|madvise|mprotect')|<sys/mman\.h>"
 door "xxhash.h" "format/" '<xxhash\.h>'
 door "zstd.h" "format/" '<zstd[a-z_]*\.h>'
 door "yaml.h" "convert/" '<yaml\.h>'
-door "printing" "inspect/ spec/" "$(call 'v?f?printf|v?dprintf|f?puts|putc|putchar|f?putc|perror|fwrite')|(^|[^a-zA-Z0-9_])(stdout|stderr)([^a-zA-Z0-9_]|\$)"
+door "printing" "inspect/ spec/" "$(call 'v?f?printf|v?dprintf|f?puts|putc|putchar|f?putc|perror|fwrite')|[^a-zA-Z0-9_](stdout|stderr)([^a-zA-Z0-9_]|\$)"
 door "exit" "inspect/ spec/" "$(call 'exit|_exit|_Exit|quick_exit|abort|atexit')"
 door "getenv" "inspect/" "$(call 'getenv|secure_getenv|setenv|putenv')"
 door "signal handlers" "inspect/" "$(call 'signal|sigaction|raise|kill')"
 door "intrinsics" "runtime/kernels/ format/simd/" \
-    '<(immintrin|x86intrin|[a-z]mmintrin|cpuid|arm_neon|arm_sve|arm_acle)\.h>|(^|[^a-zA-Z0-9_])_mm[0-9]*_|__builtin_ia32_|(^|[^a-zA-Z0-9_])__?asm' \
+    '<(immintrin|x86intrin|[a-z]mmintrin|cpuid|arm_neon|arm_sve|arm_acle)\.h>|[^a-zA-Z0-9_]_mm[0-9]*_|__builtin_ia32_|[^a-zA-Z0-9_]__?asm' \
     '__builtin_ia32_pause|__asm__ volatile\(""\)' # a spinning thread's hint to its core
 
 # ---- spec/decoder is a stranger's reader: nothing but libc
@@ -78,11 +81,10 @@ for file in $(sources spec); do
 done
 
 # ---- libraries keep no state: no variable of a file or function but constants
-for file in $(sources format convert runtime); do
-    hit=$(code "$file" | grep -nE '^ *(static )?_Thread_local |^( *)static [^(]*(=|;)' |
-        grep -vE 'static (inline |const |[a-z_0-9 ]*\*? ?const )|static_assert' | head -n 1)
-    [[ $hit ]] && say "$file:${hit%%:*}: a library keeps no mutable state: ${hit#*:}"
-done
+while read -r hit; do
+    say "$hit: a library keeps no mutable state"
+done < <(of_files 'format/|convert/|runtime/' | grep -E ':[0-9]+: *((static )?_Thread_local |static [^(]*(=|;))' |
+    grep -vE 'static (inline |const |[a-z_0-9 ]*\*? ?const )|static_assert')
 
 # ---- nothing is compiled for this machine alone, nothing is contracted
 if grep -nE -- '-march|-mtune|-ffast-math|-Ofast|-ffp-contract=(on|fast)' Makefile; then
