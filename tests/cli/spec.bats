@@ -28,6 +28,23 @@ block() {
     done
 }
 
+# Shapes where panels and pairs have padding, where there is no bias, no tied head, no vocabulary, one layer.
+@test "the independent reader finds every shape of model valid" {
+    cd "$BATS_TEST_TMPDIR"
+    while read -r options; do
+        # shellcheck disable=SC2086 # a list of options
+        "$INGOT_BUILD/tests/tools/random_checkpoint" source $options
+        "$INGOT" convert source -o model.ingot -f 2>/dev/null
+        "$INGOT_ROOT/tests/tools/decodes.sh" model.ingot || { echo "$options"; return 1; }
+    done <<'END'
+--n_layer 1 --n_head 1 --n_embd 5 --n_vocab 3 --n_ctx 11 --untied
+--n_layer 2 --n_head 3 --n_embd 33 --n_inner 7 --n_vocab 17 --n_ctx 2 --dtype bf16
+--n_layer 2 --n_head 3 --n_embd 33 --n_inner 50 --n_vocab 16 --n_ctx 1 --dtype f16 --no-bias
+--n_layer 12 --n_head 2 --n_embd 16 --n_vocab 1 --n_ctx 8 --activation gelu --epsilon 1e-6
+--n_layer 1 --n_head 2 --n_embd 64 --vocabulary bytes --prefix transformer.
+END
+}
+
 @test "the independent reader prints a matrix of the converted model" {
     "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype f32 -o "$BATS_TEST_TMPDIR/bard.ingot"
     "$INGOT_DECODER" --tensor wpe.weight "$BATS_TEST_TMPDIR/bard.ingot" >"$BATS_TEST_TMPDIR/wpe"
