@@ -20,7 +20,7 @@ static bool holds_magic_letters(int fd, off_t at)
 }
 
 /* Either slot is enough: the other may be the damage that the user wants to see. */
-static bool looks_like_ingot(const char *path)
+bool checkpoint_is_ingot(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return false;
@@ -61,7 +61,7 @@ enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, stru
     enum ingot_status status;
     *out = (struct checkpoint){ .path = path };
     signals_name_mapping(path);
-    if (looks_like_ingot(path)) {
+    if (checkpoint_is_ingot(path)) {
         status = ingot_open(path, INGOT_OPEN_MAP, &out->file, err);
         if (status == INGOT_OK) number_tensors(out);
         return status;

@@ -42,6 +42,9 @@ enum ingot_status checkpoint_hparams(const struct checkpoint *cp, struct ingot_h
 /* "ingot" or the source's format. */
 const char *checkpoint_format(const struct checkpoint *cp);
 
+/* Whether the content of a file says that it is, or was, an .ingot file. */
+bool checkpoint_is_ingot(const char *path);
+
 /* Opens an .ingot file for a command that needs one; a foreign checkpoint is refused with the advice to convert it. */
 enum ingot_status checkpoint_open_ingot(const char *path, struct ingot_file **out, struct ingot_error *err);
 

@@ -3,6 +3,7 @@
 
 #include "convert/ingot_convert.h"
 #include "format/error.h"
+#include "inspect/checkpoint.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
@@ -87,6 +88,9 @@ static int run_convert(const struct arguments *args)
                               "-o FILE is missing");
     if (v[OPT_ALIGN].count & (v[OPT_ALIGN].count - 1))
         return report_failure(INGOT_E_ARGUMENT, "convert", "for example --align 64k", "--align must be a power of two");
+    if (checkpoint_is_ingot(args->operands[0]))
+        return report_failure(INGOT_E_UNSUPPORTED, args->operands[0], "convert the checkpoint that it was made from",
+                              "is an .ingot file already");
     struct progress progress = progress_begin("convert", v[OPT_QUIET].given);
     struct ingot_convert_options how = { .dtype = chosen_dtype(v[OPT_DTYPE].text),
                                          .overwrite = v[OPT_FORCE].given,
@@ -108,7 +112,7 @@ static int run_convert(const struct arguments *args)
 const struct command command_convert = {
     .name = "convert",
     .summary = "cast a checkpoint into an .ingot file",
-    .operands = "SOURCE",
+    .operands = "SOURCE -o FILE",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -228,6 +228,11 @@ static void print_title(const struct subject *s)
     putchar('\n');
 }
 
+static void print_sentence(const char *text)
+{
+    paragraph_print(stdout, text, strlen(text), 0, 0);
+}
+
 static void category_row(struct table *t, const struct census *c, int category)
 {
     uint64_t each = per_layer(c, category);
@@ -259,10 +264,13 @@ static void print_categories(const struct census *c)
     table_cell(&t, "%s", human_count(census_total(c)).text);
     table_cell(&t, "%s", "");
     table_end(&t);
-    if (c->tied) printf("The unembedding is the token embedding, used a second time and counted once.\n");
-    if (c->n_buffers)
-        printf("Not counted: %s elements of mask buffers, which are stored but not trained.\n",
-               human_count(c->n_buffers).text);
+    if (c->tied) print_sentence("The unembedding is the token embedding, used a second time and counted once.");
+    if (c->n_buffers) {
+        char text[128];
+        snprintf(text, sizeof text, "Not counted: %s elements of mask buffers, which are stored but not trained.",
+                 human_count(c->n_buffers).text);
+        print_sentence(text);
+    }
 }
 
 static void print_sizes(const struct census *c)
@@ -312,16 +320,15 @@ static void print_announced(const struct census *c)
     for (size_t i = 0; i < sizeof announced / sizeof *announced; i++) {
         if (announced[i].n_params != total) continue;
         uint64_t missing = (GPT2_VOCABULARY - GPT1_VOCABULARY) * announced[i].n_embd;
-        int n =
-            snprintf(text, sizeof text,
-                     "Why \"%s\"? The paper and the first release gave the model that name; OpenAI later said that the "
-                     "published counts were wrong, and renamed the models. The released tensors hold %s parameters, "
-                     "the tied matrix counted once. With GPT-1's vocabulary of 40,478 tokens in place of 50,257 the "
-                     "same sum gives %s, and so for all four sizes (117M, 345M, 762M, 1542M): probably the error, "
-                     "though OpenAI did not say which it was.",
-                     announced[i].name, human_count(total).text, human_count(total - missing).text);
+        snprintf(text, sizeof text,
+                 "Why \"%s\"? The paper and the first release gave the model that name; OpenAI later said that the "
+                 "published counts were wrong, and renamed the models. The released tensors hold %s parameters, "
+                 "the tied matrix counted once. With GPT-1's vocabulary of 40,478 tokens in place of 50,257 the "
+                 "same sum gives %s, and so for all four sizes (117M, 345M, 762M, 1542M): probably the error, "
+                 "though OpenAI did not say which it was.",
+                 announced[i].name, human_count(total).text, human_count(total - missing).text);
         putchar('\n');
-        paragraph_print(stdout, text, (size_t)n, 0, 0);
+        print_sentence(text);
     }
 }
 
@@ -347,13 +354,12 @@ static void print_eight(const struct census *c)
     table_cell(&t, "total");
     table_cell(&t, "%s", human_count(sum).text);
     table_end(&t);
-    int n = snprintf(
-        text, sizeof text,
-        "This often quoted sum counts the tied matrix twice (%s) and leaves out positions (%s), biases (%s) and "
-        "norms (%s); hence the difference to the total above.",
-        human_count(c->count[CENSUS_TOKEN_EMBEDDING]).text, human_count(c->count[CENSUS_POSITION_EMBEDDING]).text,
-        human_count(c->count[CENSUS_BIASES]).text, human_count(c->count[CENSUS_NORMS]).text);
-    paragraph_print(stdout, text, (size_t)n, 0, 0);
+    snprintf(text, sizeof text,
+             "This often quoted sum counts the tied matrix twice (%s) and leaves out positions (%s), biases (%s) and "
+             "norms (%s); hence the difference to the total above.",
+             human_count(c->count[CENSUS_TOKEN_EMBEDDING]).text, human_count(c->count[CENSUS_POSITION_EMBEDDING]).text,
+             human_count(c->count[CENSUS_BIASES]).text, human_count(c->count[CENSUS_NORMS]).text);
+    print_sentence(text);
 }
 
 static void print_text(const struct subject *s)

@@ -59,7 +59,7 @@ static void print_json(const struct ingot_tokenizer *tokenizer, const struct ing
         json_put(root, "pieces", texts);
     else
         json_decref(texts);
-    json_end(root);
+    json_end_line(root);
 }
 
 /* The bytes of the tokens, to the letter: what was encoded comes back. */
@@ -88,7 +88,7 @@ static void decode_json(const struct ingot_tokenizer *tokenizer, const struct in
         end += n;
     }
     json_put(root, "text", json_text(text, total));
-    json_end(root);
+    json_end_line(root);
     free(text);
 }
 

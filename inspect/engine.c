@@ -5,6 +5,7 @@
 #include "inspect/checkpoint.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/options.h"
+#include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
 
 #include <errno.h>
@@ -30,6 +31,8 @@ enum ingot_status engine_open(const char *path, struct engine *out, struct ingot
     enum ingot_status status = checkpoint_open_ingot(path, &out->file, err);
     if (status == INGOT_OK) status = ingot_model_open(out->file, cpu && *cpu ? cpu : NULL, &out->model, err);
     if (status == INGOT_OK) status = open_tokenizer(out, err);
+    if (status == INGOT_OK && !(cpu && *cpu) && strcmp(ingot_model_cpu(out->model), "scalar") == 0)
+        report_note("no instruction set of this processor is known: running the portable definition, slowly");
     if (status != INGOT_OK) engine_close(out);
     return status;
 }

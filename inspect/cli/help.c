@@ -88,6 +88,9 @@ void help_command(const struct command *command)
     if (command->examples) print_examples(command->examples);
 }
 
+static const char exit_codes[] = "0 done, 1 the answer is no, 2 usage, 3 invalid file, 4 unsupported, 5 system, "
+                                 "130 interrupted";
+
 void help_overview(FILE *to, const struct command *const *commands, size_t n)
 {
     fprintf(to, "%singot%s %s - GPT-2 in a file that is ready to run\n", terminal_style(to, STYLE_BOLD),
@@ -99,5 +102,8 @@ void help_overview(FILE *to, const struct command *const *commands, size_t n)
         fprintf(to, "%*s%-10s", INDENT, "", commands[i]->name);
         paragraph_print(to, commands[i]->summary, strlen(commands[i]->summary), 12, 12);
     }
-    fprintf(to, "\n'ingot help COMMAND' explains one.\n");
+    print_heading(to, "Exit codes");
+    fprintf(to, "%*s", INDENT, "");
+    paragraph_print(to, exit_codes, sizeof exit_codes - 1, INDENT, INDENT);
+    fprintf(to, "\n'ingot help COMMAND' explains a command.\n");
 }

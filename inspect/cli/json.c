@@ -60,10 +60,20 @@ json_t *json_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-void json_end(json_t *root)
+static void print(json_t *root, size_t flags)
 {
     /* A failed write shows in ferror(stdout), which report_finish() looks at. */
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
+    json_dumpf(root, stdout, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
     putchar('\n');
     json_decref(root);
+}
+
+void json_end(json_t *root)
+{
+    print(root, JSON_INDENT(2));
+}
+
+void json_end_line(json_t *root)
+{
+    print(root, JSON_COMPACT);
 }

@@ -23,7 +23,10 @@ json_t *json_shape(uint32_t rank, const uint64_t *shape);
 /* A number, or null for infinities and NaN, which JSON does not have. */
 json_t *json_number(double value);
 
-/* Prints to stdout and frees. */
+/* Prints to stdout, indented, and frees. */
 void json_end(json_t *root);
+
+/* The same on one line, for long lists of numbers. */
+void json_end_line(json_t *root);
 
 #endif

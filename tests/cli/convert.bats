@@ -75,6 +75,12 @@ model=$INGOT_ROOT/tests/models/bard
     cmp a.ingot "$BARD"
 }
 
+@test "an .ingot file is not a source" {
+    ingot convert "$BARD" -o a.ingot
+    expect_error 4 "is an .ingot file already"
+    [ ! -e a.ingot ]
+}
+
 @test "a source that is not there is a system error that names it" {
     ingot convert nowhere -o a.ingot
     expect_error 5 nowhere

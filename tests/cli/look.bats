@@ -165,6 +165,13 @@ model=$INGOT_ROOT/tests/models/bard
     expect_error 3 bad.ingot "(at byte "
 }
 
+@test "a text-mode transfer is recognised" {
+    tr -d '\r' <"$BARD" >text.ingot
+    ingot ls text.ingot
+    expect_error 3 text.ingot "(at byte "
+    [[ $err == *text* ]]
+}
+
 @test "one damaged superblock is not the end" {
     cp "$BARD" one.ingot
     damage one.ingot 3
