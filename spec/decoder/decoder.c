@@ -21,6 +21,7 @@
 #define MAX_NAME     1024u
 #define MAX_RANK     8u
 #define MAX_SPECIAL  1024u
+#define MAX_PROBES   1024u
 #define LANES        16u
 #define MAGIC        "\x89INGOT\r\n"
 
@@ -461,12 +462,12 @@ static void check_model(const struct file *f)
 
 struct vocabulary {
     uint64_t at, bytes;
-    uint32_t n_tokens, n_merges, n_slots, n_special, eot, max_piece;
-    const uint8_t *pieces, *byte_ids, *special, *merges;
+    uint32_t n_tokens, n_merges, n_slots, n_special, eot;
+    const uint8_t *pieces, *byte_ids, *special, *slots;
     uint64_t text_bytes;
 };
 
-/* Offset of the table of n bytes whose place the header gives at `field`. */
+/* The table of n bytes whose place the header gives at `field`. */
 static const uint8_t *vocabulary_table(const struct file *f, const struct vocabulary *v, uint64_t field, uint64_t n)
 {
     uint64_t off = u64(f->bytes + v->at + field);
@@ -487,7 +488,6 @@ static struct vocabulary read_vocabulary_header(const struct file *f)
     v.n_slots = u32(p + 16);
     v.n_special = u32(p + 20);
     v.eot = u32(p + 24);
-    v.max_piece = u32(p + 28);
     v.text_bytes = u64(p + 72);
     must(v.n_tokens >= 1 && v.n_tokens <= 1u << 24, "F-93", VOCABULARY, v.at + 8);
     must(is_power_of_two(v.n_slots) && v.n_slots > v.n_merges, "F-94", VOCABULARY, v.at + 16);
@@ -496,12 +496,59 @@ static struct vocabulary read_vocabulary_header(const struct file *f)
     v.pieces = vocabulary_table(f, &v, 32, 4 * ((uint64_t)v.n_tokens + 1));
     v.byte_ids = vocabulary_table(f, &v, 40, 4 * 256);
     v.special = vocabulary_table(f, &v, 48, 4 * (uint64_t)v.n_special);
-    v.merges = vocabulary_table(f, &v, 56, 16 * (uint64_t)v.n_slots);
+    v.slots = vocabulary_table(f, &v, 56, 16 * (uint64_t)v.n_slots);
     vocabulary_table(f, &v, 64, v.text_bytes);
     must_be_zero(f, v.at + 80, v.at + 128, "F-97");
     uint32_t n_vocab = f->model == NONE ? UINT32_MAX : u32(f->bytes + record_at(f, f->model).off + 24);
     must(v.n_tokens <= n_vocab, "F-99", VOCABULARY, v.at + 8);
     return v;
+}
+
+/* No rule refuses a file for what stands in the tables: whoever uses an entry checks it then. They are counted here. */
+
+static uint32_t count_bad_pieces(const struct vocabulary *v)
+{
+    uint32_t bad = u32(v->pieces) != 0 || u32(v->pieces + 4 * (uint64_t)v->n_tokens) != v->text_bytes;
+    for (uint64_t i = 0; i < v->n_tokens; i++) bad += u32(v->pieces + 4 * i) > u32(v->pieces + 4 * i + 4);
+    return bad;
+}
+
+static uint32_t count_bad_ids(const struct vocabulary *v)
+{
+    uint32_t bad = 0;
+    for (unsigned i = 0; i < 256; i++) bad += u32(v->byte_ids + 4 * i) >= v->n_tokens;
+    for (uint64_t i = 0; i < v->n_special; i++) {
+        uint32_t id = u32(v->special + 4 * i);
+        bad += id >= v->n_tokens || (i > 0 && id <= u32(v->special + 4 * i - 4));
+    }
+    return bad;
+}
+
+/* The slot where a look-up of the pair ends, or NONE when there is no such pair. */
+static uint32_t find_pair(const struct vocabulary *v, uint32_t left, uint32_t right)
+{
+    uint64_t hash = left * UINT64_C(0x9E3779B97F4A7C15) + right * UINT64_C(0xC2B2AE3D27D4EB4F);
+    for (uint64_t probe = 0; probe < MAX_PROBES; probe++) {
+        uint32_t slot = (uint32_t)((hash >> 32) + probe) & (v->n_slots - 1);
+        const uint8_t *p = v->slots + 16 * (uint64_t)slot;
+        if (u32(p) == left && u32(p + 4) == right) return slot;
+        if (u32(p) == NONE) return NONE;
+    }
+    return NONE;
+}
+
+/* A pair that no look-up finds, ids that are no tokens, a rank that is none, and merges too many or too few. */
+static uint32_t count_bad_merges(const struct vocabulary *v)
+{
+    uint32_t bad = 0, n = 0;
+    for (uint32_t slot = 0; slot < v->n_slots; slot++) {
+        const uint8_t *p = v->slots + 16 * (uint64_t)slot;
+        if (u32(p) == NONE) continue;
+        bool ids = u32(p) < v->n_tokens && u32(p + 4) < v->n_tokens && u32(p + 12) < v->n_tokens;
+        bad += !ids || u32(p + 8) >= v->n_merges || find_pair(v, u32(p), u32(p + 4)) != slot;
+        n++;
+    }
+    return bad + (n != v->n_merges);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- verify */
@@ -765,8 +812,8 @@ static void print_and_check(const struct file *f)
     print_model(f);
     if (f->vocabulary != NONE) {
         struct vocabulary v = read_vocabulary_header(f);
-        printf("vocabulary tokens=%u merges=%u slots=%u special=%u eot=%u longest=%u\n", v.n_tokens, v.n_merges,
-               v.n_slots, v.n_special, v.eot, v.max_piece);
+        printf("vocabulary tokens=%u merges=%u slots=%u special=%u eot=%u bad-entries=%u\n", v.n_tokens, v.n_merges,
+               v.n_slots, v.n_special, v.eot, count_bad_pieces(&v) + count_bad_ids(&v) + count_bad_merges(&v));
     }
     verify(f);
     printf("valid\n");

@@ -11,6 +11,10 @@ for file in "$@"; do
         echo "$file: the independent reader says: $(tail -n 1 <<<"$said")"
         status=1
     fi
+    if [[ $said == *bad-entries=[1-9]* ]]; then
+        echo "$file: its vocabulary has entries that nobody may use"
+        status=1
+    fi
     if ! "$INGOT" verify "$file"; then
         echo "$file: the program says that it is damaged"
         status=1
