@@ -19,6 +19,7 @@ static struct {
     unsigned interrupts; /* so many writes are interrupted */
 } machine;
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's names are reserved */
 int openat(int dir, const char *path, int flags, ...)
 {
     va_list args;
@@ -72,6 +73,8 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
     }
     return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 /* ------------------------------------------------------------------------------------------------------ fixture */
 
