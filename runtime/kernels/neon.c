@@ -126,9 +126,13 @@ static inline struct lanes load_lanes(const float *x, size_t n_left, float missi
 /* A missing lane is not stored. */
 static inline void store_lanes(float *x, size_t n_left, struct lanes lanes)
 {
-    float buffer[LANES], *to = n_left < LANES ? buffer : x;
-    for (size_t q = 0; q < 4; q++) vst1q_f32(to + QUARTER * q, lanes.q[q]);
-    if (n_left < LANES) memcpy(x, buffer, n_left * sizeof *x);
+    float buffer[LANES];
+    if (n_left < LANES) {
+        for (size_t q = 0; q < 4; q++) vst1q_f32(buffer + QUARTER * q, lanes.q[q]);
+        memcpy(x, buffer, n_left * sizeof *x);
+    } else {
+        for (size_t q = 0; q < 4; q++) vst1q_f32(x + QUARTER * q, lanes.q[q]);
+    }
 }
 
 /* Missing lanes become +0. */

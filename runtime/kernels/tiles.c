@@ -82,18 +82,18 @@ void panels_by_tiles(const struct tile_set *tiles, const void *w, size_t panel_b
     if (n_rows == 0) return;
     const struct tile_height *height = pick_height(tiles, n_rows);
     const size_t most = height->rows == n_rows ? height->panels : GROUP_PANELS;
-    for (size_t p = 0; p < n_panels; p += most) {
-        const struct group group = {
-            .tiles = tiles,
-            .w = (const uint8_t *)w + p * panel_bytes,
-            .panel_bytes = panel_bytes,
-            .n_panels = n_panels - p < most ? n_panels - p : most,
-            .x = x,
-            .x_stride = x_stride,
-            .n_rows = n_rows,
-            .y = y + p * INGOT_PANEL_LANES,
-            .y_stride = y_stride,
-        };
+    struct group group = {
+        .tiles = tiles,
+        .panel_bytes = panel_bytes,
+        .x = x,
+        .x_stride = x_stride,
+        .n_rows = n_rows,
+        .y_stride = y_stride,
+    };
+    for (size_t p = 0; p < n_panels; p += group.n_panels) {
+        group.n_panels = n_panels - p < most ? n_panels - p : most;
+        group.w = (const uint8_t *)w + p * panel_bytes;
+        group.y = y + p * INGOT_PANEL_LANES;
         run_group(&group, n_in);
     }
 }
