@@ -7,7 +7,14 @@ setup_file() {
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# Of every file that a test has made, and perhaps damaged, the independent reader must think what the program thinks.
+teardown() {
+    local files
+    mapfile -d '' files < <(find "$BATS_TEST_TMPDIR" -name '*.ingot' -type f -print0)
+    "$INGOT_ROOT/tests/tools/decodes.sh" --agree "${files[@]}"
 }
 
 # Runs the program with stdout and stderr apart: $status, $out, $err.
@@ -42,16 +49,21 @@ refute() {
     if "$@"; then return 1; fi
 }
 
+# The system's Python, for which NumPy may be installed, rather than another one on the path.
+python() {
+    if [ -x /usr/bin/python3 ]; then /usr/bin/python3 "$@"; else python3 "$@"; fi
+}
+
 # Evaluates a Python expression over the JSON in $out, bound to j.
 json() {
-    command -v python3 >/dev/null || skip "no python3"
-    printf '%s' "$out" | python3 -c 'import json, sys; j = json.load(sys.stdin); print(('"$1"'))'
+    python -IS -c 0 2>/dev/null || skip "no python3"
+    printf '%s' "$out" | python -IS -c 'import json, sys; j = json.load(sys.stdin); print(('"$1"'))'
 }
 
 # A .safetensors file: header text, then so many zero bytes.
 make_safetensors() { # file header n_bytes
     local n=${#2} i
-    for i in 0 8 16 24; do printf "\\x$(printf %02x $((n >> i & 255)))"; done >"$1"
+    for i in 0 8 16 24; do printf '%b' "\\x$(printf %02x $((n >> i & 255)))"; done >"$1"
     printf '\0\0\0\0%s' "$2" >>"$1"
     head -c "$3" /dev/zero >>"$1"
 }
@@ -60,5 +72,5 @@ make_safetensors() { # file header n_bytes
 damage() { # file offset
     local old
     old=$(od -An -tu1 -j "$2" -N 1 "$1")
-    printf "\\x$(printf %02x $((old ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+    printf '%b' "\\x$(printf %02x $((old ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }

@@ -135,16 +135,11 @@ model=$INGOT_ROOT/tests/models/bard
 }
 
 @test "ten thousand tensors are listed, each once" {
-    header='{' separator=
-    for ((i = 0; i < 10000; i++)); do
-        header+="$separator\"t$i\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[$i,$((i + 1))]}"
-        separator=,
-    done
+    header=$(seq 0 9999 | awk '{ printf "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}", (NR > 1 ? "," : "{"), $1, $1, $1 + 1 }')
     make_safetensors many.safetensors "$header}" 10000
-    ingot ls many.safetensors
-    expect 0
-    [ "$(grep -c '^t[0-9]' out)" = 10000 ]
-    [[ $out == *"10,000 tensors, 10,000 parameters, 10.0 kB" ]]
+    "$INGOT" ls many.safetensors >list
+    [ "$(grep -c '^t[0-9]' list)" = 10000 ]
+    [ "$(tail -n 1 list)" = "10,000 tensors, 10,000 parameters, 10.0 kB" ]
 }
 
 @test "errors name the file and the byte" {
