@@ -53,8 +53,8 @@ static uint32_t lowest_rank(const struct pair *pairs, size_t n)
     return lowest;
 }
 
-/* Merges every pair of this rank, left to right; pairs[i] is that of ids[i] and ids[i + 1]. Pairs that changed are
- * looked up as soon as both their ids are known, but with a rank that this round no longer looks at. */
+/* Merges every pair of this rank, left to right; pairs[i] is that of ids[i] and ids[i + 1], the last has none. Pairs
+ * that changed are looked up as soon as both their ids are known, and land where this round no longer looks. */
 static size_t merge_round(const struct bpe *b, struct bpe_scratch *s, uint32_t rank, uint32_t *ids, struct pair *pairs,
                           size_t n)
 {
@@ -63,12 +63,11 @@ static size_t merge_round(const struct bpe *b, struct bpe_scratch *s, uint32_t r
     for (size_t i = 0; i < n; out++) {
         bool merges = i + 1 < n && pairs[i].rank == rank;
         uint32_t id = merges ? pairs[i].merged : ids[i];
-        struct pair next = i + 1 < n ? pairs[i] : (struct pair){ NO_RANK, 0 };
         if (out > 0 && (changed || merges)) pairs[out - 1] = find_pair(b, s, ids[out - 1], id);
         ids[out] = id;
-        pairs[out] = next;
         changed = merges;
         i += merges ? 2 : 1;
+        pairs[out] = i < n ? pairs[i - 1] : (struct pair){ NO_RANK, 0 };
     }
     return out;
 }
@@ -79,8 +78,9 @@ size_t bpe_encode_short(const struct bpe *bpe, struct bpe_scratch *scratch, cons
     struct pair pairs[BPE_SHORT];
     for (size_t i = 0; i < n; i++) ids[i] = byte_id(bpe, scratch, piece[i]);
     for (size_t i = 0; i + 1 < n; i++) pairs[i] = find_pair(bpe, scratch, ids[i], ids[i + 1]);
+    pairs[n - 1] = (struct pair){ NO_RANK, 0 };
     for (;;) {
-        uint32_t rank = lowest_rank(pairs, n - 1);
+        uint32_t rank = lowest_rank(pairs, n);
         if (rank == NO_RANK) return n;
         n = merge_round(bpe, scratch, rank, ids, pairs, n);
     }

@@ -134,6 +134,7 @@ static inline void vocab_write_text(const char *directory, const char *name, cha
 /* The section of these merges, 64-byte aligned, to be freed. */
 static inline uint8_t *vocab_section(struct vocab_merges merges, size_t *n)
 {
+    *n = 0;
     char *directory = fixture_directory();
     struct vocabulary v;
     struct ingot_error err = { 0 };
@@ -153,6 +154,7 @@ static inline uint8_t *vocab_section_of(const char *directory, uint32_t n_vocab,
 {
     struct vocabulary v;
     struct ingot_error err = { 0 };
+    *n = 0;
     if (!path_exists(directory, ".")) return NULL;
     if (vocabulary_build(directory, n_vocab, &v, &err) != INGOT_OK) fail_msg("%s", err.message);
     *n = v.n_bytes;
