@@ -67,3 +67,12 @@ END
     run "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/x.ingot"
     [ "$status" -eq 1 ]
 }
+
+@test "tests/tools/decodes.sh notices when one of the two says something else" {
+    "$INGOT_BUILD/tests/tools/conformance_files" everything "$BATS_TEST_TMPDIR/x.ingot"
+    "$INGOT_ROOT/tests/tools/decodes.sh" --agree "$BATS_TEST_TMPDIR/x.ingot"
+    INGOT_DECODER=false run "$INGOT_ROOT/tests/tools/decodes.sh" --agree "$BATS_TEST_TMPDIR/x.ingot"
+    [ "$status" -eq 1 ]
+    INGOT=false run "$INGOT_ROOT/tests/tools/decodes.sh" --agree "$BATS_TEST_TMPDIR/x.ingot"
+    [ "$status" -eq 1 ]
+}
