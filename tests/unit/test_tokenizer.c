@@ -612,7 +612,7 @@ static void of_two_special_tokens_the_longer_wins(void **state)
 {
     (void)state;
     char *directory = fixture_directory();
-    size_t n;
+    size_t n = 0;
     vocab_write_text(directory, "vocab.json", vocab_map(few));
     vocab_write_text(directory, "merges.txt", vocab_lines(few, "\n"));
     fixture_write(directory, "added_tokens.json", "{\"<a>\": 260, \"<a><b>\": 261, \"x y\": 262}", 39);
