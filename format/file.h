@@ -1,10 +1,17 @@
-/* file.h - an open .ingot file from the inside: views into the map, valid since reader.c has checked them. */
+/* file.h - an open .ingot file from the inside: views into the map, valid since they were checked at opening. */
 #ifndef INGOT_FILE_H
 #define INGOT_FILE_H
 
 #include "format/bytes.h"
 #include "format/disk.h"
 #include "format/map.h"
+
+#define NO_RECORD UINT32_MAX
+
+#define ADVICE_COPY  "the file is damaged: get another copy"
+#define ADVICE_NEWER "use a newer ingot"
+
+typedef unsigned long long ull; /* for printf */
 
 struct ingot_file {
     struct file_map map;
@@ -21,6 +28,10 @@ struct ingot_file {
 /* Opens and validates the file behind a descriptor, which is borrowed for the call. */
 enum ingot_status file_open_fd(int fd, const char *label, unsigned flags, struct ingot_file **out,
                                struct ingot_error *err);
+
+/* The two steps of opening; `file` has its map and path. Each says where the first fault is. */
+enum ingot_status superblock_open(struct ingot_file *file, struct ingot_error *err);
+enum ingot_status index_open(struct ingot_file *file, struct ingot_error *err);
 
 static inline const uint8_t *file_record(const struct ingot_file *file, uint32_t i)
 {

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_RECORD UINT32_MAX
-
 /* A declared section. Sections are numbered in the order of their declaration; @chunks comes last. */
 struct planned {
     char *name; /* owned */
