@@ -164,20 +164,28 @@ static enum ingot_status check_listed(const struct ingot_source *src, struct wei
     return INGOT_OK;
 }
 
-/* Every tensor of the index must have been found, and only be listed once. */
+/* Every tensor of the index must have been found. */
 static enum ingot_status check_held(const struct weight_map *map, struct ingot_error *err)
 {
     char shard[160];
     for (size_t i = 0; i < map->n; i++) {
         const struct placed *entry = &map->entries[i];
-        if (i > 0 && by_name(entry - 1, entry) == 0)
-            return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, entry->name, ADVICE_INDEX,
-                              "the index lists this tensor twice");
         if (!entry->held)
             return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, entry->name, ADVICE_INDEX,
                               "the index lists this tensor for %s, which does not hold it",
                               ingot_escape(entry->shard, strlen(entry->shard), shard, sizeof shard));
     }
+    return INGOT_OK;
+}
+
+/* Sorts by name. */
+static enum ingot_status check_listed_once(struct weight_map *map, struct ingot_error *err)
+{
+    if (map->n > 0) qsort(map->entries, map->n, sizeof *map->entries, by_name);
+    for (size_t i = 1; i < map->n; i++)
+        if (by_name(&map->entries[i - 1], &map->entries[i]) == 0)
+            return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, map->entries[i].name, ADVICE_INDEX,
+                              "the index lists this tensor twice");
     return INGOT_OK;
 }
 
@@ -188,7 +196,7 @@ static enum ingot_status open_sharded(struct ingot_source *src, struct ingot_err
     enum ingot_status status = source_add_file(src, INDEX_FILE, &index, err);
     if (status == INGOT_OK) status = read_index(&map, index, err);
     if (status == INGOT_OK) status = open_shards(src, &map, err);
-    if (status == INGOT_OK && map.n > 0) qsort(map.entries, map.n, sizeof *map.entries, by_name);
+    if (status == INGOT_OK) status = check_listed_once(&map, err);
     if (status == INGOT_OK) status = check_listed(src, &map, err);
     if (status == INGOT_OK) status = check_held(&map, err);
     for (size_t i = 0; i < map.n; i++) {

@@ -466,6 +466,40 @@ static void heads_must_divide_the_width(void **state)
     tear_down(p);
 }
 
+static void a_config_that_is_refused_stops_the_conversion(void **state)
+{
+    (void)state;
+    struct place p = set_up("", "F32");
+    fixture_write(p.dir, "config.json", "{\"model_type\": \"bert\"}", 22);
+    refuse(p, INGOT_E_UNSUPPORTED, "config.json");
+    fixture_write(p.dir, "config.json", "", 0);
+    refuse(p, INGOT_E_TRUNCATED, "config.json");
+    tear_down(p);
+}
+
+static void an_embedding_that_is_no_matrix_is_refused(void **state)
+{
+    (void)state;
+    struct place p = set_up("", "F32");
+    fixture_drop(p.f, "wte.weight");
+    fixture_add(p.f, "wte.weight", "F32", 1, FIXTURE_VOCAB, 0);
+    rewrite(p);
+    refuse(p, INGOT_E_SHAPE, "wte.weight");
+    tear_down(p);
+}
+
+static void only_floats_can_be_asked_for(void **state)
+{
+    (void)state;
+    struct place p = set_up("", "F32");
+    static const enum ingot_dtype dtypes[] = { INGOT_F64, INGOT_I8, INGOT_I64, (enum ingot_dtype)99 };
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        struct ingot_convert_options options = { .dtype = dtypes[i] };
+        assert_int_equal(convert(p, &options, NULL), INGOT_E_ARGUMENT);
+    }
+    tear_down(p);
+}
+
 static void mask_buffers_are_dropped_and_counted(void **state)
 {
     (void)state;
@@ -764,6 +798,9 @@ int main(void)
         cmocka_unit_test(integers_are_no_weights),
         cmocka_unit_test(a_missing_config_is_named),
         cmocka_unit_test(heads_must_divide_the_width),
+        cmocka_unit_test(a_config_that_is_refused_stops_the_conversion),
+        cmocka_unit_test(an_embedding_that_is_no_matrix_is_refused),
+        cmocka_unit_test(only_floats_can_be_asked_for),
         cmocka_unit_test(mask_buffers_are_dropped_and_counted),
         cmocka_unit_test(biases_may_be_absent_but_not_from_one_layer),
         cmocka_unit_test(an_existing_output_is_only_replaced_when_asked),

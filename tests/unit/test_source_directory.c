@@ -107,6 +107,47 @@ static void the_hyper_parameters_come_from_the_config_beside_a_lone_file(void **
     fixture_remove(dir);
 }
 
+static void without_an_embedding_the_vocabulary_is_unknown(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    struct ingot_source *src;
+    struct ingot_hparams hp;
+    struct ingot_error err;
+    fixture_drop(f, "wte.weight");
+    fixture_write_checkpoint(f, dir, FIXTURE_CONFIG);
+    assert_int_equal(open_path(dir, &src, &err), INGOT_OK);
+    assert_int_equal(ingot_source_hparams(src, &hp, &err), INGOT_E_MISSING);
+    assert_string_equal(err.subject, "wte.weight");
+    ingot_source_close(src);
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
+static void a_path_may_be_relative(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { ".", "model.safetensors", "./model.safetensors" };
+    char *dir = fixture_directory(), *before = getcwd(NULL, 0);
+    struct fixture *f = fixture_gpt2("", "F32");
+    fixture_write_checkpoint(f, dir, FIXTURE_CONFIG);
+    assert_int_equal(chdir(dir), 0);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct ingot_source *src;
+        struct ingot_hparams hp;
+        struct ingot_error err;
+        assert_int_equal(open_path(paths[i], &src, &err), INGOT_OK);
+        assert_int_equal(ingot_source_hparams(src, &hp, &err), INGOT_OK);
+        assert_string_equal(ingot_source_at(src, 0).file, "model.safetensors");
+        ingot_source_close(src);
+    }
+    assert_int_equal(chdir(before), 0);
+    free(before);
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
 static void what_is_no_checkpoint_is_refused(void **state)
 {
     (void)state;
@@ -159,6 +200,12 @@ static void index_and_shards_must_agree(void **state)
     expect_refused(dir, INGOT_E_MISSING, f->tensors[f->n / 2 - 1].name);
     fixture_write_tensors(f, 0, f->n / 2 + 1, dir, "part-1.safetensors");
     expect_refused(dir, INGOT_E_SOURCE, f->tensors[f->n / 2].name);
+    write_text(dir, "model.safetensors.index.json",
+               "{\"weight_map\": {\"a\": \"part-1.safetensors\", \"a\": \"part-1.safetensors\"}}");
+    fixture_drop(f, f->tensors[0].name);
+    fixture_add(f, "a", "F32", 1, 1, 0);
+    fixture_write_tensors(f, f->n - 1, f->n, dir, "part-1.safetensors");
+    expect_refused(dir, INGOT_E_SOURCE, "a");
     unlink(fixture_path(dir, "part-1.safetensors"));
     expect_refused(dir, INGOT_E_MISSING, "part-1.safetensors");
     fixture_free(f);
@@ -233,6 +280,8 @@ int main(void)
         cmocka_unit_test(a_directory_and_its_file_show_the_same_tensors),
         cmocka_unit_test(a_file_is_known_by_its_content_whatever_its_name),
         cmocka_unit_test(the_hyper_parameters_come_from_the_config_beside_a_lone_file),
+        cmocka_unit_test(without_an_embedding_the_vocabulary_is_unknown),
+        cmocka_unit_test(a_path_may_be_relative),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
         cmocka_unit_test(shards_come_together_in_order_of_their_names),
         cmocka_unit_test(index_and_shards_must_agree),
