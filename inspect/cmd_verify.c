@@ -46,6 +46,7 @@ static void add_damage(void *ctx, const struct ingot_damage *damage)
     if (damage->section != UINT32_MAX) section = ingot_section_at(l->file, damage->section);
     if (l->array) {
         json_t *row = json_object();
+        json_put(row, "code", json_integer(damage->status));
         json_put(row, "status", json_string(ingot_status_name(damage->status)));
         json_put(row, "section", section.name ? json_text(section.name, section.name_len) : json_null());
         json_put(row, "offset", json_count(damage->off));

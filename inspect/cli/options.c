@@ -169,13 +169,6 @@ static enum ingot_status take_operand(struct parser *p, const char *word)
     return INGOT_OK;
 }
 
-static bool asks_for_help(int argc, char **argv)
-{
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
-    return false;
-}
-
 static void fill_fallbacks(const struct command *command, struct arguments *args)
 {
     for (size_t i = 0; i < command->n_options; i++)
@@ -183,28 +176,39 @@ static void fill_fallbacks(const struct command *command, struct arguments *args
             convert_value(&command->options[i], command->options[i].fallback, &args->values[i]);
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* All words, until --help makes the rest unimportant. */
+static enum ingot_status parse_words(struct parser *p)
+{
+    bool only_operands = false;
+    while (p->at < p->argc) {
+        const char *word = p->argv[p->at++];
+        enum ingot_status status = INGOT_OK;
+        if (only_operands || word[0] != '-' || !word[1])
+            status = take_operand(p, word);
+        else if (strcmp(word, "--") == 0)
+            only_operands = true;
+        else if (is_help(word))
+            p->args->help = true;
+        else
+            status = word[1] == '-' ? parse_long(p, word) : parse_letters(p, word);
+        if (status != INGOT_OK || p->args->help) return status;
+    }
+    return INGOT_OK;
+}
+
 enum ingot_status options_parse(const struct command *command, int argc, char **argv, struct arguments *args,
                                 struct ingot_error *err)
 {
     struct parser p = { .command = command, .argv = argv, .argc = argc, .args = args, .err = err };
-    *args = (struct arguments){ .command = command, .help = asks_for_help(argc, argv) };
-    if (args->help) return INGOT_OK;
+    *args = (struct arguments){ .command = command };
     fill_fallbacks(command, args);
-    bool only_operands = false;
-    while (p.at < argc) {
-        const char *word = argv[p.at++];
-        enum ingot_status status;
-        if (!only_operands && strcmp(word, "--") == 0) {
-            only_operands = true;
-            continue;
-        }
-        if (only_operands || word[0] != '-' || !word[1])
-            status = take_operand(&p, word);
-        else
-            status = word[1] == '-' ? parse_long(&p, word) : parse_letters(&p, word);
-        if (status != INGOT_OK) return status;
-    }
-    if (args->n_operands >= command->min_operands) return INGOT_OK;
+    enum ingot_status status = parse_words(&p);
+    if (status != INGOT_OK || args->help || args->n_operands >= command->min_operands) return status;
     char advice[160];
     snprintf(advice, sizeof advice, "usage: ingot %s [OPTION]... %s", command->name, command->operands);
     return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, command->name, advice, "an argument is missing");

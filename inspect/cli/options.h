@@ -61,7 +61,7 @@ struct arguments {
     struct option_value values[OPTIONS_MAX];
     const char *operands[OPERANDS_MAX];
     size_t n_operands;
-    bool help; /* --help was asked for: nothing else was checked */
+    bool help; /* --help was asked for: nothing behind it was read */
 };
 
 /* Reads argv[0 .. argc) (without program and command name) by the command's table. Options and operands may be mixed;

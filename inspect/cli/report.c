@@ -33,7 +33,9 @@ int report_error(const struct ingot_error *err)
     print_prefix();
     if (err->subject[0]) fprintf(stderr, "%s: ", err->subject);
     fputs(err->message[0] ? err->message : ingot_status_name(err->status), stderr);
-    if (err->offset != INGOT_NO_OFFSET) fprintf(stderr, " (at byte %llu)", (unsigned long long)err->offset);
+    if (err->offset != INGOT_NO_OFFSET)
+        fprintf(stderr, " (at %s %llu)", err->status == INGOT_E_TOKEN ? "token" : "byte",
+                (unsigned long long)err->offset);
     fputc('\n', stderr);
     if (err->advice[0]) fprintf(stderr, "       %s\n", err->advice);
     return exit_code(err->status);

@@ -61,9 +61,11 @@ void signals_install(void)
     /* No SA_RESTART: a read from a keyboard or a write to a full pipe shall return when the user interrupts. */
     struct sigaction interrupt = { .sa_handler = on_interrupt };
     struct sigaction bus = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    struct sigaction ignore = { .sa_handler = SIG_IGN }, inherited;
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &interrupt, NULL);
+    if (sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler != SIG_IGN) /* nohup stays nohup */
+        sigaction(SIGHUP, &interrupt, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
     signals_name_mapping("a mapped file");

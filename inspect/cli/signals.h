@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* SIGINT and SIGTERM set the flag (the third one ends the program on the spot), SIGPIPE and SIGXFSZ are
+/* SIGINT, SIGTERM and SIGHUP set the flag (the third one ends the program on the spot), SIGPIPE and SIGXFSZ are
  * ignored so that writing says EPIPE and EFBIG, SIGBUS under a mapping prints an error and ends with CODE_SYSTEM. */
 void signals_install(void);
 

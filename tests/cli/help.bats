@@ -106,6 +106,11 @@ setup_file() { :; }
     expect_error 2 "unexpected argument 'b'"
 }
 
+@test "a value is a value even if it looks like an option" {
+    ingot params --config --help
+    expect_error 2 "no preset '--help'"
+}
+
 @test "after -- everything is an argument" {
     ingot ls -- --json
     expect_error 5 "--json"

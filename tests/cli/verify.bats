@@ -26,6 +26,7 @@ load common
     ingot verify --json bad.ingot
     expect 1
     [ "$(json 'j["ok"], len(j["damage"]), j["damage"][0]["section"]')" = "(False, 1, 'h.2.mlp.c_fc.weight')" ]
+    [ "$(json 'j["damage"][0]["code"], j["damage"][0]["status"]')" = "(109, 'digest')" ]
     [ "$(json "j['damage'][0]['offset'] <= $offset + 1234 < j['damage'][0]['offset'] + j['damage'][0]['bytes']")" = True ]
 }
 
