@@ -8,6 +8,7 @@
 #include "tests/unit/model_fixture.h"
 
 #include "convert/ingot_convert.h"
+#include "tests/conformance/decodes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ struct model_fixture model_from_checkpoint(const char *path, enum ingot_dtype dt
     make_directory(directory);
     snprintf(file, sizeof file, "%s/it.ingot", directory);
     assert_ok(ingot_convert(path, file, &options, NULL, &err), &err);
+    assert_decodes(file);
     assert_ok(ingot_open(file, INGOT_OPEN_MAP, &fixture.file, &err), &err);
     assert_int_equal(unlink(file), 0);
     assert_int_equal(rmdir(directory), 0);
