@@ -29,15 +29,32 @@ static float *head_values(const struct ingot_session *s, uint32_t layer, uint32_
     return s->kv.values + ((size_t)layer * s->model->hp.n_head + head) * s->kv.value_head;
 }
 
+/* A dimension of the C of all heads, as a place in the cache. */
+struct place {
+    uint32_t head, dim;
+};
+
+static struct place place_of(const struct ingot_session *s, uint32_t c)
+{
+    return (struct place){ c / s->head_size, c % s->head_size };
+}
+
+static void next_place(const struct ingot_session *s, struct place *place)
+{
+    if (++place->dim < s->head_size) return;
+    place->dim = 0;
+    place->head++;
+}
+
 void attention_store_keys(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
                           const float *y, size_t stride)
 {
-    for (uint32_t c = from; c < from + n; c++) {
-        const uint32_t dim = c % s->head_size;
-        float *keys = head_keys(s, layer, c / s->head_size) + dim * LANES;
+    struct place place = place_of(s, from);
+    for (uint32_t i = 0; i < n; i++, next_place(s, &place)) {
+        float *keys = head_keys(s, layer, place.head) + place.dim * LANES;
         for (uint32_t r = 0; r < n_rows; r++) {
             const uint32_t position = s->position + r;
-            keys[position / LANES * s->kv.key_panel + position % LANES] = y[r * stride + (c - from)];
+            keys[position / LANES * s->kv.key_panel + position % LANES] = y[r * stride + i];
         }
     }
 }
@@ -45,10 +62,10 @@ void attention_store_keys(struct ingot_session *s, uint32_t layer, uint32_t from
 void attention_store_values(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
                             const float *y, size_t stride)
 {
-    for (uint32_t c = from; c < from + n; c++) {
-        const uint32_t dim = c % s->head_size;
-        float *values = head_values(s, layer, c / s->head_size) + dim / LANES * s->kv.value_panel + dim % LANES;
-        for (uint32_t r = 0; r < n_rows; r++) values[(s->position + r) * LANES] = y[r * stride + (c - from)];
+    struct place place = place_of(s, from);
+    for (uint32_t i = 0; i < n; i++, next_place(s, &place)) {
+        float *values = head_values(s, layer, place.head) + place.dim / LANES * s->kv.value_panel + place.dim % LANES;
+        for (uint32_t r = 0; r < n_rows; r++) values[(s->position + r) * LANES] = y[r * stride + i];
     }
 }
 

@@ -143,19 +143,27 @@ static void embed(const struct batch *b)
     pool_barrier(s->pool);
 }
 
+static void normalise_row(const struct batch *b, const struct norm *norm, uint32_t r, float *out)
+{
+    const struct ingot_model *m = b->session->model;
+    m->kernels->layer_norm(row_of(&b->session->x, r), norm->weight, norm->bias, m->hp.n_embd, m->hp.layer_norm_epsilon,
+                           out);
+}
+
 /* LayerNorm of rows first .. n_rows - 1. Few rows are cheaper to do on every thread than to wait for. */
 static struct rows normalise(const struct batch *b, const struct norm *norm, uint32_t first, uint32_t thread)
 {
     struct ingot_session *s = b->session;
-    const struct ingot_hparams *hp = &s->model->hp;
+    const struct rows *own = &s->scratch[thread].normed;
     const uint32_t n = b->n_rows - first;
-    const bool alone = n <= ROWS_NORM_SELF;
-    const struct rows out = alone ? s->scratch[thread].normed : s->normed;
-    for (uint32_t r = 0; alone ? r < n : pool_next(s->pool, n, &r); r++)
-        s->model->kernels->layer_norm(row_of(&s->x, first + r), norm->weight, norm->bias, hp->n_embd,
-                                      hp->layer_norm_epsilon, row_of(&out, r));
-    if (!alone) pool_barrier(s->pool);
-    return out;
+    uint32_t r;
+    if (n <= ROWS_NORM_SELF) {
+        for (r = 0; r < n; r++) normalise_row(b, norm, first + r, row_of(own, r));
+        return *own;
+    }
+    while (pool_next(s->pool, n, &r)) normalise_row(b, norm, first + r, row_of(&s->normed, r));
+    pool_barrier(s->pool);
+    return s->normed;
 }
 
 static float query_scale(const struct ingot_session *s, uint32_t layer)

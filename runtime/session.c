@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define DEFAULT_BATCH    256u
+#define MAX_BATCH        4096u
 #define MAX_THREADS      256u
 #define BYTES_PER_THREAD (UINT64_C(1) << 20) /* with fewer weights to read per token, another thread only waits */
 #define CACHE_LINE       64u
@@ -137,6 +138,7 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
         s->n_ctx = chosen.n_ctx ? chosen.n_ctx : model->hp.n_ctx;
         s->n_batch = chosen.n_batch ? chosen.n_batch : DEFAULT_BATCH;
         if (s->n_batch > s->n_ctx) s->n_batch = s->n_ctx;
+        if (s->n_batch > MAX_BATCH) s->n_batch = MAX_BATCH;
     }
     if (!s || !fill(s, choose_threads(model, chosen.n_threads))) {
         ingot_session_close(s);
