@@ -77,8 +77,7 @@ static enum ingot_status check_output(const struct conversion *c, const char *pa
 static enum ingot_status read_vocabulary(struct conversion *c)
 {
     struct ingot_error problem = { 0 };
-    enum ingot_status status =
-        vocabulary_build(c->source->directory, c->plan.hp.n_vocab_stored, &c->vocabulary, &problem);
+    enum ingot_status status = vocabulary_build(c->source->directory, c->plan.hp.n_vocab, &c->vocabulary, &problem);
     if (status == INGOT_E_MISSING) {
         char message[sizeof problem.message + 64];
         snprintf(message, sizeof message, "%s; the result can only be run on token ids", problem.message);
