@@ -199,45 +199,62 @@ static bool digest_of_hashes_is_right(const struct scan *s, uint32_t k, const st
     return digest_equal(ingot_hash128(s->hashes + first, 8 * (s->first_job[k + 1] - first)), section->digest);
 }
 
-static bool is_zero_range(const struct scan *s, const struct ingot_section *section, uint64_t off, uint64_t bytes)
+/* A panel16 tensor in units: the 16 lanes of one input, or for bf16 of a pair of inputs that lie side by side. */
+struct panels {
+    const uint8_t *bytes;
+    uint64_t raw_bytes, n_out, n_in;
+    uint64_t size, pair;   /* bytes of an element; inputs in a unit */
+    uint64_t unit, stride; /* bytes of a unit and of a panel */
+};
+
+static struct panels panels_of(const struct scan *s, const struct ingot_section *section)
 {
-    return zero_run(s->file->map.bytes + section->data_off + off, bytes) == bytes;
+    struct panels p = {
+        .bytes = s->file->map.bytes + section->data_off,
+        .raw_bytes = section->raw_bytes,
+        .n_out = section->shape[0],
+        .n_in = section->shape[1],
+        .size = ingot_dtype_size(section->dtype),
+        .pair = section->dtype == INGOT_BF16 ? 2 : 1,
+        .stride = panel_bytes(section->dtype, section->shape[1]),
+    };
+    p.unit = INGOT_PANEL_LANES * p.pair * p.size;
+    return p;
 }
 
-/* Elements of a panel16 tensor that stand for no weight: the lanes of the last panel beyond the outputs, and the last
- * input of a pair when their number is odd. Returns the offset in the section of the first that is not zero. */
-static uint64_t first_bad_padding(const struct scan *s, const struct ingot_section *section)
+/* Offset of the first byte that is not zero in the lanes of the last panel beyond the outputs; raw_bytes when all are.
+ */
+static uint64_t first_bad_lane(const struct panels *p)
 {
-    uint64_t n_out = section->shape[0], n_in = section->shape[1];
-    uint64_t stride = panel_bytes(section->dtype, n_in), size = ingot_dtype_size(section->dtype);
-    uint64_t n_panels = section->raw_bytes / stride;
-    uint64_t pair = section->dtype == INGOT_BF16 ? 2 : 1; /* inputs side by side in a lane */
-    uint64_t unit = INGOT_PANEL_LANES * pair * size;
-    uint64_t lanes = n_out % INGOT_PANEL_LANES;
-    bool odd = panel_inputs(section->dtype, n_in) != n_in;
-    for (uint64_t panel = 0; panel < n_panels; panel++) {
-        bool last = panel + 1 == n_panels;
-        uint64_t at = panel * stride;
-        for (uint64_t u = 0; last && lanes && u < stride / unit; u++)
-            if (!is_zero_range(s, section, at + u * unit + lanes * pair * size, unit - lanes * pair * size))
-                return at + u * unit + lanes * pair * size;
-        at += stride - (pair == 2 ? unit : INGOT_PANEL_LANES * size);
-        for (uint64_t lane = 0; odd && lane < INGOT_PANEL_LANES; lane++) {
-            uint64_t element = at + (lane * pair + pair - 1) * size;
-            if (!is_zero_range(s, section, element, size)) return element;
-        }
+    uint64_t used = p->n_out % INGOT_PANEL_LANES * p->pair * p->size;
+    for (uint64_t at = p->raw_bytes - p->stride; used && at < p->raw_bytes; at += p->unit) {
+        uint64_t zeros = zero_run(p->bytes + at + used, p->unit - used);
+        if (zeros != p->unit - used) return at + used + zeros;
     }
-    return section->raw_bytes;
+    return p->raw_bytes;
+}
+
+/* The same for the input that makes an odd number of them even: the last element of every lane of each panel. */
+static uint64_t first_bad_input(const struct panels *p)
+{
+    uint64_t n_padded = p->stride / (INGOT_PANEL_LANES * p->size);
+    for (uint64_t end = p->stride; n_padded != p->n_in && end <= p->raw_bytes; end += p->stride)
+        for (uint64_t lane = 0; lane < INGOT_PANEL_LANES; lane++) {
+            uint64_t at = end - p->unit + (lane * p->pair + p->pair - 1) * p->size;
+            uint64_t zeros = zero_run(p->bytes + at, p->size);
+            if (zeros != p->size) return at + zeros;
+        }
+    return p->raw_bytes;
 }
 
 static void check_padding(struct scan *s, uint32_t i, const struct ingot_section *section)
 {
     if (section->kind != INGOT_KIND_TENSOR || section->layout != INGOT_PANEL16 || section->raw_bytes == 0) return;
-    uint64_t at = first_bad_padding(s, section);
-    at += zero_run((const uint8_t *)section->data + at, section->raw_bytes - at);
+    struct panels panels = panels_of(s, section);
+    uint64_t lane = first_bad_lane(&panels), input = first_bad_input(&panels);
+    uint64_t at = lane < input ? lane : input;
     if (at != section->raw_bytes) /* [F-83] */
-        report(s, INGOT_E_RESERVED, i, section->data_off + at, ingot_dtype_size(section->dtype),
-               "padding of its panels is not zero");
+        report(s, INGOT_E_RESERVED, i, section->data_off + at, 1, "padding of its panels is not zero");
 }
 
 /* Chunk by chunk against @chunks, which is known to be good. Returns whether all agree. */

@@ -238,7 +238,7 @@ static void padding_of_panels_must_be_zero_even_if_the_digests_agree(void **stat
         uint64_t at = data_at(&image, cases[i].name) + cases[i].element * size;
         image.bytes[at] = 1;
         reseal_digests(&image);
-        expect_one_damage(&image, INGOT_E_RESERVED, cases[i].name, at, size); /* [F-83] */
+        expect_one_damage(&image, INGOT_E_RESERVED, cases[i].name, at, 1); /* [F-83] */
         free_image(&image);
     }
 }
