@@ -378,6 +378,64 @@ static void neither_accepts_a_file_with_one_byte_changed(void **state)
     image_free(image);
 }
 
+/* ------------------------------------------------------------------------------------- the states of an edit, one by
+ * one
+ *
+ * The least edit there is: the same index again, behind the file. */
+
+/* Step 1: appended and synced, the slots as they were. */
+static void append_index(struct image *image, uint64_t *off)
+{
+    *off = (image->n + 63) / 64 * 64;
+    image_resize(image, *off + image->index_bytes);
+    memcpy(image->bytes + *off, image->bytes + image->index_off, image->index_bytes);
+}
+
+/* Steps 2 and 3. */
+static void switch_slot(struct image *image, uint64_t slot, uint64_t index_off)
+{
+    image_put(image, slot + 32, 8, 2);
+    image_put(image, slot + 40, 8, image->n);
+    image_put(image, slot + 48, 8, index_off);
+    image_seal_slots(image);
+}
+
+/* Expects that both readers open generation `generation` and find `status` at `at`. */
+static void expect_state(const struct image *image, uint64_t generation, enum ingot_status status, uint64_t at)
+{
+    struct ingot_file *file;
+    struct ingot_file_info info;
+    assert_int_equal(ingot_open_memory(image->bytes, image->n, "edit", &file, NULL), INGOT_OK);
+    ingot_file_get_info(file, &info);
+    assert_int_equal(info.generation, generation);
+    struct verdict found = judge_open_file(file);
+    assert_int_equal(found.status, status);
+    assert_int_equal(found.at, at);
+    assert_int_equal(decoder_accepts(image), status == INGOT_OK);
+    ingot_close(file);
+}
+
+static void every_state_of_an_edit_opens_and_verify_tells_it(void **state)
+{
+    (void)state;
+    uint64_t at, index_off;
+    struct image *image = vector_make(vector_named("everything"), &at);
+    uint64_t old_length = image->n;
+    append_index(image, &index_off);
+    expect_state(image, 1, INGOT_E_TRUNCATED, old_length); /* a torn tail */
+    image->bytes[4096 + 40] ^= 1;
+    expect_state(image, 1, INGOT_E_SUPERBLOCK, 4096); /* slot B half written */
+    switch_slot(image, 4096, index_off);
+    expect_state(image, 2, INGOT_E_SUPERBLOCK, 0); /* slot B newer */
+    image->bytes[40] ^= 1;
+    expect_state(image, 2, INGOT_E_SUPERBLOCK, 0); /* slot A half written */
+    switch_slot(image, 0, index_off);
+    expect_state(image, 2, INGOT_E_RESERVED, image->index_off); /* the old index still there */
+    memset(image->bytes + image->index_off, 0, image->index_bytes);
+    expect_state(image, 2, INGOT_OK, 0);
+    image_free(image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +447,7 @@ int main(void)
         cmocka_unit_test(both_agree_on_every_sealed_byte_of_a_superblock),
         cmocka_unit_test(both_agree_on_every_sealed_byte_of_an_index),
         cmocka_unit_test(neither_accepts_a_file_with_one_byte_changed),
+        cmocka_unit_test(every_state_of_an_edit_opens_and_verify_tells_it),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
