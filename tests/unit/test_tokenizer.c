@@ -223,13 +223,14 @@ static bool known_token(const struct textbook *v, const uint8_t *bytes, size_t n
     return false;
 }
 
-/* Pieces grow from a few bytes; then the ranks are shuffled, so that merges bring about pairs of lower rank. */
-static void grow_textbook(struct textbook *v, size_t n_merges)
+/* Pieces grow from the first n_letters of the alphabet, at least 2; then the ranks are shuffled, so that merges bring
+ * about pairs of lower rank. */
+static void grow_textbook(struct textbook *v, size_t n_merges, size_t n_letters)
 {
     *v = (struct textbook){ .n_tokens = 256 };
     for (uint32_t b = 0; b < 256; b++) v->tokens[b].n = 1, v->tokens[b].bytes[0] = (uint8_t)b;
     uint32_t pool[N_ALPHABET + 200], n_pool = 0;
-    for (size_t i = 0; i < N_ALPHABET; i++) pool[n_pool++] = (uint8_t)alphabet[i][0];
+    for (size_t i = 0; i < n_letters; i++) pool[n_pool++] = (uint8_t)alphabet[i][0];
     while (v->n_merges < n_merges) {
         uint32_t left = pool[random_below(n_pool)], right = pool[random_below(n_pool)], id = (uint32_t)v->n_tokens;
         uint8_t joined[128];
@@ -328,7 +329,7 @@ static void random_texts_encode_as_by_the_textbook_whatever_the_order_of_ranks(v
     random_state = 1;
     for (int round = 0; round < 24; round++) {
         size_t n;
-        grow_textbook(&v, 1 + random_below(150));
+        grow_textbook(&v, 1 + random_below(150), 3 + random_below(N_ALPHABET - 2));
         if (round % 2) shuffle_ranks(&v);
         uint8_t *section = textbook_section(&v, &n);
         struct ingot_tokenizer t = bind(section, n);
@@ -346,7 +347,7 @@ static void repeated_words_encode_as_the_first_time(void **state)
     static uint8_t text[40000];
     size_t n;
     random_state = 2;
-    grow_textbook(&v, 60);
+    grow_textbook(&v, 60, N_ALPHABET);
     uint8_t *section = textbook_section(&v, &n);
     struct ingot_tokenizer t = bind(section, n);
     assert_same_as_textbook(&v, &t, text, random_text(text, 9000));
@@ -360,7 +361,8 @@ static void long_and_short_pieces_merge_alike(void **state)
     random_state = 3;
     for (int round = 0; round < 30; round++) {
         size_t n;
-        grow_textbook(&v, 1 + random_below(150));
+        uint32_t n_letters = 2 + random_below(3); /* few: pairs of merged pieces must come about */
+        grow_textbook(&v, 1 + random_below(150), n_letters);
         if (round % 3) shuffle_ranks(&v);
         uint8_t *section = textbook_section(&v, &n);
         struct ingot_tokenizer t = bind(section, n);
@@ -368,8 +370,8 @@ static void long_and_short_pieces_merge_alike(void **state)
         for (int i = 0; i < 100; i++) {
             uint8_t piece[500];
             uint32_t by_list[500], by_textbook[500], by_scan[BPE_SHORT];
-            size_t n_piece = 1 + random_below(i % 2 ? BPE_SHORT : 500), few = 1 + random_below(N_ALPHABET);
-            for (size_t k = 0; k < n_piece; k++) piece[k] = (uint8_t)alphabet[random_below((uint32_t)few)][0];
+            size_t n_piece = 1 + random_below(i % 2 ? BPE_SHORT : 500);
+            for (size_t k = 0; k < n_piece; k++) piece[k] = (uint8_t)alphabet[random_below(n_letters)][0];
             size_t n_list = bpe_encode_long(&t.bpe, &scratch, piece, n_piece, by_list);
             assert_int_equal(n_list, textbook_bpe(&v, piece, n_piece, by_textbook));
             assert_memory_equal(by_list, by_textbook, n_list * sizeof *by_list);
