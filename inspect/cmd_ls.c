@@ -72,7 +72,8 @@ static void print_totals(const struct totals *all)
 {
     printf("%s tensor%s", human_count(all->n_tensors).text, all->n_tensors == 1 ? "" : "s");
     if (all->n_aliases) printf(", %s alias%s", human_count(all->n_aliases).text, all->n_aliases == 1 ? "" : "es");
-    printf(", %s parameters, %s\n", human_count(all->n_params).text, human_bytes(all->n_bytes).text);
+    printf(", %s parameter%s, %s\n", human_count(all->n_params).text, all->n_params == 1 ? "" : "s",
+           human_bytes(all->n_bytes).text);
 }
 
 static void print_table(const struct checkpoint *cp)

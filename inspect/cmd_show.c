@@ -426,7 +426,8 @@ static void show_tensor_json(const struct checkpoint_tensor *t, const struct ing
 /* A section that is not a tensor: what the index says, and the text if it is one. */
 static void show_section(const struct ingot_section *s)
 {
-    heading(s->name);
+    char shown[4 * INGOT_MAX_NAME + 8];
+    heading(ingot_escape(s->name, s->name_len, shown, sizeof shown));
     field("kind", "%s", ingot_kind_name(s->kind));
     field("bytes", "%s", human_count(s->raw_bytes).text);
     field("offset", "%" PRIu64, s->data_off);

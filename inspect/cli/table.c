@@ -104,22 +104,25 @@ static void squeeze(const struct table *t, struct fit *fit, size_t available)
     }
 }
 
-/* Keeps both ends of a name that is too wide: layer number in front, role at the end. */
-static void print_shortened(const char *text, size_t n, size_t width)
+/* Keeps both ends of a name that is too wide: layer number in front, role at the end. Returns the columns used, which a
+ * wide character at the cut can make fewer than `width`. */
+static size_t print_shortened(const char *text, size_t n, size_t own, size_t width)
 {
-    size_t tail_width = (width - 2) / 2, head_width = width - 2 - tail_width;
-    size_t head = terminal_text_prefix(text, n, head_width), tail = head;
-    while (terminal_text_width(text + tail, n - tail) > tail_width)
-        tail += terminal_text_prefix(text + tail, n - tail, 1);
+    size_t tail_width = (width - 2) / 2, head = terminal_text_prefix(text, n, width - 2 - tail_width), tail = 0, w;
+    size_t head_width = terminal_text_width(text, head);
+    while (own > tail_width) {
+        tail += terminal_text_step(text + tail, n - tail, &w);
+        own -= w;
+    }
     printf("%.*s..%s", (int)head, text, text + tail);
+    return head_width + 2 + own;
 }
 
 static void print_cell(const char *text, size_t width, bool right, bool last)
 {
     size_t n = strlen(text), own = terminal_text_width(text, n);
     if (own > width && width > 2) {
-        print_shortened(text, n, width);
-        own = width;
+        own = print_shortened(text, n, own, width);
     } else {
         int pad = right && own < width ? (int)(width - own) : 0;
         printf("%*s%s", pad, "", text);

@@ -50,8 +50,8 @@ bool terminal_utf8(void)
     return false;
 }
 
-/* Decodes one character at text[0 .. n), n >= 1; an invalid byte counts as one column. */
-static size_t step(const char *text, size_t n, size_t *width)
+/* An invalid byte counts as one column. */
+size_t terminal_text_step(const char *text, size_t n, size_t *width)
 {
     utf8proc_int32_t code;
     if ((unsigned char)*text < 0x80) {
@@ -67,7 +67,7 @@ size_t terminal_text_prefix(const char *text, size_t n, size_t width)
 {
     size_t used = 0, at = 0, w;
     while (at < n) {
-        size_t taken = step(text + at, n - at, &w);
+        size_t taken = terminal_text_step(text + at, n - at, &w);
         if (used + w > width) break;
         used += w;
         at += taken;
@@ -78,6 +78,6 @@ size_t terminal_text_prefix(const char *text, size_t n, size_t width)
 size_t terminal_text_width(const char *text, size_t n)
 {
     size_t total = 0, w;
-    for (size_t at = 0; at < n; total += w) at += step(text + at, n - at, &w);
+    for (size_t at = 0; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
     return total;
 }

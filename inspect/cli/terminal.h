@@ -19,6 +19,9 @@ const char *terminal_style(FILE *stream, enum style style);
 /* Whether the locale's character set is UTF-8. */
 bool terminal_utf8(void);
 
+/* Bytes of the first character of text[0 .. n), n >= 1, and the columns that it takes. */
+size_t terminal_text_step(const char *text, size_t n, size_t *width);
+
 /* Columns that valid UTF-8 text takes. */
 size_t terminal_text_width(const char *text, size_t n);
 

@@ -62,7 +62,8 @@ json() {
 
 # A .safetensors file: header text, then so many zero bytes.
 make_safetensors() { # file header n_bytes
-    local n=${#2} i
+    local LC_ALL=C i
+    local n=${#2} # bytes
     for i in 0 8 16 24; do printf '%b' "\\x$(printf %02x $((n >> i & 255)))"; done >"$1"
     printf '\0\0\0\0%s' "$2" >>"$1"
     head -c "$3" /dev/zero >>"$1"

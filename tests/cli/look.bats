@@ -189,3 +189,15 @@ model=$INGOT_ROOT/tests/models/bard
     script -qec "stty cols 80; NO_COLOR=1 TERM=xterm '$INGOT' ls '$BARD'" /dev/null </dev/null >screen
     refute grep -q $'\033' screen
 }
+
+@test "a wide name is cut between characters, and soon" {
+    command -v script >/dev/null || skip "no script(1)"
+    name=$(printf '\344\270\255%.0s' $(seq 300))
+    make_safetensors wide.safetensors "{\"$name\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}" 4
+    for columns in 39 40; do
+        script -qec "stty cols $columns; NO_COLOR=1 TERM=xterm timeout 20 '$INGOT' ls wide.safetensors" /dev/null </dev/null | tr -d '\r' >screen
+        grep -q '中\.\.中' screen
+        [ "$(sed '$d' screen | wc -L)" -le $columns ]
+        iconv -f UTF-8 -t UTF-8 screen >whole
+    done
+}
