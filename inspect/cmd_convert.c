@@ -117,12 +117,12 @@ const struct command command_convert = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description =
-        "Converts SOURCE, a Hugging Face directory or a .safetensors file, into a file that runs without any further "
-        "preparation. A tokenizer that lies beside the weights comes along; so does the configuration.\n\n"
-        "FILE appears under its name only when it is complete, synced and verified, and compared with the source. "
-        "Interrupted, or with the disk full, the conversion leaves what was there before. The same source and the "
-        "same options give the same bytes.",
+    .description = "Converts SOURCE, a Hugging Face directory or a .safetensors file, into a file that runs without "
+                   "any further preparation. A tokenizer that lies beside the weights comes along; so does the "
+                   "configuration.\n\n"
+                   "FILE appears under its name only when it is complete, synced and verified, and compared with the "
+                   "source. Interrupted, or with the disk full, the conversion leaves what was there before. The "
+                   "same source and the same options give the same bytes.",
     .examples = "ingot convert gpt2/ -o gpt2.ingot\n"
                 "ingot convert gpt2/ -o gpt2-f16.ingot --dtype f16",
     .run = run_convert,

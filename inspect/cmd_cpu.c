@@ -89,10 +89,9 @@ const struct command command_cpu = {
     .operands = "",
     .options = options,
     .n_options = N_OPTIONS,
-    .description =
-        "Shows the instruction sets that processor and operating system offer together, and the one that run and "
-        "eval use. INGOT_CPU=NAME in the environment forces another one. The results are the same bits on all of "
-        "them.",
+    .description = "Shows the instruction sets that processor and operating system offer together, and the one that "
+                   "run and eval use. INGOT_CPU=NAME in the environment forces another one. The results are the same "
+                   "bits on all of them.",
     .examples = "ingot cpu\n"
                 "INGOT_CPU=scalar ingot run gpt2.ingot -p Hello",
     .run = run_cpu,

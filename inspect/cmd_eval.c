@@ -6,7 +6,6 @@
 #include "inspect/cli/memory.h"
 #include "inspect/cli/outfile.h"
 #include "inspect/cli/report.h"
-#include "inspect/cli/signals.h"
 #include "inspect/cli/table.h"
 #include "inspect/npy.h"
 #include "inspect/prompt.h"
@@ -170,9 +169,9 @@ static enum ingot_status evaluate(struct evaluation *e, struct ingot_error *err)
     enum ingot_status status = INGOT_OK;
     for (size_t at = 0; at < e->ids.n && status == INGOT_OK; at += e->portion) {
         size_t n = e->ids.n - at < e->portion ? e->ids.n - at : e->portion;
-        if (signals_interrupted())
-            return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "interrupted");
-        status = ingot_session_eval(e->session, e->ids.ids + at, n, INGOT_LOGITS_ALL, e->logits, err);
+        status = engine_interrupted(err);
+        if (status == INGOT_OK)
+            status = ingot_session_eval(e->session, e->ids.ids + at, n, INGOT_LOGITS_ALL, e->logits, err);
         if (status != INGOT_OK) return status;
         for (size_t i = 0; i < n; i++) add_position(e, at + i, e->logits + i * e->n_vocab);
         if (e->npy_wanted) status = outfile_write(&e->npy, e->logits, n * e->n_vocab * sizeof *e->logits, err);
@@ -291,11 +290,12 @@ const struct command command_eval = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description =
-        "Evaluates tokens (--ids), a text (-p), or standard input, and shows for each position the token, its "
-        "log-probability given those before it, and what the model expects next: id, piece, logit and probability.\n\n"
-        "--npy writes the logits themselves, row by row; padding rows of the vocabulary are left out. The bytes of "
-        "that file are the same for every instruction set, number of threads, batch and for --step.",
+    .description = "Evaluates tokens (--ids), a text (-p), or standard input, and shows for each position the token, "
+                   "its log-probability given those before it, and what the model expects next: id, piece, logit and "
+                   "probability.\n\n"
+                   "--npy writes the logits themselves, row by row; padding rows of the vocabulary are left out. The "
+                   "bytes of that file are the same for every instruction set, number of threads, batch and for "
+                   "--step.",
     .examples = "ingot eval gpt2.ingot -p 'The quick brown fox'\n"
                 "ingot eval gpt2.ingot --ids 15496,11,616 --npy logits.npy\n"
                 "ingot eval gpt2.ingot --ids 15496,11,616 --json --top 10",

@@ -225,11 +225,10 @@ const struct command command_ls = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description =
-        "Lists name, dtype, layout, shape, parameters, bytes and share of every tensor, in the order in which they "
-        "stand in the file. FILE is an .ingot file, a .safetensors file or a Hugging Face directory; which one, is "
-        "decided by its content. No tensor byte is read.\n\n"
-        "On a terminal the table is fitted to its width; in a pipe nothing is cut.",
+    .description = "Lists name, dtype, layout, shape, parameters, bytes and share of every tensor, in the order in "
+                   "which they stand in the file. FILE is an .ingot file, a .safetensors file or a Hugging Face "
+                   "directory; which one, is decided by its content. No tensor byte is read.\n\n"
+                   "On a terminal the table is fitted to its width; in a pipe nothing is cut.",
     .examples = "ingot ls gpt2.ingot\n"
                 "ingot ls gpt2/ | grep wte\n"
                 "ingot ls --json gpt2.ingot | jq '.tensors[].name'",

@@ -462,13 +462,11 @@ const struct command command_params = {
     .options = options,
     .n_options = N_OPTIONS,
     .description = "Counts the parameters of FILE (an .ingot file, a .safetensors file or a Hugging Face directory) "
-                   "from its tensors, "
-                   "by GPT-2's categories, per layer and in all. Query, key and value are the thirds of one matrix. "
-                   "Norms are the weights "
-                   "and biases of the layer norms, the last one included; biases are those of the four projections.\n\n"
-                   "With --config the model need not exist. Keys: n_layer, n_head, n_embd (required); n_vocab (50257), "
-                   "n_ctx (1024), "
-                   "n_inner (4 n_embd), tied (yes), biases (yes).",
+                   "from its tensors, by GPT-2's categories, per layer and in all. Query, key and value are the "
+                   "thirds of one matrix. Norms are the weights and biases of the layer norms, the last one "
+                   "included; biases are those of the four projections.\n\n"
+                   "With --config the model need not exist. Keys: n_layer, n_head, n_embd (required); n_vocab "
+                   "(50257), n_ctx (1024), n_inner (4 n_embd), tied (yes), biases (yes).",
     .examples = "ingot params gpt2.ingot\n"
                 "ingot params --config gpt2-xl\n"
                 "ingot params --config n_layer=4,n_head=8,n_embd=512,n_vocab=8000,n_ctx=256",

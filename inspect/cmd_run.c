@@ -6,7 +6,6 @@
 #include "inspect/cli/memory.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
-#include "inspect/cli/signals.h"
 #include "inspect/cli/stream.h"
 #include "inspect/cli/terminal.h"
 #include "inspect/prompt.h"
@@ -163,20 +162,15 @@ static void print_stats(const struct run *r)
 
 /* ------------------------------------------------------------------------------------------- generation */
 
-static enum ingot_status interrupted(struct ingot_error *err)
-{
-    return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "interrupted");
-}
-
 /* Evaluates ids[0 .. n); the logits of the last one are what the next token is drawn from. */
 static enum ingot_status feed(struct run *r, const uint32_t *ids, size_t n, struct ingot_error *err)
 {
-    enum ingot_status status = INGOT_OK;
+    enum ingot_status status = engine_interrupted(err);
     for (size_t i = 0; i < n && status == INGOT_OK; i += PROMPT_PORTION) {
         bool last = n - i <= PROMPT_PORTION;
-        if (signals_interrupted()) return interrupted(err);
         status = ingot_session_eval(r->session, ids + i, last ? n - i : PROMPT_PORTION,
                                     last ? INGOT_LOGITS_LAST : INGOT_LOGITS_NONE, last ? r->logits : NULL, err);
+        if (status == INGOT_OK) status = engine_interrupted(err);
     }
     return status;
 }
@@ -190,13 +184,11 @@ static enum ingot_status slide(struct run *r, struct ingot_error *err)
     return feed(r, r->ids.ids + (r->ids.n - keep), keep, err);
 }
 
+/* That the prompt fits, or may slide, was checked when it was read. */
 static enum ingot_status feed_prompt(struct run *r, struct ingot_error *err)
 {
-    uint32_t n_ctx = ingot_session_n_ctx(r->session);
-    if (r->ids.n <= n_ctx) return feed(r, r->ids.ids, r->ids.n, err);
-    if (r->slide) return slide(r, err);
-    return ingot_fail(err, INGOT_E_CONTEXT_FULL, INGOT_NO_OFFSET, "prompt", "--slide uses its newest half",
-                      "%zu tokens do not fit into a context of %u", r->ids.n, n_ctx);
+    if (r->ids.n > ingot_session_n_ctx(r->session)) return slide(r, err);
+    return feed(r, r->ids.ids, r->ids.n, err);
 }
 
 /* Makes room for one more token, or says that there is none. */
@@ -246,6 +238,14 @@ static enum ingot_status begin_unconditionally(struct run *r, struct ingot_error
     return INGOT_OK;
 }
 
+static enum ingot_status check_room(const struct run *r, struct ingot_error *err)
+{
+    uint32_t n_ctx = ingot_session_n_ctx(r->session);
+    if (r->ids.n <= n_ctx || r->slide) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_CONTEXT_FULL, INGOT_NO_OFFSET, "prompt", "--slide uses its newest half",
+                      "%zu tokens do not fit into a context of %u", r->ids.n, n_ctx);
+}
+
 static enum ingot_status read_prompt(struct run *r, const struct option_value *v, struct ingot_error *err)
 {
     struct prompt prompt = { .text = v[OPT_PROMPT].text, .ids = v[OPT_IDS].text, .special = v[OPT_SPECIAL].given };
@@ -255,6 +255,7 @@ static enum ingot_status read_prompt(struct run *r, const struct option_value *v
     bool unconditional = r->ids.n == 0;
     if (unconditional) status = begin_unconditionally(r, err);
     r->n_prompt = r->ids.n;
+    if (status == INGOT_OK) status = check_room(r, err);
     if (status == INGOT_OK && !unconditional && !v[OPT_NO_ECHO].given) echo_prompt(r, &text);
     user_text_free(&text);
     return status;
@@ -314,14 +315,13 @@ const struct command command_run = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Continues the prompt and prints both, as the text is made. The prompt is -p TEXT or, when standard "
-                   "input is not a "
-                   "terminal, all of it to the last byte; without any, the model starts from <|endoftext|>. The text "
-                   "ends at the model's "
-                   "own end-of-text, after N tokens, or at the end of the context, whichever is first.\n\n"
+    .description = "Continues the prompt and prints both, as the text is made. The prompt is -p TEXT or, when "
+                   "standard input is not a terminal, all of it to the last byte; without any, the model starts from "
+                   "<|endoftext|>. The text ends at the model's own end-of-text, after N tokens, or at the end of "
+                   "the context, whichever is first.\n\n"
                    "The same file, prompt, options and seed give the same text on every machine, for any instruction "
-                   "set and any number "
-                   "of threads. On a terminal, control characters are shown as \\xNN; in a pipe every byte passes.\n\n"
+                   "set and any number of threads. On a terminal, control characters are shown as \\xNN; in a pipe "
+                   "every byte passes.\n\n"
                    "A file without a vocabulary is run with --ids and prints ids.",
     .examples = "ingot run gpt2.ingot -p 'The dog'\n"
                 "ingot run gpt2.ingot -p 'Once upon a time' -n 100 --seed 7\n"

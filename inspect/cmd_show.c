@@ -506,11 +506,10 @@ const struct command command_show = {
     .max_operands = 2,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, and the metadata of FILE, which "
-                   "is an .ingot "
-                   "file, a .safetensors file or a Hugging Face directory. With TENSOR (a name as ls prints it, or "
-                   "that of a section "
-                   "such as @metadata): its place, digest, shape, and the values of its first rows and columns.",
+    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, and the metadata of FILE, "
+                   "which is an .ingot file, a .safetensors file or a Hugging Face directory. With TENSOR (a name as "
+                   "ls prints it, or that of a section such as @metadata): its place, digest, shape, and the values "
+                   "of its first rows and columns.",
     .examples = "ingot show gpt2.ingot\n"
                 "ingot show gpt2.ingot h.0.attn.c_attn.weight\n"
                 "ingot show gpt2.ingot --provenance",

@@ -157,12 +157,11 @@ const struct command command_tokenize = {
     .max_operands = 2,
     .options = options,
     .n_options = N_OPTIONS,
-    .description =
-        "Encodes a text with the vocabulary of FILE. The text is -p TEXT, the content of INPUT, or standard input; "
-        "every byte of it counts, a final newline too. Bytes that are not UTF-8 are encoded one by one, as GPT-2 "
-        "does. Without --special, <|endoftext|> is plain text.\n\n"
-        "With --decode the input is a list of ids parted by spaces or commas, and the output is the bytes of the "
-        "tokens, with nothing added.",
+    .description = "Encodes a text with the vocabulary of FILE. The text is -p TEXT, the content of INPUT, or "
+                   "standard input; every byte of it counts, a final newline too. Bytes that are not UTF-8 are "
+                   "encoded one by one, as GPT-2 does. Without --special, <|endoftext|> is plain text.\n\n"
+                   "With --decode the input is a list of ids parted by spaces or commas, and the output is the bytes "
+                   "of the tokens, with nothing added.",
     .examples = "ingot tokenize gpt2.ingot -p 'Hello world'\n"
                 "ingot tokenize gpt2.ingot --json < book.txt\n"
                 "ingot tokenize gpt2.ingot < book.txt | ingot tokenize gpt2.ingot --decode | cmp - book.txt",

@@ -145,11 +145,11 @@ const struct command command_verify = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description =
-        "Reads every byte of FILE once and compares it with the digests that the writer recorded: sections, "
-        "index, both superblocks, padding, and nothing behind the end. Says nothing when all is well.\n\n"
-        "Exit code 0: intact. 1: damaged; each damaged range is listed with its section, offset and length. 3: too "
-        "damaged to be opened, or not an .ingot file.",
+    .description = "Reads every byte of FILE once and compares it with the digests that the writer recorded: "
+                   "sections, index, both superblocks, padding, and nothing behind the end. Says nothing when all is "
+                   "well.\n\n"
+                   "Exit code 0: intact. 1: damaged; each damaged range is listed with its section, offset and "
+                   "length. 3: too damaged to be opened, or not an .ingot file.",
     .examples = "ingot verify gpt2.ingot && echo intact\n"
                 "ingot verify --json gpt2.ingot",
     .run = run_verify,

@@ -52,6 +52,12 @@ enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingo
                       "the file has no vocabulary, so text cannot be encoded");
 }
 
+enum ingot_status engine_interrupted(struct ingot_error *err)
+{
+    if (!signals_interrupted()) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "interrupted");
+}
+
 static bool is_separator(char c)
 {
     return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -101,8 +107,7 @@ static enum ingot_status read_all(int fd, const char *label, struct user_text *o
         out->bytes = memory_grow(out->bytes, &capacity, out->n + READ_AT_ONCE + 1, 1);
         ssize_t n = read(fd, out->bytes + out->n, READ_AT_ONCE);
         if (n < 0 && errno == EINTR && !signals_interrupted()) continue;
-        if (n < 0 && errno == EINTR)
-            return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, label, NULL, "interrupted");
+        if (n < 0 && errno == EINTR) return engine_interrupted(err);
         if (n < 0) return ingot_fail_errno(err, label, "read");
         if (n == 0) break;
         out->n += (size_t)n;

@@ -18,6 +18,9 @@ void engine_close(struct engine *engine);
 /* MISSING, with the advice to use --ids, when there is no vocabulary. */
 enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err);
 
+/* INTERRUPTED once the user has asked the program to stop. */
+enum ingot_status engine_interrupted(struct ingot_error *err);
+
 /* Appends the ids that text[0 .. n) lists, parted by commas and white space; each must be below n_vocab. */
 enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab, struct ingot_ids *out,
                                    struct ingot_error *err);

@@ -121,7 +121,7 @@ load common
 
 @test "a prompt longer than the context is refused, or cut with --slide" {
     ids=$(seq -s, 1 300)
-    ingot run "$BARD" --ids "$ids" --no-echo
+    ingot run "$BARD" --ids "$ids"
     expect_error 2 "300 tokens do not fit" "--slide"
     ingot run "$BARD" --ids "$ids" --no-echo --slide -n 3
     expect 0
