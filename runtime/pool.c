@@ -178,21 +178,29 @@ void pool_barrier(struct pool *pool)
     step(pool, &pool->barrier);
 }
 
-/* Whether a hardware thread of the same core, with a lower number, is in the set too: then that one counts. The kernel
- * lists them like "0-1" or "0,64"; without its word every CPU is a core. */
+/* Whether a list like "0-1" or "0,64" names a CPU of the set that is below `cpu`. */
+static bool names_lower(const char *list, unsigned long cpu, const cpu_set_t *set)
+{
+    while (*list >= '0' && *list <= '9') {
+        char *end;
+        const unsigned long from = strtoul(list, &end, 10);
+        const unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
+        for (unsigned long other = from; other <= to && other < cpu; other++)
+            if (CPU_ISSET(other, set)) return true;
+        list = *end == ',' ? end + 1 : end;
+    }
+    return false;
+}
+
+/* Whether another hardware thread of the same core, with a lower number, is in the set: then that one counts. Without
+ * the kernel's word every CPU is a core. */
 static bool shares_core(unsigned cpu, const cpu_set_t *set)
 {
-    char path[96];
+    char path[96], list[256];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
     FILE *f = fopen(path, "re");
     if (!f) return false;
-    bool shared = false;
-    unsigned from, to;
-    while (!shared && fscanf(f, "%u", &from) == 1) {
-        if (fscanf(f, "-%u", &to) != 1) to = from;
-        for (unsigned other = from; other <= to && other < cpu; other++) shared |= CPU_ISSET(other, set);
-        if (fgetc(f) != ',') break;
-    }
+    const bool shared = fgets(list, sizeof list, f) && names_lower(list, cpu, set);
     fclose(f);
     return shared;
 }

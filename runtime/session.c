@@ -185,15 +185,15 @@ enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32
     const enum ingot_status status = check_tokens(s, ids, n, err);
     if (status) return status;
 
-    for (size_t at = 0; at < n;) {
-        struct batch batch = { .session = s, .ids = ids + at, .logits = logits };
-        batch.n_rows = n - at < s->n_batch ? (uint32_t)(n - at) : s->n_batch;
-        at += batch.n_rows;
-        if (which == INGOT_LOGITS_ALL) batch.n_wanted = batch.n_rows;
-        if (which == INGOT_LOGITS_LAST && at == n) batch.n_wanted = 1;
+    struct batch batch = { .session = s, .ids = ids };
+    batch.logits = logits;
+    for (size_t left = n; left > 0; left -= batch.n_rows) {
+        batch.n_rows = left < s->n_batch ? (uint32_t)left : s->n_batch;
+        batch.n_wanted = which == INGOT_LOGITS_ALL ? batch.n_rows : which == INGOT_LOGITS_LAST && left == batch.n_rows;
         forward_batch(&batch);
         s->position += batch.n_rows;
-        if (which == INGOT_LOGITS_ALL) logits += (size_t)batch.n_rows * s->model->hp.n_vocab;
+        batch.ids += batch.n_rows;
+        if (which == INGOT_LOGITS_ALL) batch.logits += (size_t)batch.n_rows * s->model->hp.n_vocab;
     }
     return INGOT_OK;
 }

@@ -171,7 +171,7 @@ static struct model_fixture poison_token_0(const struct model_fixture *from, voi
     assert_true(ingot_find(from->file, "wte.weight", &wte));
     assert_int_equal(posix_memalign(bytes, 64, info.file_bytes), 0);
     memcpy(*bytes, (const char *)wte.data - wte.data_off, info.file_bytes);
-    float *panel = (float *)((char *)*bytes + wte.data_off);
+    float *panel = (float *)(void *)((char *)*bytes + wte.data_off);
     for (uint64_t k = 0; k < wte.shape[1]; k++) panel[k * INGOT_PANEL_LANES] = NAN;
     assert_int_equal(ingot_open_memory(*bytes, info.file_bytes, "poisoned", &fixture.file, NULL), INGOT_OK);
     assert_int_equal(ingot_model_open(fixture.file, NULL, &fixture.model, NULL), INGOT_OK);
