@@ -15,6 +15,7 @@
 
 #include <fenv.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,21 +162,44 @@ static void a_shorter_context_gives_the_same_bits(void **state)
     close_subject(&s);
 }
 
-/* The same file in memory, token 0's embedding replaced by NaN; the caller frees *bytes after closing the fixture. */
-static struct model_fixture poison_token_0(const struct model_fixture *from, void **bytes)
+/* A copy of the file in memory, to be changed before it is opened; the caller frees it after closing. */
+static char *copy_file(const struct ingot_file *file, uint64_t *n_bytes)
 {
     struct ingot_file_info info;
-    struct ingot_section wte;
+    const struct ingot_section first = ingot_section_at(file, 0);
+    void *bytes;
+    ingot_file_get_info(file, &info);
+    assert_int_equal(posix_memalign(&bytes, 64, info.file_bytes), 0);
+    memcpy(bytes, (const char *)first.data - first.data_off, info.file_bytes);
+    *n_bytes = info.file_bytes;
+    return bytes;
+}
+
+/* The f32 values of a tensor in such a copy. */
+static float *values_in(char *bytes, const struct ingot_file *file, const char *name)
+{
+    struct ingot_section section;
+    assert_true(ingot_find(file, name, &section));
+    return (float *)(void *)(bytes + section.data_off);
+}
+
+static struct model_fixture open_copy(const char *bytes, uint64_t n_bytes)
+{
     struct model_fixture fixture;
-    ingot_file_get_info(from->file, &info);
-    assert_true(ingot_find(from->file, "wte.weight", &wte));
-    assert_int_equal(posix_memalign(bytes, 64, info.file_bytes), 0);
-    memcpy(*bytes, (const char *)wte.data - wte.data_off, info.file_bytes);
-    float *panel = (float *)(void *)((char *)*bytes + wte.data_off);
-    for (uint64_t k = 0; k < wte.shape[1]; k++) panel[k * INGOT_PANEL_LANES] = NAN;
-    assert_int_equal(ingot_open_memory(*bytes, info.file_bytes, "poisoned", &fixture.file, NULL), INGOT_OK);
+    assert_int_equal(ingot_open_memory(bytes, n_bytes, "copy", &fixture.file, NULL), INGOT_OK);
     assert_int_equal(ingot_model_open(fixture.file, NULL, &fixture.model, NULL), INGOT_OK);
     return fixture;
+}
+
+/* The same model, token 0's embedding replaced by NaN. */
+static struct model_fixture poison_token_0(const struct model_fixture *from, void **bytes)
+{
+    uint64_t n_bytes;
+    char *copy = copy_file(from->file, &n_bytes);
+    float *panel = values_in(copy, from->file, "wte.weight");
+    for (uint32_t k = 0; k < ingot_model_hparams(from->model)->n_embd; k++) panel[k * INGOT_PANEL_LANES] = NAN;
+    *bytes = copy;
+    return open_copy(copy, n_bytes);
 }
 
 /* In an untied model only the input embedding is poisoned, so logits of other tokens stay as they are. */
@@ -225,6 +249,61 @@ static void a_token_never_changes_what_stands_before_it(void **state)
     }
     model_fixture_close(&poisoned);
     free(bytes);
+    close_subject(&s);
+}
+
+enum { SCALED_EMBD = 32, SCALED_LAYERS = 2 }; /* heads of 16: scores are divided by 4 */
+
+/* Multiplies what makes the queries of one layer. Whole panels: 32 outputs. */
+static void scale_queries(char *bytes, const struct ingot_file *file, unsigned layer, float factor)
+{
+    char name[32];
+    snprintf(name, sizeof name, "h.%u.attn.c_attn.weight", layer);
+    float *weight = values_in(bytes, file, name);
+    snprintf(name, sizeof name, "h.%u.attn.c_attn.bias", layer);
+    float *bias = values_in(bytes, file, name);
+    for (size_t i = 0; i < SCALED_EMBD * SCALED_EMBD; i++) weight[i] *= factor;
+    for (size_t i = 0; i < SCALED_EMBD; i++) bias[i] *= factor;
+}
+
+/* Logits of a copy whose attention flags are changed and whose queries are multiplied, layer by layer. */
+static float *logits_of_changed(const struct subject *s, uint32_t flags, const float factors[SCALED_LAYERS])
+{
+    uint64_t n_bytes;
+    char *copy = copy_file(s->fixture.file, &n_bytes);
+    struct ingot_hparams hp = *ingot_model_hparams(s->fixture.model);
+    struct ingot_section model;
+    hp.attention_flags = flags;
+    assert_true(ingot_find(s->fixture.file, INGOT_NAME_MODEL, &model));
+    ingot_hparams_encode(&hp, (uint8_t *)copy + model.data_off);
+    for (unsigned layer = 0; layer < SCALED_LAYERS; layer++)
+        scale_queries(copy, s->fixture.file, layer, factors[layer]);
+    struct model_fixture changed = open_copy(copy, n_bytes);
+    float *logits = all_logits(changed.model, NULL, s->ids, s->n);
+    model_fixture_close(&changed);
+    free(copy);
+    return logits;
+}
+
+/* All factors are powers of two, so that scaling the weights instead of the scores gives the same bits. */
+static void scores_are_scaled_as_the_flags_say(void **state)
+{
+    (void)state;
+    struct subject s = open_subject("--n_layer 2 --n_head 2 --n_embd 32 --n_vocab 20 --n_ctx 20", INGOT_F32);
+    static const struct {
+        uint32_t flags;
+        float factors[SCALED_LAYERS]; /* that undo the difference to INGOT_ATTN_SCALE alone */
+    } cases[] = {
+        { INGOT_ATTN_SCALE, { 1, 1 } },
+        { 0, { 0.25f, 0.25f } },
+        { INGOT_ATTN_SCALE | INGOT_ATTN_SCALE_BY_LAYER, { 1, 2 } },
+        { INGOT_ATTN_SCALE_BY_LAYER, { 0.25f, 0.5f } },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float *logits = logits_of_changed(&s, cases[i].flags, cases[i].factors);
+        assert_same_bits(&s, logits, 0, s.n);
+        free(logits);
+    }
     close_subject(&s);
 }
 
@@ -302,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_shorter_context_gives_the_same_bits),
         cmocka_unit_test(what_an_earlier_timeline_left_in_the_cache_never_leaks),
         cmocka_unit_test(a_token_never_changes_what_stands_before_it),
+        cmocka_unit_test(scores_are_scaled_as_the_flags_say),
         cmocka_unit_test(the_callers_rounding_mode_changes_nothing_and_comes_back),
 #if defined(__x86_64__)
         cmocka_unit_test(flush_to_zero_changes_nothing_and_comes_back),
