@@ -1,6 +1,8 @@
 /* census.c - a tensor's role is read from its name, its size from its shape; q, k and v are thirds of one matrix. */
 #include "inspect/census.h"
 
+#include "format/checked.h"
+
 #include <string.h>
 
 /* What a tensor is counted as, by the end of its name. QUERY stands for the fused q, k, v. */
@@ -69,10 +71,23 @@ static bool split_layer(const char *name, uint64_t *layer, const char **rest)
     return *c == '.';
 }
 
-static void add(struct census *c, enum census_category category, uint64_t n, bool in_layer)
+static void add(struct census *c, enum census_category category, uint64_t n)
 {
     c->count[category] += n;
-    if (in_layer) c->in_layers[category] += n;
+}
+
+static void add_to_layer(struct census *c, enum census_category category, uint64_t layer, uint64_t n)
+{
+    add(c, category, n);
+    c->in_layers[category] += n;
+    if (layer == 0) c->in_layer_0[category] += n;
+}
+
+static void add_to_all_layers(struct census *c, enum census_category category, uint64_t each)
+{
+    add(c, category, c->n_layer * each);
+    c->in_layers[category] += c->n_layer * each;
+    c->in_layer_0[category] += each;
 }
 
 static void add_named(struct census *c, const char *name, uint64_t n)
@@ -82,7 +97,7 @@ static void add_named(struct census *c, const char *name, uint64_t n)
     if (strncmp(name, "transformer.", 12) == 0) name += 12;
     bool in_layer = split_layer(name, &layer, &rest);
     if (!in_layer) {
-        add(c, find_role(model_roles, N_ROLES(model_roles), name), n, false);
+        add(c, find_role(model_roles, N_ROLES(model_roles), name), n);
         return;
     }
     for (size_t i = 0; i < sizeof buffer_names / sizeof *buffer_names; i++) {
@@ -93,11 +108,11 @@ static void add_named(struct census *c, const char *name, uint64_t n)
     if (layer >= c->n_layer) c->n_layer = layer + 1;
     enum census_category category = find_role(layer_roles, N_ROLES(layer_roles), rest);
     if (category == CENSUS_QUERY) {
-        add(c, CENSUS_KEY, n / 3, true);
-        add(c, CENSUS_VALUE, n / 3, true);
+        add_to_layer(c, CENSUS_KEY, layer, n / 3);
+        add_to_layer(c, CENSUS_VALUE, layer, n / 3);
         n -= 2 * (n / 3);
     }
-    add(c, category, n, in_layer);
+    add_to_layer(c, category, layer, n);
 }
 
 static bool is_named(const struct checkpoint_tensor *t, const char *name)
@@ -126,27 +141,32 @@ struct census census_of_tensors(const struct checkpoint *cp)
         if (t.target || (is_named(&t, "lm_head.weight") && is_stored_twice(cp, &t))) continue;
         add_named(&c, t.name, t.n_elems);
     }
-    c.tied = c.count[CENSUS_UNEMBEDDING] == 0;
+    c.tied = c.count[CENSUS_TOKEN_EMBEDDING] > 0 && c.count[CENSUS_UNEMBEDDING] == 0;
     return c;
 }
 
 struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool biases)
 {
-    uint64_t n_embd = hp->n_embd, n_layer = hp->n_layer, square = n_embd * n_embd, mlp = n_embd * hp->n_inner;
-    uint64_t embedding = hp->n_vocab_stored * n_embd;
-    uint64_t norm = biases ? 2 * n_embd : n_embd;
-    struct census c = { .n_layer = n_layer, .tied = tied };
-    add(&c, CENSUS_TOKEN_EMBEDDING, embedding, false);
-    add(&c, CENSUS_POSITION_EMBEDDING, hp->n_ctx * n_embd, false);
+    uint64_t n_embd = hp->n_embd, n_inner = hp->n_inner;
+    uint64_t embedding = hp->n_vocab_stored * n_embd, norm = biases ? 2 * n_embd : n_embd;
+    struct census c = { .n_layer = hp->n_layer, .tied = tied };
+    add(&c, CENSUS_TOKEN_EMBEDDING, embedding);
+    add(&c, CENSUS_POSITION_EMBEDDING, hp->n_ctx * n_embd);
     for (int i = CENSUS_QUERY; i <= CENSUS_ATTENTION_OUTPUT; i++)
-        add(&c, (enum census_category)i, n_layer * square, true);
-    add(&c, CENSUS_UP, n_layer * mlp, true);
-    add(&c, CENSUS_DOWN, n_layer * mlp, true);
-    add(&c, CENSUS_NORMS, n_layer * 2 * norm, true);
-    add(&c, CENSUS_NORMS, norm, false);
-    if (biases) add(&c, CENSUS_BIASES, n_layer * (5 * n_embd + hp->n_inner), true);
-    if (!tied) add(&c, CENSUS_UNEMBEDDING, embedding, false);
+        add_to_all_layers(&c, (enum census_category)i, n_embd * n_embd);
+    add_to_all_layers(&c, CENSUS_UP, n_embd * n_inner);
+    add_to_all_layers(&c, CENSUS_DOWN, n_inner * n_embd);
+    add_to_all_layers(&c, CENSUS_NORMS, 2 * norm);
+    add(&c, CENSUS_NORMS, norm);
+    if (biases) add_to_all_layers(&c, CENSUS_BIASES, 5 * n_embd + n_inner);
+    if (!tied) add(&c, CENSUS_UNEMBEDDING, embedding);
     return c;
+}
+
+uint64_t census_per_layer(const struct census *c, enum census_category category)
+{
+    uint64_t each = c->in_layer_0[category], all;
+    return checked_mul(each, c->n_layer, &all) && all == c->in_layers[category] ? each : 0;
 }
 
 uint64_t census_total(const struct census *c)

@@ -23,8 +23,9 @@ enum census_category {
 struct census {
     uint64_t count[CENSUS_CATEGORIES];
     uint64_t in_layers[CENSUS_CATEGORIES]; /* the part of count that belongs to numbered layers */
-    uint64_t n_layer;                      /* layers seen */
-    uint64_t n_buffers;                    /* elements of mask buffers: stored, but not parameters */
+    uint64_t in_layer_0[CENSUS_CATEGORIES];
+    uint64_t n_layer;   /* layers seen */
+    uint64_t n_buffers; /* elements of mask buffers: stored, but not parameters */
     bool tied;
 };
 
@@ -37,6 +38,9 @@ struct census census_of_tensors(const struct checkpoint *cp);
 struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool biases);
 
 uint64_t census_total(const struct census *c);
+
+/* Parameters of each layer; 0 when the layers are not alike, as in a part of a checkpoint. */
+uint64_t census_per_layer(const struct census *c, enum census_category category);
 
 /* Elements that an .ingot file keeps in f32 whatever the matrices' dtype: norms and biases. */
 uint64_t census_vectors(const struct census *c);

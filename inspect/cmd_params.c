@@ -205,12 +205,6 @@ static uint64_t kv_bytes(const struct ingot_hparams *hp, uint64_t n_positions, u
     return 2 * elem_bytes * hp->n_layer * n_positions * hp->n_embd;
 }
 
-/* Elements of each layer, when all layers are alike; else 0. */
-static uint64_t per_layer(const struct census *c, int category)
-{
-    return c->n_layer && c->in_layers[category] % c->n_layer == 0 ? c->in_layers[category] / c->n_layer : 0;
-}
-
 static void print_title(const struct subject *s)
 {
     char text[768];
@@ -235,7 +229,7 @@ static void print_sentence(const char *text)
 
 static void category_row(struct table *t, const struct census *c, int category)
 {
-    uint64_t each = per_layer(c, category);
+    uint64_t each = census_per_layer(c, (enum census_category)category);
     bool tied = category == CENSUS_UNEMBEDDING && c->tied;
     table_cell(t, "%s", census_name((enum census_category)category));
     table_cell(t, "%s", each ? human_count(each).text : "");
@@ -256,11 +250,11 @@ static void print_categories(const struct census *c)
     for (int i = 0; i < CENSUS_CATEGORIES; i++) {
         if (i == CENSUS_OTHER && c->count[i] == 0) continue;
         category_row(&t, c, i);
-        each += per_layer(c, i);
+        each += census_per_layer(c, (enum census_category)i);
     }
     table_rule(&t);
     table_cell(&t, "total");
-    table_cell(&t, "%s", human_count(each).text);
+    table_cell(&t, "%s", each ? human_count(each).text : "");
     table_cell(&t, "%s", human_count(census_total(c)).text);
     table_cell(&t, "%s", "");
     table_end(&t);
@@ -380,7 +374,7 @@ static json_t *categories_json(const struct census *c)
     for (int i = 0; i < CENSUS_CATEGORIES; i++) {
         json_t *row = json_object();
         json_put(row, "name", json_string(census_name((enum census_category)i)));
-        json_put(row, "per_layer", json_count(per_layer(c, i)));
+        json_put(row, "per_layer", json_count(census_per_layer(c, (enum census_category)i)));
         json_put(row, "parameters", json_count(c->count[i]));
         json_add(array, row);
     }

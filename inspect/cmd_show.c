@@ -79,7 +79,7 @@ static void print_hparams(const struct checkpoint *cp)
     struct ingot_error err = { 0 };
     heading("Model");
     if (checkpoint_hparams(cp, &hp, &err) != INGOT_OK) {
-        field("unknown", "%s", err.message);
+        field("unknown", "%s%s%s", err.subject, *err.subject ? ": " : "", err.message);
         return;
     }
     field("layers", "%u", hp.n_layer);

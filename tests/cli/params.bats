@@ -71,6 +71,13 @@ total() { # config
     [ "$(json 'j["parameters"], j["buffer_elements"]')" = "(2, 4)" ]
 }
 
+@test "a part of a checkpoint claims neither equal layers nor a tied head" {
+    make_safetensors part.safetensors '{"h.0.mlp.c_fc.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"h.5.mlp.c_fc.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}' 16
+    ingot params --json part.safetensors
+    expect 0
+    [ "$(json 'j["tied"], [(c["per_layer"], c["parameters"]) for c in j["categories"] if c["name"] == "up"]')" = "(False, [(0, 4)])" ]
+}
+
 @test "mistakes in --config are explained" {
     ingot params --config gpt4
     expect_error 2 "no preset 'gpt4'"
