@@ -99,7 +99,7 @@ static kernel_panels_fn *panels_for(const struct kernels *kernels, enum ingot_dt
     return dtype == INGOT_F32 ? kernels->panels_f32 : dtype == INGOT_F16 ? kernels->panels_f16 : kernels->panels_bf16;
 }
 
-/* The bytes of one row are what one token reads of an embedding; of other matrices it reads all. */
+/* The section of the matrix prefix + name; false when it is not there or does not fit. */
 static bool find_matrix(struct binder *b, const char *name, enum ingot_layout layout, uint64_t rows, uint64_t cols,
                         struct ingot_section *s)
 {
@@ -129,6 +129,7 @@ static struct matrix matrix(struct binder *b, const char *name, uint32_t n_out, 
     };
 }
 
+/* A token reads all of it, biases included. */
 static struct linear linear(struct binder *b, const char *name, uint32_t n_out, uint32_t n_in)
 {
     char full[NAME_BYTES];
@@ -166,6 +167,7 @@ static void bind_layer(struct binder *b, uint32_t i)
     b->prefix[0] = '\0';
 }
 
+/* Of the embeddings a token reads one row each, of the head every row below n_vocab. */
 static void bind_ends(struct binder *b)
 {
     struct ingot_model *m = b->model;
@@ -196,7 +198,7 @@ static enum ingot_status select_kernels(struct ingot_model *model, const char *c
 {
     model->kernels = kernels_select(cpu);
     if (model->kernels) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_CPU, INGOT_NO_OFFSET, cpu, "choose another of scalar, avx2, avx512",
+    return ingot_fail(err, INGOT_E_CPU, INGOT_NO_OFFSET, cpu, "scalar runs everywhere",
                       "this instruction set is unknown or cannot run here");
 }
 
