@@ -19,7 +19,9 @@ static void advance(struct json_text *t, size_t n)
 
 static void skip_space(struct json_text *t)
 {
-    while (t->n > 0 && is_space(*t->at)) advance(t, 1);
+    size_t n = 0;
+    while (n < t->n && is_space(t->at[n])) n++;
+    advance(t, n);
 }
 
 static bool skip_char(struct json_text *t, char c)
@@ -43,17 +45,18 @@ static size_t string_length(struct json_text t)
 /* Length of the array or object that begins at t; 0 when it does not end. Kinds of brackets are not told apart. */
 static size_t nested_length(struct json_text t)
 {
-    size_t depth = 0;
-    while (t.n > 0) {
-        char c = *t.at;
-        size_t step = c == '"' ? string_length(t) : 1;
+    size_t depth = 0, n = 0;
+    do {
+        struct json_text rest = { t.at + n, t.n - n, 0 };
+        if (rest.n == 0) return 0;
+        char c = *rest.at;
+        size_t step = c == '"' ? string_length(rest) : 1;
         if (step == 0) return 0;
         if (c == '{' || c == '[') depth++;
         if (c == '}' || c == ']') depth--;
-        advance(&t, step);
-        if (depth == 0) return (size_t)t.off;
-    }
-    return 0;
+        n += step;
+    } while (depth > 0);
+    return n;
 }
 
 /* Length of the number or word that begins at t. */
@@ -68,7 +71,6 @@ static size_t value_length(struct json_text t)
 {
     if (t.n == 0) return 0;
     if (*t.at == '"') return string_length(t);
-    t.off = 0; /* nested_length() counts with it */
     return *t.at == '{' || *t.at == '[' ? nested_length(t) : scalar_length(t);
 }
 
