@@ -6,6 +6,7 @@
 #include "inspect/cli/memory.h"
 #include "inspect/cli/signals.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,22 @@ static bool holds_magic_letters(int fd, off_t at)
     return pread(fd, bytes, sizeof bytes, at) == sizeof bytes && memcmp(&bytes[1], &SB_MAGIC[1], 5) == 0;
 }
 
-/* Either slot is enough: the other may be the damage that the user wants to see. */
+/* Either slot is enough: the other may be the damage that the user wants to see. A file that is not there is no .ingot file
+ * either; whoever opens it next says so. */
+static enum ingot_status sniff(const char *path, bool *is_ingot, struct ingot_error *err)
+{
+    *is_ingot = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return errno == ENOENT ? INGOT_OK : ingot_fail_errno(err, path, "open");
+    *is_ingot = holds_magic_letters(fd, 0) || holds_magic_letters(fd, SB_SLOT_BYTES);
+    close(fd);
+    return INGOT_OK;
+}
+
 bool checkpoint_is_ingot(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return false;
-    bool found = holds_magic_letters(fd, 0) || holds_magic_letters(fd, SB_SLOT_BYTES);
-    close(fd);
-    return found;
+    bool is_ingot;
+    return sniff(path, &is_ingot, NULL) == INGOT_OK && is_ingot;
 }
 
 static bool is_directory(const char *path)
@@ -58,10 +67,12 @@ static void number_tensors(struct checkpoint *cp)
 
 enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, struct ingot_error *err)
 {
-    enum ingot_status status;
+    bool is_ingot;
     *out = (struct checkpoint){ .path = path };
     signals_name_mapping(path);
-    if (checkpoint_is_ingot(path)) {
+    enum ingot_status status = sniff(path, &is_ingot, err);
+    if (status != INGOT_OK) return status;
+    if (is_ingot) {
         status = ingot_open(path, INGOT_OPEN_MAP, &out->file, err);
         if (status == INGOT_OK) number_tensors(out);
         return status;
