@@ -49,7 +49,7 @@ void scratch_leave(void)
 static _Noreturn void become(const char *const *argv, const char *const *env)
 {
     char *copy[CHILD_MAX_ARGS + 1] = { NULL };
-    for (size_t i = 0; argv[i] && i < CHILD_MAX_ARGS; i++) copy[i] = strdup(argv[i]);
+    for (size_t i = 0; i < CHILD_MAX_ARGS && argv[i]; i++) copy[i] = strdup(argv[i]);
     for (; env && *env; env++) putenv(strdup(*env));
     int null = open("/dev/null", O_RDWR), errors = open("stderr", O_CREAT | O_TRUNC | O_WRONLY, 0600);
     if (null >= 0 && errors >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(errors, 2) == 2)
