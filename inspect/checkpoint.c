@@ -20,8 +20,8 @@ static bool holds_magic_letters(int fd, off_t at)
     return pread(fd, bytes, sizeof bytes, at) == sizeof bytes && memcmp(&bytes[1], &SB_MAGIC[1], 5) == 0;
 }
 
-/* Either slot is enough: the other may be the damage that the user wants to see. A file that is not there is no .ingot file
- * either; whoever opens it next says so. */
+/* Either slot is enough: the other may be the damage that the user wants to see. A file that is not there is no .ingot
+ * file either; whoever opens it next says so. */
 static enum ingot_status sniff(const char *path, bool *is_ingot, struct ingot_error *err)
 {
     *is_ingot = false;
