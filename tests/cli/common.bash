@@ -1,9 +1,12 @@
 # What the tests of the program share. Every test starts in an empty directory of its own; $BARD is the demo model,
-# converted once for each file of tests.
+# converted once for each file of tests, and $BARE the same without a vocabulary: it has no end-of-text and never stops.
 
 setup_file() {
-    export BARD=$BATS_FILE_TMPDIR/bard.ingot
+    export BARD=$BATS_FILE_TMPDIR/bard.ingot BARE=$BATS_FILE_TMPDIR/bare.ingot
     "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o "$BARD"
+    mkdir "$BATS_FILE_TMPDIR/bare"
+    cp "$INGOT_ROOT"/tests/models/bard/{config.json,model.safetensors} "$BATS_FILE_TMPDIR/bare"
+    "$INGOT" convert "$BATS_FILE_TMPDIR/bare" -o "$BARE" 2>"$BATS_FILE_TMPDIR/warning"
 }
 
 setup() {

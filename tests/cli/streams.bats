@@ -15,7 +15,7 @@ load common
 }
 
 @test "a reader that leaves is status 5 without a word" {
-    for words in "ls $BARD" "ls --json $BARD" "run $BARD -p x -n 100000 --slide"; do
+    for words in "ls $BARD" "ls --json $BARD" "run $BARE --ids 1 -n 4000000000 --slide"; do
         status=0
         { "$INGOT" $words 2>err || echo $? >status; } | true
         [ "$(cat status 2>/dev/null || echo 0)" -eq 5 ] || [ ! -e status ]
@@ -25,7 +25,7 @@ load common
 }
 
 @test "an endless text stops when its reader leaves" {
-    { "$INGOT" run "$BARD" -p x -n 4000000000 --slide 2>err || echo $? >status; } | head -c 100 >text
+    { "$INGOT" run "$BARE" --ids 1 -n 4000000000 --slide 2>err || echo $? >status; } | head -c 100 >text
     [ "$(cat status)" = 5 ]
     [ ! -s err ]
 }

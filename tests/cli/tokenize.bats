@@ -83,9 +83,6 @@ load common
 }
 
 @test "a file without a vocabulary says so" {
-    mkdir bare
-    cp "$INGOT_ROOT"/tests/models/bard/{config.json,model.safetensors} bare/
-    "$INGOT" convert bare -o bare.ingot 2>err
-    ingot tokenize bare.ingot -p x
+    ingot tokenize "$BARE" -p x
     expect_error 3 vocabulary
 }

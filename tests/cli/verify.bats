@@ -82,8 +82,8 @@ load common
 }
 
 @test "a file that shrinks under the reader is an error message" {
-    cp "$BARD" shrink.ingot
-    "$INGOT" run shrink.ingot -p "x" -n 100000 --slide >text 2>err &
+    cp "$BARE" shrink.ingot
+    "$INGOT" run shrink.ingot --ids 1 -n 4000000000 --slide >text 2>err &
     pid=$!
     while [ ! -s text ]; do sleep 0.01; done
     truncate -s 8192 shrink.ingot
