@@ -50,7 +50,9 @@ struct ingot_session_options {
     uint32_t n_batch;   /* tokens per prefill step; 0: chosen; the result does not depend on it */
 };
 
-/* The KV cache is f32: 2 * n_layer * n_ctx * n_embd * 4 bytes, reserved here, touched as positions fill. */
+/* The KV cache is f32: 2 * n_layer * n_ctx * n_embd * 4 bytes, reserved here, touched as positions fill. The model is
+ * borrowed and must outlive the session. Threads that cannot be started are done without. Errors: ARGUMENT (n_ctx
+ * beyond the model's), MEMORY. */
 enum ingot_status ingot_session_create(const struct ingot_model *model, const struct ingot_session_options *options,
                                        struct ingot_session **out, struct ingot_error *err);
 void ingot_session_close(struct ingot_session *session);
