@@ -85,8 +85,6 @@ $(BUILD)/spec/decoder/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
 	$(call say,LD) $(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
 
 tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot $(BUILD)/demo-f16.ingot $(BUILD)/demo-bf16.ingot
-test-run: tests $(A64_TESTS)
-	@INGOT_BUILD=$(BUILD) tests/run $(TEST_FLAGS) $(BATS) $(TESTS) $(A64_TESTS)
 test:
 	@.ci/setup test
 	@+$(PARALLEL_MAKE) test-run
@@ -133,6 +131,8 @@ A64_TESTS := $(A64_EXE:%=%.sh)
 else
 A64_TESTS := tests/aarch64/skipped
 endif
+test-run: tests $(A64_TESTS)
+	@INGOT_BUILD=$(BUILD) tests/run $(TEST_FLAGS) $(BATS) $(TESTS) $(A64_TESTS)
 aarch64-test: $(A64_TESTS) $(BUILD)/ingot
 	@INGOT_BUILD=$(BUILD) tests/run $(A64_TESTS)
 $(A64)/%.o: %.c $(BUILD)/flags
