@@ -106,8 +106,10 @@ enum { FMA_ROUNDS = 2000000, FMA_CHAINS = 12 };
     FMA_CHAIN(reg, 0)                                                                                                  \
     FMA_CHAIN(reg, 1)                                                                                                  \
     FMA_CHAIN(reg, 2)                                                                                                  \
-    FMA_CHAIN(reg, 3) FMA_CHAIN(reg, 4) FMA_CHAIN(reg, 5) FMA_CHAIN(reg, 6) FMA_CHAIN(reg, 7) FMA_CHAIN(reg, 8)        \
-        FMA_CHAIN(reg, 9) FMA_CHAIN(reg, 10) FMA_CHAIN(reg, 11)
+    FMA_CHAIN(reg, 3)                                                                                                  \
+    FMA_CHAIN(reg, 4)                                                                                                  \
+    FMA_CHAIN(reg, 5)                                                                                                  \
+    FMA_CHAIN(reg, 6) FMA_CHAIN(reg, 7) FMA_CHAIN(reg, 8) FMA_CHAIN(reg, 9) FMA_CHAIN(reg, 10) FMA_CHAIN(reg, 11)
 #define FMA_CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
 
 static void fma_work(void *ctx, size_t thread, size_t n_threads)
