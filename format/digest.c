@@ -8,7 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* From here on asking the CPU (CPUID traps in a virtual machine) is small against hashing. */
+/* From here on the first question to the CPU (cpu.c) is small against hashing. */
 #define WORTH_DETECTING ((size_t)1 << 20)
 
 uint64_t ingot_hash64(const void *bytes, size_t n)

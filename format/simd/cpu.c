@@ -3,12 +3,16 @@
  *
  * Both are needed: a CPU with AVX-512 under a system that does not save zmm registers faults on the first use. XGETBV
  * itself is legal only when CPUID says OSXSAVE.
+ *
+ * Under a hypervisor every CPUID is a trap of some 20 microseconds, longer than opening a file. So the answer, which
+ * cannot change while the process lives, is remembered: a memo of a constant, the same whoever writes it first.
  */
 #include "format/simd/cpu.h"
 
 #if defined(__x86_64__)
 
 #include <cpuid.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 /* XCR0: the state that the system saves. */
@@ -29,7 +33,7 @@ static bool has_all(uint64_t value, uint64_t bits)
     return (value & bits) == bits;
 }
 
-struct cpu_features cpu_detect(void)
+static struct cpu_features ask_cpu(void)
 {
     uint32_t eax, ebx = 0, ecx = 0, edx, ebx7 = 0, ecx7, edx7;
     struct cpu_features cpu = { false, false, false };
@@ -43,6 +47,22 @@ struct cpu_features cpu_detect(void)
     cpu.avx512 =
         cpu.avx2 && has_all(saved, XCR0_ZMM) && has_all(ebx7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ);
     return cpu;
+}
+
+enum { MEMO_KNOWN = 1, MEMO_SSE42 = 2, MEMO_AVX2 = 4, MEMO_AVX512 = 8 };
+
+struct cpu_features cpu_detect(void)
+{
+    static atomic_uint memo; /* 0 until someone has asked; nothing else hangs on it, so relaxed order is enough */
+    unsigned known = atomic_load_explicit(&memo, memory_order_relaxed);
+    if (!known) {
+        const struct cpu_features cpu = ask_cpu();
+        known =
+            MEMO_KNOWN | (cpu.sse42 ? MEMO_SSE42 : 0u) | (cpu.avx2 ? MEMO_AVX2 : 0u) | (cpu.avx512 ? MEMO_AVX512 : 0u);
+        atomic_store_explicit(&memo, known, memory_order_relaxed);
+    }
+    return (
+        struct cpu_features){ .sse42 = known & MEMO_SSE42, .avx2 = known & MEMO_AVX2, .avx512 = known & MEMO_AVX512 };
 }
 
 #else

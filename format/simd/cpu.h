@@ -10,7 +10,7 @@ struct cpu_features {
     bool avx512; /* F, BW, VL, DQ, and zmm and mask state saved by the system */
 };
 
-/* Pure function of the machine: CPUID and XGETBV, nothing cached, well under a microsecond. */
+/* A constant of the machine: the first call asks CPUID and XGETBV, later ones remember. Thread-safe. */
 struct cpu_features cpu_detect(void);
 
 #endif
