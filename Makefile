@@ -65,7 +65,7 @@ $(BUILD)/flags: force
 # ---- tests: each tests/*/test_NAME.c is a cmocka program; the files beside them are shared by all
 TEST_SRC  := $(wildcard tests/*/test_*.c)
 TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c tests/conformance/*.c)) \
-    spec/decoder/xxh3.c
+    tests/bench/limits.c spec/decoder/xxh3.c
 FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(BUILD)/tests/soak/corruption
 BATS      := $(wildcard tests/*/*.bats)
@@ -116,7 +116,8 @@ soak: tests
 # ---- measurements
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
-	@INGOT_BUILD=$(BUILD) tests/bench/run $(BENCHES)
+	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/gpt2.sh
+	@cd $(BUILD) && tests/bench/bench_kernels
 
 # ---- another architecture, emulated: the file, the arithmetic and the text are the same there. Only what needs no library
 # of that architecture: xxhash is all header, tests/aarch64/cmocka.h stands in for cmocka.

@@ -9,177 +9,22 @@
  * does, so no cache holds them. A thread takes a contiguous half of the panels. The speeds are the median, least and
  * largest of several samples; the limit of a case is the longer of the times that its bytes and its operations need.
  */
-#include "runtime/kernels/kernels.h"
+#include "tests/bench/limits.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     LANES = INGOT_PANEL_LANES,
-    MAX_THREADS = 2,
-    N_SAMPLES = 9,
     MAX_ROWS = 512,
     MAX_IN = 3072,
     MAX_OUT = 50257 + LANES,
 };
 static const size_t weight_bytes = (size_t)512 << 20;
 static const double sample_seconds = 0.03;
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_kernels: %s: %s\n", what, strerror(errno));
-    exit(5);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ------------------------------------------------------------------------------------------- the same on all threads
- */
-
-typedef void work_fn(void *ctx, size_t thread, size_t n_threads);
-
-struct crew {
-    work_fn *work;
-    void *ctx;
-    size_t n_threads;
-    pthread_barrier_t start;
-    double began[MAX_THREADS], ended[MAX_THREADS];
-};
-
-struct worker {
-    struct crew *crew;
-    size_t thread;
-};
-
-static void *run_worker(void *argument)
-{
-    const struct worker *worker = argument;
-    struct crew *crew = worker->crew;
-    pthread_barrier_wait(&crew->start);
-    crew->began[worker->thread] = now();
-    crew->work(crew->ctx, worker->thread, crew->n_threads);
-    crew->ended[worker->thread] = now();
-    return NULL;
-}
-
-/* Seconds from the first beginning to the last end. */
-static double run_together(work_fn *work, void *ctx, size_t n_threads)
-{
-    struct crew crew = { .work = work, .ctx = ctx, .n_threads = n_threads };
-    struct worker workers[MAX_THREADS];
-    pthread_t threads[MAX_THREADS];
-    pthread_barrier_init(&crew.start, NULL, (unsigned)n_threads);
-    for (size_t i = 0; i < n_threads; i++) {
-        workers[i] = (struct worker){ &crew, i };
-        if (pthread_create(&threads[i], NULL, run_worker, &workers[i])) die("cannot start a thread");
-    }
-    double began = 1e300, ended = 0;
-    for (size_t i = 0; i < n_threads; i++) {
-        pthread_join(threads[i], NULL);
-        began = crew.began[i] < began ? crew.began[i] : began;
-        ended = crew.ended[i] > ended ? crew.ended[i] : ended;
-    }
-    pthread_barrier_destroy(&crew.start);
-    return ended - began;
-}
-
-/* ------------------------------------------------------------------------------------------------ the machine's limits
- */
-
-enum { FMA_ROUNDS = 2000000, FMA_CHAINS = 12 };
-
-/* 12 independent chains on registers; the assembly keeps the compiler from seeing that nothing is computed. */
-#if defined(__x86_64__)
-#define FMA_CHAIN(reg, n) "vfmadd231ps %%" reg #n ", %%" reg #n ", %%" reg #n "\n\t"
-#define FMA_ROUND(reg)                                                                                                 \
-    FMA_CHAIN(reg, 0)                                                                                                  \
-    FMA_CHAIN(reg, 1)                                                                                                  \
-    FMA_CHAIN(reg, 2)                                                                                                  \
-    FMA_CHAIN(reg, 3)                                                                                                  \
-    FMA_CHAIN(reg, 4)                                                                                                  \
-    FMA_CHAIN(reg, 5)                                                                                                  \
-    FMA_CHAIN(reg, 6) FMA_CHAIN(reg, 7) FMA_CHAIN(reg, 8) FMA_CHAIN(reg, 9) FMA_CHAIN(reg, 10) FMA_CHAIN(reg, 11)
-#define FMA_CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
-
-static void fma_work(void *ctx, size_t thread, size_t n_threads)
-{
-    (void)thread, (void)n_threads;
-    const bool wide = *(const size_t *)ctx == 16;
-    __asm__ volatile("vzeroall" ::: FMA_CLOBBERS);
-    for (size_t i = 0; i < FMA_ROUNDS; i++)
-        if (wide)
-            __asm__ volatile(FMA_ROUND("zmm")::: FMA_CLOBBERS);
-        else
-            __asm__ volatile(FMA_ROUND("ymm")::: FMA_CLOBBERS);
-    __asm__ volatile("vzeroupper" ::: "memory");
-}
-#endif
-
-/* GFLOP/s of the widest fused multiply-add that this program has kernels for; 0 when it has none. */
-static double measure_flops(const struct kernels *kernels, size_t n_threads)
-{
-    double best = 0;
-#if defined(__x86_64__)
-    size_t width = strcmp(kernels->name, "avx512") == 0 ? 16 : strcmp(kernels->name, "avx2") == 0 ? 8 : 0;
-    for (int i = 0; width && i < N_SAMPLES; i++) {
-        const double seconds = run_together(fma_work, &width, n_threads);
-        const double speed = 2e-9 * (double)(FMA_ROUNDS * (uint64_t)FMA_CHAINS * width * n_threads) / seconds;
-        best = speed > best ? speed : best;
-    }
-#else
-    (void)kernels, (void)n_threads;
-#endif
-    return best;
-}
-
-typedef uint64_t line_part __attribute__((vector_size(16)));
-
-struct reading {
-    const uint8_t *bytes;
-    size_t n_bytes;
-    uint64_t seen[MAX_THREADS]; /* so that reading has a result */
-};
-
-/* A thread reads one contiguous part, in pieces of 4 streams; while it reads a piece it prefetches the next. */
-static void read_work(void *ctx, size_t thread, size_t n_threads)
-{
-    enum { STREAMS = 4, STREAM_BYTES = 24576, PIECE_BYTES = STREAMS * STREAM_BYTES };
-    struct reading *reading = ctx;
-    const size_t part_bytes = reading->n_bytes / n_threads;
-    const uint8_t *piece = reading->bytes + thread * part_bytes;
-    line_part sum[STREAMS] = { { 0 } };
-    for (size_t left = part_bytes; left >= PIECE_BYTES; left -= PIECE_BYTES, piece += PIECE_BYTES)
-        for (size_t i = 0; i < STREAM_BYTES; i += 64)
-            for (size_t stream = 0; stream < STREAMS; stream++) {
-                const line_part *line = (const line_part *)(const void *)(piece + stream * STREAM_BYTES + i);
-                __builtin_prefetch((const void *)((uintptr_t)line + PIECE_BYTES), 0, 2);
-                sum[stream] ^= line[0] ^ line[1] ^ line[2] ^ line[3];
-            }
-    reading->seen[thread] = sum[0][0] ^ sum[1][1] ^ sum[2][0] ^ sum[3][1];
-}
-
-/* GB/s, the best of some passes. */
-static double measure_reading(const void *bytes, size_t n_threads)
-{
-    struct reading reading = { .bytes = bytes, .n_bytes = weight_bytes };
-    double best = 0;
-    for (int i = 0; i < N_SAMPLES; i++) {
-        const double speed = 1e-9 * (double)weight_bytes / run_together(read_work, &reading, n_threads);
-        best = speed > best ? speed : best;
-    }
-    return best;
-}
 
 /* --------------------------------------------------------------------------------------------------------- operands */
 
@@ -197,7 +42,7 @@ static void fill_weights(void *bytes)
 static void *map_anonymous(size_t bytes)
 {
     void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (map == MAP_FAILED) die("mmap");
+    if (map == MAP_FAILED) bench_die("mmap");
     return map;
 }
 
@@ -206,15 +51,15 @@ static void *map_file(const void *content)
 {
     char path[] = "bench_kernels.XXXXXX";
     const int fd = mkstemp(path);
-    if (fd < 0) die("cannot create a file here");
+    if (fd < 0) bench_die("cannot create a file here");
     unlink(path);
     for (size_t done = 0; done < weight_bytes;) {
         const ssize_t n = write(fd, (const char *)content + done, weight_bytes - done);
-        if (n <= 0) die("write");
+        if (n <= 0) bench_die("write");
         done += (size_t)n;
     }
     void *map = mmap(NULL, weight_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (map == MAP_FAILED) die("mmap");
+    if (map == MAP_FAILED) bench_die("mmap");
     close(fd);
     return map;
 }
@@ -258,12 +103,6 @@ static void panels_work(void *ctx, size_t thread, size_t n_threads)
                   b->shape->n_in, b->x, b->shape->n_in, b->n_rows, b->y + p * LANES, b->n_panels * LANES);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Seconds per multiplication, ascending. */
 static void measure_panels(struct bench *b, size_t n_threads, double seconds[N_SAMPLES])
 {
@@ -272,7 +111,7 @@ static void measure_panels(struct bench *b, size_t n_threads, double seconds[N_S
     b->first = 1, b->count = 1 + (size_t)(sample_seconds / once);
     for (int i = 0; i < N_SAMPLES; i++, b->first += b->count)
         seconds[i] = run_together(panels_work, b, n_threads) / (double)b->count;
-    qsort(seconds, N_SAMPLES, sizeof seconds[0], compare_doubles);
+    bench_sort(seconds, N_SAMPLES);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ report
@@ -382,9 +221,9 @@ int main(int argc, char **argv)
 
     struct limits limits;
     for (size_t t = 0; t < MAX_THREADS; t++) {
-        limits.flops[t] = measure_flops(b.kernels, t + 1);
-        limits.mapped[t] = measure_reading(b.weights, t + 1);
-        limits.anonymous[t] = measure_reading(anonymous, t + 1);
+        limits.flops[t] = limits_gflops(b.kernels, t + 1);
+        limits.mapped[t] = limits_reading(b.weights, weight_bytes, t + 1);
+        limits.anonymous[t] = limits_reading(anonymous, weight_bytes, t + 1);
     }
     munmap(anonymous, weight_bytes);
     report_limits(&limits, b.kernels->name, options.json);
