@@ -45,15 +45,17 @@ static size_t utf8_length(const unsigned char *s, size_t n)
     return len;
 }
 
-/* C0 and C1 controls, DEL, and the bidirectional overrides that can make a line lie. */
+/* Not C0 and C1 controls, DEL, line separators, nor what steers the direction of writing (Unicode's Bidi_Control): a
+ * name must not make a line lie. */
 static bool is_printable(const unsigned char *s, size_t len)
 {
     if (len == 1) return s[0] >= 0x20 && s[0] != 0x7F;
-    if (len == 2) return !(s[0] == 0xC2 && s[1] < 0xA0);
+    if (len == 2) return !(s[0] == 0xC2 && s[1] < 0xA0) && !(s[0] == 0xD8 && s[1] == 0x9C); /* U+061C */
     if (len != 3 || s[0] != 0xE2) return true;
-    bool separator_or_bidi = s[1] == 0x80 && (s[2] >= 0xA8 && s[2] <= 0xAE);
-    bool isolate = s[1] == 0x81 && (s[2] >= 0xA6 && s[2] <= 0xA9);
-    return !separator_or_bidi && !isolate;
+    const bool mark = s[1] == 0x80 && (s[2] == 0x8E || s[2] == 0x8F);                   /* U+200E, U+200F */
+    const bool separator_or_embedding = s[1] == 0x80 && (s[2] >= 0xA8 && s[2] <= 0xAE); /* U+2028 to U+202E */
+    const bool isolate = s[1] == 0x81 && (s[2] >= 0xA6 && s[2] <= 0xA9);                /* U+2066 to U+2069 */
+    return !mark && !separator_or_embedding && !isolate;
 }
 
 char *ingot_escape(const char *text, size_t n, char *out, size_t cap)

@@ -311,7 +311,14 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
         { "\xC0\x80", "\\xc0\\x80" },
         { "\xED\xA0\x80", "\\xed\\xa0\\x80" },
         { "\xC2\x9B", "\\xc2\\x9b" },
-        { "\xE2\x80\xAE", "\\xe2\\x80\\xae" },
+        { "\xE2\x80\xAE", "\\xe2\\x80\\xae" },              /* right-to-left override */
+        { "\xE2\x80\x8E", "\\xe2\\x80\\x8e" },              /* left-to-right mark */
+        { "\xE2\x80\x8F", "\\xe2\\x80\\x8f" },              /* right-to-left mark */
+        { "\xD8\x9C", "\\xd8\\x9c" },                       /* Arabic letter mark */
+        { "\xE2\x81\xA6", "\\xe2\\x81\\xa6" },              /* left-to-right isolate */
+        { "\xE2\x80\xA8", "\\xe2\\x80\\xa8" },              /* line separator */
+        { "\xE2\x80\x8D\xD8\x9B", "\xE2\x80\x8D\xD8\x9B" }, /* their neighbours: joiner, Arabic semicolon */
+        { "\xE2\x80\x90", "\xE2\x80\x90" },                 /* hyphen */
         { "\x7f", "\\x7f" },
         { "", "" },
     };
