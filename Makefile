@@ -48,10 +48,12 @@ $(BUILD)/libinspect.a:       $(call obj,$(INSPECT_SRC))
 $(BUILD)/ingot: $(BUILD)/inspect/main.o $(BUILD)/libinspect.a $(LIBS)
 	$(LINK) $(LDLIBS_ALL)
 
-# ---- instruction sets: by file name, never globally
+# ---- instruction sets: by file name, never globally; a file for another architecture is empty there
 AVX2   := -mavx2 -mfma -mf16c
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))
+endif
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c -o $@ $<
@@ -123,7 +125,7 @@ bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 # of that architecture: xxhash is all header, tests/aarch64/cmocka.h stands in for cmocka.
 CROSS := aarch64-linux-gnu
 A64   := $(BUILD)/aarch64
-A64_SRC  := $(filter-out %avx2.c %avx512.c,$(FORMAT_SRC) $(RUNTIME_SRC))
+A64_SRC  := $(FORMAT_SRC) $(RUNTIME_SRC)
 A64_NAME := unit/test_kernels conformance/test_same_bits
 A64_EXE  := $(A64_NAME:%=$(A64)/tests/%)
 ifneq ($(SAN),)

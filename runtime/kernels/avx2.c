@@ -3,6 +3,8 @@
  */
 #include "runtime/kernels/kernels.h"
 
+#if defined(__x86_64__)
+
 #include <immintrin.h>
 #include <math.h>
 
@@ -305,3 +307,5 @@ const struct kernels kernels_avx2 = {
     .add = add,
     .scale = scale,
 };
+
+#endif

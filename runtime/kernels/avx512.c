@@ -3,6 +3,8 @@
  */
 #include "runtime/kernels/kernels.h"
 
+#if defined(__x86_64__)
+
 #include <immintrin.h>
 #include <math.h>
 
@@ -91,7 +93,7 @@ TILE_SET(bf16)
 /* The lanes that hold elements i, i + 1, .. of n; a missing lane is loaded as +0 and not stored. */
 static inline __mmask16 lanes_present(size_t i, size_t n)
 {
-    return n - i >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+    return (__mmask16)(n - i >= LANES ? 0xffffu : (1u << (n - i)) - 1u);
 }
 
 /* The fixed tree: lane j + lane j+8, then +4, +2, +1. */
@@ -254,3 +256,5 @@ const struct kernels kernels_avx512 = {
     .add = add,
     .scale = scale,
 };
+
+#endif

@@ -100,19 +100,25 @@ static void bf16_logits_are_these_bits(void **state)
     check("demo-bf16", *state, UINT64_C(0x768bdb175f264903), UINT64_C(0xb7a54a8a05582b37));
 }
 
+#define FOR_RUNG(test, name)                                                                                           \
+    {                                                                                                                  \
+#test " [" name "]", test, NULL, NULL, (void *)(uintptr_t)name                                                 \
+    }
+/* The rungs of this architecture. */
+#if defined(__x86_64__)
+#define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "avx2"), FOR_RUNG(test, "avx512")
+#elif defined(__aarch64__)
+#define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "neon")
+#else
+#define FOR_RUNGS(test) FOR_RUNG(test, "scalar")
+#endif
+
 int main(void)
 {
-    static char scalar[] = "scalar", avx2[] = "avx2", avx512[] = "avx512";
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(f32_logits_are_these_bits, scalar),
-        cmocka_unit_test_prestate(f32_logits_are_these_bits, avx2),
-        cmocka_unit_test_prestate(f32_logits_are_these_bits, avx512),
-        cmocka_unit_test_prestate(f16_logits_are_these_bits, scalar),
-        cmocka_unit_test_prestate(f16_logits_are_these_bits, avx2),
-        cmocka_unit_test_prestate(f16_logits_are_these_bits, avx512),
-        cmocka_unit_test_prestate(bf16_logits_are_these_bits, scalar),
-        cmocka_unit_test_prestate(bf16_logits_are_these_bits, avx2),
-        cmocka_unit_test_prestate(bf16_logits_are_these_bits, avx512),
+        FOR_RUNGS(f32_logits_are_these_bits),
+        FOR_RUNGS(f16_logits_are_these_bits),
+        FOR_RUNGS(bf16_logits_are_these_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
