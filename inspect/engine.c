@@ -58,9 +58,9 @@ enum ingot_status engine_interrupted(struct ingot_error *err)
     return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "interrupted");
 }
 
-static bool is_separator(char c)
+static bool is_space(char c)
 {
-    return c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static enum ingot_status parse_id(const char *word, size_t n, uint32_t n_vocab, struct ingot_ids *out,
@@ -81,15 +81,25 @@ static enum ingot_status parse_id(const char *word, size_t n, uint32_t n_vocab, 
     return INGOT_OK;
 }
 
+static size_t skip_spaces(const char *text, size_t n, size_t i)
+{
+    while (i < n && is_space(text[i])) i++;
+    return i;
+}
+
+/* A comma parts two numbers: where one is missing, as in "1,,2", a script has lost a token. */
 enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab, struct ingot_ids *out,
                                    struct ingot_error *err)
 {
-    for (size_t i = 0; i < n;) {
-        size_t start = i;
-        while (i < n && !is_separator(text[i])) i++;
-        enum ingot_status status = i > start ? parse_id(text + start, i - start, n_vocab, out, err) : INGOT_OK;
+    bool after_comma = false;
+    for (size_t i = skip_spaces(text, n, 0); i < n || after_comma;) {
+        const size_t start = i;
+        while (i < n && text[i] != ',' && !is_space(text[i])) i++;
+        enum ingot_status status = parse_id(text + start, i - start, n_vocab, out, err);
         if (status != INGOT_OK) return status;
-        if (i == start) i++;
+        i = skip_spaces(text, n, i);
+        after_comma = i < n && text[i] == ',';
+        if (after_comma) i = skip_spaces(text, n, i + 1);
     }
     return INGOT_OK;
 }
