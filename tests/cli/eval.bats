@@ -85,6 +85,36 @@ PYTHON
     [ -z "$(ls | grep tmp)" ]
 }
 
+@test "not even -f replaces the model by its logits, whatever its name" {
+    cp "$BARD" a.ingot
+    ln -s a.ingot link
+    for name in a.ingot ./a.ingot link; do
+        ingot eval a.ingot --ids 1 --npy $name -f
+        expect_error 2 "the model itself"
+    done
+    cmp a.ingot "$BARD"
+}
+
+@test "ids are numbers parted by a comma or by spaces, and none is missing" {
+    ingot eval "$BARD" --ids 1,22,333 --npy a.npy
+    for list in '1 22 333' ' 1, 22 ,333 ' $'1\n22\t333\n'; do
+        ingot eval "$BARD" --ids "$list" --npy b.npy -f
+        expect 0
+        cmp a.npy b.npy
+    done
+    for list in 1,,22 ,1 1, , '1, ,2' 1x -1 1.0 0x1 '1;2'; do
+        ingot eval "$BARD" --ids "$list"
+        expect_error 2 "is not a token id"
+    done
+}
+
+@test "a name left empty is shown as such" {
+    ingot eval '' --ids 1
+    expect_error 5 "'': cannot open"
+    ingot ls ''
+    expect_error 5 "'': cannot open"
+}
+
 @test "what cannot be evaluated is refused" {
     ingot eval "$BARD" -p ''
     expect_error 2 "no tokens"
