@@ -12,6 +12,7 @@ enum ingot_status ingot_fail(struct ingot_error *err, enum ingot_status status, 
     if (!err || err->status != INGOT_OK) return status;
     *err = (struct ingot_error){ .status = status, .offset = offset };
     if (subject) ingot_escape(subject, strlen(subject), err->subject, sizeof err->subject);
+    if (subject && !*subject) strcpy(err->subject, "''"); /* a path that a script left empty is to be seen */
     va_list args;
     va_start(args, fmt);
     vsnprintf(err->message, sizeof err->message, fmt, args);
