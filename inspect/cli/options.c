@@ -104,10 +104,12 @@ static bool convert_value(const struct option *o, const char *text, struct optio
 static enum ingot_status take_option(struct parser *p, const struct option *o, const char *attached)
 {
     struct option_value *v = &p->args->values[o - p->command->options];
+    char name[64];
+    snprintf(name, sizeof name, "--%s", o->name);
     v->given = true;
-    if (o->type == OPTION_FLAG) return attached ? usage(p, NULL, "this option takes no value:", o->name) : INGOT_OK;
+    if (o->type == OPTION_FLAG) return attached ? usage(p, NULL, "this option takes no value:", name) : INGOT_OK;
     if (!attached) {
-        if (p->at == p->argc) return usage(p, o->help, "a value is missing after option", o->name);
+        if (p->at == p->argc) return usage(p, o->help, "a value is missing after option", name);
         attached = p->argv[p->at++];
     }
     return convert_value(o, attached, v) ? INGOT_OK : bad_value(p, o, attached);

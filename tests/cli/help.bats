@@ -71,12 +71,12 @@ setup_file() { :; }
 
 @test "an option without its value is an error" {
     ingot params --config
-    expect_error 2 "a value is missing"
+    expect_error 2 "a value is missing after option '--config'"
 }
 
 @test "a flag with a value is an error" {
     ingot params --config gpt2 --json=yes
-    expect_error 2 json
+    expect_error 2 "takes no value: '--json'"
 }
 
 @test "numbers are numbers and inside their range" {
