@@ -91,13 +91,13 @@ static bool parse_switch(const char *text, uint32_t *out)
 static enum ingot_status set_key(const char *word, const struct config_key *keys, size_t n_keys, size_t n_numbers,
                                  struct ingot_error *err)
 {
+    static const char known[] = "n_layer, n_head, n_embd, n_vocab, n_ctx, n_inner, tied and biases are known";
     char name[24], advice[96];
     uint64_t n;
     size_t n_name = strcspn(word, "=");
     snprintf(name, sizeof name, "%.*s", n_name < 23 ? (int)n_name : 23, word);
     if (!word[n_name])
-        return bad_config(err, "gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, or KEY=VALUE,...",
-                          "there is no preset", word);
+        return bad_config(err, "a preset stands alone; in a list every word is KEY=VALUE", "no KEY=VALUE:", word);
     struct suggestion best = suggest_begin(name);
     for (size_t i = 0; i < n_keys; i++) {
         suggest_offer(&best, keys[i].name);
@@ -109,7 +109,7 @@ static enum ingot_status set_key(const char *word, const struct config_key *keys
         *keys[i].value = (uint32_t)n;
         return INGOT_OK;
     }
-    snprintf(advice, sizeof advice, "did you mean '%s'?", best.name ? best.name : "n_layer");
+    snprintf(advice, sizeof advice, best.name ? "did you mean '%s'?" : "%s", best.name ? best.name : known);
     return bad_config(err, advice, "unknown key", name);
 }
 
@@ -126,6 +126,9 @@ static enum ingot_status parse_list(const char *text, struct ingot_hparams *hp, 
         { "tied", tied },
         { "biases", biases },
     };
+    if (*text && !strpbrk(text, ",="))
+        return bad_config(err, "gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, or KEY=VALUE,...",
+                          "there is no preset", text);
     while (*text) {
         char word[64];
         size_t n = strcspn(text, ",");

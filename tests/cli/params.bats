@@ -83,6 +83,10 @@ total() { # config
     expect_error 2 "no preset 'gpt4'"
     ingot params --config n_layer=3,n_haed=5,n_embd=35
     expect_error 2 "did you mean 'n_head'?"
+    ingot params --config width=3
+    expect_error 2 "unknown key 'width'" "n_embd"
+    ingot params --config gpt2,n_layer=3
+    expect_error 2 "'gpt2'" "a preset stands alone"
     ingot params --config n_layer=3,n_head=4,n_embd=35
     expect_error 2 n_head
     ingot params --config n_layer=3
