@@ -76,15 +76,10 @@ static enum ingot_status check_output(const struct conversion *c, const char *pa
 /* A checkpoint without a tokenizer can be run on token ids. */
 static enum ingot_status read_vocabulary(struct conversion *c)
 {
-    struct ingot_error problem = { 0 };
-    enum ingot_status status = vocabulary_build(c->source->directory, c->plan.hp.n_vocab, &c->vocabulary, &problem);
-    if (status == INGOT_E_MISSING) {
-        char message[sizeof problem.message + 64];
-        snprintf(message, sizeof message, "%s; the result can only be run on token ids", problem.message);
-        warn(c, problem.subject, message);
-        return INGOT_OK;
-    }
-    if (status != INGOT_OK && c->err && c->err->status == INGOT_OK) *c->err = problem;
+    const char *directory = c->source->directory;
+    enum ingot_status status = vocabulary_build(directory, c->plan.hp.n_vocab, &c->vocabulary, c->err);
+    if (status == INGOT_OK && !c->vocabulary.bytes)
+        warn(c, directory, "no tokenizer is here; the result can only be run on token ids");
     return status;
 }
 

@@ -81,8 +81,8 @@ struct ingot_convert_report {
  * On any failure nothing appears under output_path, and what was there stays. `options` and `report` may be NULL.
  * Errors: those of ingot_source_open(), ingot_source_hparams() and of the writer; MISSING, SHAPE, DTYPE, MODEL and
  * UNSUPPORTED naming the tensor; CHANGED when a source changed meanwhile; ARGUMENT when the output is one of the
- * inputs, through links too; INTERRUPTED. A directory without a tokenizer is a warning, one with a tokenizer of another
- * kind an error. */
+ * inputs, through links too; INTERRUPTED. A directory without a tokenizer is a warning; one with a tokenizer of another
+ * kind, or with one file of two, is an error. */
 enum ingot_status ingot_convert(const char *source_path, const char *output_path,
                                 const struct ingot_convert_options *options, struct ingot_convert_report *report,
                                 struct ingot_error *err);

@@ -15,10 +15,12 @@
 #define TOKENIZER_FILE "tokenizer.json"
 #define ADDED_FILE     "added_tokens.json"
 #define CONFIG_FILE    "tokenizer_config.json"
+#define SHOWN_BYTES    64
 
 static const struct {
     const char *tokens, *merges;
 } pairs[] = { { "encoder.json", "vocab.bpe" }, { "vocab.json", "merges.txt" } };
+#define N_PAIRS (sizeof pairs / sizeof pairs[0])
 
 /* Files that say that there is a tokenizer, and not GPT-2's. */
 static const struct {
@@ -42,27 +44,46 @@ static enum ingot_status open_file(struct vocabulary *v, const char *directory, 
     return INGOT_OK;
 }
 
-/* What goes with a pair may ask for a space before each text; tokenizer.json says so itself. */
-static enum ingot_status check_prefix_space(const struct input *in, struct ingot_error *err)
+/* Fields of tokenizer_config.json that, when true, add something to each text. transformers lets them win over what
+ * tokenizer.json says. */
+static bool adds_to_text(struct json_text key, struct json_text value)
+{
+    return *value.at == 't' && (json_key_is(key, "add_prefix_space") || json_key_is(key, "add_bos_token"));
+}
+
+/* A pair of files does not say whose it is: RoBERTa's looks the same and means other ids. */
+static bool is_other_class(struct json_text key, struct json_text value)
+{
+    static const char *const gpt2[] = { "GPT2Tokenizer", "GPT2TokenizerFast", "CodeGenTokenizer",
+                                        "CodeGenTokenizerFast", "PreTrainedTokenizerFast" };
+    if (!json_key_is(key, "tokenizer_class") || *value.at != '"') return false;
+    for (size_t i = 0; i < sizeof gpt2 / sizeof gpt2[0]; i++)
+        if (json_key_is(value, gpt2[i])) return false;
+    return true;
+}
+
+static enum ingot_status check_config(const struct input *in, bool of_pair, struct ingot_error *err)
 {
     struct json_walk walk = json_walk_begin(vocab_file_text(in), in->path);
     for (;;) {
         struct json_text key, value;
         bool more;
+        char name[SHOWN_BYTES], shown[SHOWN_BYTES];
         enum ingot_status status = json_walk_next(&walk, &key, &value, &more, err);
         if (status != INGOT_OK || !more) return status;
-        if (json_key_is(key, "add_prefix_space") && *value.at == 't')
+        if (adds_to_text(key, value) || (of_pair && is_other_class(key, value)))
             return ingot_fail(err, INGOT_E_UNSUPPORTED, value.off, in->path, "only GPT-2's byte-level BPE is known",
-                              "not GPT-2's tokenizer: add_prefix_space is true");
+                              "not GPT-2's tokenizer: %s is %s", ingot_escape(key.at, key.n, name, sizeof name),
+                              ingot_escape(value.at, value.n, shown, sizeof shown));
     }
 }
 
-static enum ingot_status read_config(const char *directory, struct ingot_error *err)
+static enum ingot_status read_config(const char *directory, bool of_pair, struct ingot_error *err)
 {
     struct input *in;
     if (!path_exists(directory, CONFIG_FILE)) return INGOT_OK;
     enum ingot_status status = input_open(directory, CONFIG_FILE, NULL, &in, err);
-    if (status == INGOT_OK) status = check_prefix_space(in, err);
+    if (status == INGOT_OK) status = check_config(in, of_pair, err);
     input_close(in);
     return status;
 }
@@ -71,7 +92,7 @@ static enum ingot_status read_pair(struct vocabulary *v, const char *directory, 
                                    struct vocab_tables *t, struct ingot_error *err)
 {
     struct input *tokens_in, *merges_in, *added_in;
-    enum ingot_status status = read_config(directory, err);
+    enum ingot_status status = read_config(directory, true, err);
     if (status == INGOT_OK) status = open_file(v, directory, tokens, &tokens_in, err);
     if (status == INGOT_OK) status = open_file(v, directory, merges, &merges_in, err);
     if (status == INGOT_OK && path_exists(directory, ADDED_FILE)) {
@@ -83,15 +104,28 @@ static enum ingot_status read_pair(struct vocabulary *v, const char *directory, 
     return status == INGOT_OK ? vocab_read_merges(merges_in, t, err) : status;
 }
 
-static enum ingot_status fail_none(const char *directory, struct ingot_error *err)
+/* A directory without a tokenizer leaves *v empty; one with a tokenizer of another kind is an error. */
+static enum ingot_status check_other_kinds(const char *directory, struct ingot_error *err)
 {
     for (size_t i = 0; i < sizeof other_kinds / sizeof other_kinds[0]; i++)
         if (path_exists(directory, other_kinds[i].file))
             return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, directory,
                               "only GPT-2's byte-level BPE is known", "%s: a %s tokenizer", other_kinds[i].file,
                               other_kinds[i].kind);
-    return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, directory,
-                      "put tokenizer.json, or vocab.json and merges.txt, beside the weights", "no tokenizer is here");
+    return INGOT_OK;
+}
+
+/* The first pair that is complete, else the first of which one file is here: opening the other says what is missing.
+ * N_PAIRS when there is none. */
+static size_t find_pair(const char *directory)
+{
+    size_t half = N_PAIRS;
+    for (size_t i = 0; i < N_PAIRS; i++) {
+        bool tokens = path_exists(directory, pairs[i].tokens), merges = path_exists(directory, pairs[i].merges);
+        if (tokens && merges) return i;
+        if ((tokens || merges) && half == N_PAIRS) half = i;
+    }
+    return half;
 }
 
 static enum ingot_status read_files(struct vocabulary *v, const char *directory, struct vocab_tables *t,
@@ -99,13 +133,13 @@ static enum ingot_status read_files(struct vocabulary *v, const char *directory,
 {
     if (path_exists(directory, TOKENIZER_FILE)) {
         struct input *in;
-        enum ingot_status status = open_file(v, directory, TOKENIZER_FILE, &in, err);
+        enum ingot_status status = read_config(directory, false, err);
+        if (status == INGOT_OK) status = open_file(v, directory, TOKENIZER_FILE, &in, err);
         return status == INGOT_OK ? vocab_read_tokenizer(in, t, err) : status;
     }
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        if (path_exists(directory, pairs[i].tokens) || path_exists(directory, pairs[i].merges))
-            return read_pair(v, directory, pairs[i].tokens, pairs[i].merges, t, err);
-    return fail_none(directory, err);
+    size_t pair = find_pair(directory);
+    if (pair == N_PAIRS) return check_other_kinds(directory, err);
+    return read_pair(v, directory, pairs[pair].tokens, pairs[pair].merges, t, err);
 }
 
 enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, struct vocabulary *out,
@@ -114,7 +148,7 @@ enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, stru
     struct vocab_tables tables = { .n_vocab = n_vocab };
     *out = (struct vocabulary){ 0 };
     enum ingot_status status = read_files(out, directory, &tables, err);
-    if (status == INGOT_OK) status = vocab_tables_encode(&tables, &out->bytes, &out->n_bytes, err);
+    if (status == INGOT_OK && out->n_files > 0) status = vocab_tables_encode(&tables, &out->bytes, &out->n_bytes, err);
     vocab_tables_free(&tables);
     if (status != INGOT_OK) vocabulary_free(out);
     return status;

@@ -20,11 +20,11 @@ struct vocabulary {
 };
 
 /* Builds the section from the tokenizer files in `directory`. Every id must be below n_vocab. *out is overwritten;
- * after success it is the caller's, to be freed with vocabulary_free(); after a failure it is empty. Errors: MISSING
- * when the directory holds no tokenizer (a checkpoint without one is worth a warning, no more), or one file of a pair
- * without the other; UNSUPPORTED, naming what it is, for a tokenizer that is not GPT-2's byte-level kind; SOURCE with
- * file and offset for a malformed file; VOCABULARY, naming the token or the line, for one that contradicts itself or
- * the model; LIMIT, IO, MEMORY. */
+ * after success it is the caller's, to be freed with vocabulary_free(); after a failure it is empty. It is empty after
+ * success too, without bytes, when the directory holds no tokenizer: that is worth a warning, no more. Errors: MISSING
+ * for one file of a pair without the other, naming that other; UNSUPPORTED, naming what it is, for a tokenizer that is
+ * not GPT-2's byte-level kind; SOURCE with file and offset for a malformed file; VOCABULARY, naming the token or the
+ * line, for one that contradicts itself or the model; LIMIT, IO, MEMORY. */
 enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, struct vocabulary *out,
                                    struct ingot_error *err);
 

@@ -215,12 +215,44 @@ static void the_released_vocabulary_has_50257_tokens_and_50000_merges(void **sta
 
 /* ----------------------------------------------------------------------------------------------- what is refused */
 
-static void a_directory_without_a_tokenizer_is_missing_one(void **state)
+static void a_directory_without_a_tokenizer_gives_no_section_and_no_error(void **state)
 {
     (void)state;
-    refuse(NULL, NULL, NULL, NULL, INGOT_E_MISSING, INGOT_NO_OFFSET, "no tokenizer");
-    refuse("vocab.json", vocab_map(merges), NULL, NULL, INGOT_E_MISSING, INGOT_NO_OFFSET, "no such file");
-    refuse("vocab.bpe", vocab_lines(merges, "\n"), NULL, NULL, INGOT_E_MISSING, INGOT_NO_OFFSET, "no such file");
+    char *directory = fixture_directory();
+    struct vocabulary v = build(directory, N_VOCAB);
+    assert_null(v.bytes);
+    assert_int_equal(v.n_files, 0);
+    fixture_remove(directory);
+}
+
+static void one_file_of_a_pair_is_an_error_that_names_the_other(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = { { "vocab.json", "merges.txt" }, { "encoder.json", "vocab.bpe" } };
+    for (size_t i = 0; i < 4; i++) {
+        char *directory = fixture_directory();
+        struct vocabulary v;
+        struct ingot_error err = { 0 };
+        const char *here = pairs[i / 2][i % 2], *gone = pairs[i / 2][1 - i % 2];
+        vocab_write_text(directory, here, i % 2 ? vocab_lines(merges, "\n") : vocab_map(merges));
+        assert_int_equal(vocabulary_build(directory, N_VOCAB, &v, &err), INGOT_E_MISSING);
+        assert_non_null(strstr(err.subject, gone));
+        assert_null(v.bytes);
+        fixture_remove(directory);
+    }
+}
+
+static void a_whole_pair_is_read_although_half_of_another_lies_beside_it(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    vocab_write_text(directory, "vocab.bpe", vocab_lines(merges, "\n"));
+    vocab_write_text(directory, "vocab.json", vocab_map(merges));
+    vocab_write_text(directory, "merges.txt", vocab_lines(merges, "\n"));
+    struct vocabulary v = build(directory, N_VOCAB);
+    assert_string_equal(v.files[1]->base, "merges.txt");
+    vocabulary_free(&v);
+    fixture_remove(directory);
 }
 
 static void other_kinds_of_tokenizer_are_refused_by_name(void **state)
@@ -237,20 +269,63 @@ static void other_kinds_of_tokenizer_are_refused_by_name(void **state)
     refuse("vocab.json", tokens, "merges.txt", text, INGOT_E_UNSUPPORTED, 18, "o</w>");
 }
 
-static void a_space_before_each_text_is_refused(void **state)
+/* A tokenizer of either spelling beside this tokenizer_config.json. */
+static enum ingot_status build_beside(const char *config, bool pair, struct ingot_error *err)
 {
-    (void)state;
     char *directory = fixture_directory();
     struct vocabulary v;
-    struct ingot_error err = { 0 };
-    static const char config[] = "{\"model_max_length\": 1024, \"add_prefix_space\": true}";
-    vocab_write_text(directory, "vocab.json", vocab_map(merges));
-    vocab_write_text(directory, "merges.txt", vocab_lines(merges, "\n"));
+    if (pair) {
+        vocab_write_text(directory, "vocab.json", vocab_map(merges));
+        vocab_write_text(directory, "merges.txt", vocab_lines(merges, "\n"));
+    } else {
+        vocab_write_text(directory, "tokenizer.json", vocab_tokenizer_json(merges, false));
+    }
     fixture_write(directory, "tokenizer_config.json", config, strlen(config));
-    assert_int_equal(vocabulary_build(directory, N_VOCAB, &v, &err), INGOT_E_UNSUPPORTED);
-    assert_int_equal(err.offset, strstr(config, "true") - config);
-    assert_non_null(strstr(err.message, "add_prefix_space"));
+    *err = (struct ingot_error){ 0 };
+    enum ingot_status status = vocabulary_build(directory, N_VOCAB, &v, err);
+    vocabulary_free(&v);
     fixture_remove(directory);
+    return status;
+}
+
+static void what_a_tokenizer_config_adds_to_each_text_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const fields[] = { "add_prefix_space", "add_bos_token" };
+    for (size_t i = 0; i < 4; i++) {
+        struct ingot_error err;
+        char config[128];
+        snprintf(config, sizeof config, "{\"model_max_length\": 1024, \"%s\": true}", fields[i / 2]);
+        assert_int_equal(build_beside(config, i % 2, &err), INGOT_E_UNSUPPORTED);
+        assert_int_equal(err.offset, strstr(config, "true") - config);
+        assert_non_null(strstr(err.message, fields[i / 2]));
+    }
+}
+
+static void a_pair_of_another_class_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct ingot_error err;
+    static const char config[] = "{\"tokenizer_class\": \"RobertaTokenizer\"}";
+    assert_int_equal(build_beside(config, true, &err), INGOT_E_UNSUPPORTED);
+    assert_int_equal(err.offset, 20);
+    assert_non_null(strstr(err.message, "RobertaTokenizer"));
+    assert_int_equal(build_beside("{\"tokenizer_class\": \"GPT2Tokenizer\"}", true, &err), INGOT_OK);
+    assert_int_equal(build_beside("{\"tokenizer_class\": null}", true, &err), INGOT_OK);
+}
+
+/* As transformers writes it beside a GPT-2. */
+static void a_released_tokenizer_config_changes_nothing(void **state)
+{
+    (void)state;
+    struct ingot_error err;
+    static const char config[] =
+        "{\"add_bos_token\": false, \"add_prefix_space\": false, \"added_tokens_decoder\": {\"264\": {\"content\": "
+        "\"<|endoftext|>\", \"lstrip\": false, \"normalized\": true, \"special\": true}}, \"bos_token\": "
+        "\"<|endoftext|>\", \"clean_up_tokenization_spaces\": true, \"errors\": \"replace\", \"model_max_length\": "
+        "1024, "
+        "\"pad_token\": null, \"tokenizer_class\": \"GPT2Tokenizer\", \"unk_token\": \"<|endoftext|>\"}";
+    for (int pair = 0; pair < 2; pair++) assert_int_equal(build_beside(config, pair, &err), INGOT_OK);
 }
 
 static void whatever_tokenizer_json_asks_for_beyond_gpt2_is_refused_by_name(void **state)
@@ -409,9 +484,13 @@ int main(void)
         cmocka_unit_test(an_id_between_others_may_be_unused_and_has_no_bytes),
         cmocka_unit_test(added_tokens_beside_a_pair_are_special),
         cmocka_unit_test(the_released_vocabulary_has_50257_tokens_and_50000_merges),
-        cmocka_unit_test(a_directory_without_a_tokenizer_is_missing_one),
+        cmocka_unit_test(a_directory_without_a_tokenizer_gives_no_section_and_no_error),
+        cmocka_unit_test(one_file_of_a_pair_is_an_error_that_names_the_other),
+        cmocka_unit_test(a_whole_pair_is_read_although_half_of_another_lies_beside_it),
         cmocka_unit_test(other_kinds_of_tokenizer_are_refused_by_name),
-        cmocka_unit_test(a_space_before_each_text_is_refused),
+        cmocka_unit_test(what_a_tokenizer_config_adds_to_each_text_is_refused_by_name),
+        cmocka_unit_test(a_pair_of_another_class_is_refused_by_name),
+        cmocka_unit_test(a_released_tokenizer_config_changes_nothing),
         cmocka_unit_test(whatever_tokenizer_json_asks_for_beyond_gpt2_is_refused_by_name),
         cmocka_unit_test(a_malformed_tokenizer_json_is_refused_with_its_place),
         cmocka_unit_test(ids_are_distinct_whole_numbers_below_the_models_vocabulary),
