@@ -78,7 +78,8 @@ struct ingot_convert_report {
 
 /* Converts `source_path` into `output_path`: plan, write in parallel with a bounded window of private memory per
  * thread, verify every byte, compare source elements with strided reads of the written file, publish atomically.
- * On any failure nothing appears under output_path, and what was there stays. `options` and `report` may be NULL.
+ * On any failure nothing appears under output_path, and what was there stays (the one exception is
+ * ingot_writer_publish()'s). `options` and `report` may be NULL.
  * Errors: those of ingot_source_open(), ingot_source_hparams() and of the writer; MISSING, SHAPE, DTYPE, MODEL and
  * UNSUPPORTED naming the tensor; CHANGED when a source changed meanwhile; ARGUMENT when the output is one of the
  * inputs, through links too; INTERRUPTED. A directory without a tokenizer is a warning; one with a tokenizer of another

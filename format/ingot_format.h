@@ -412,7 +412,9 @@ enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t
 enum ingot_status ingot_writer_seal(struct ingot_writer *w, uint32_t n_threads, const struct ingot_file **file,
                                     struct ingot_error *err);
 
-/* Syncs the file, gives it its name atomically (mode 0666 less umask), syncs the directory. */
+/* Syncs the file, gives it its name atomically (mode 0666 less umask), syncs the directory. After a failure the name is
+ * what it was before, but for one: IO from syncing the directory, when the file is there, complete, and only a crash
+ * could still undo its name. A link of that name is replaced, not followed. */
 enum ingot_status ingot_writer_publish(struct ingot_writer *w, struct ingot_error *err);
 
 /* Frees; an unpublished file disappears. */

@@ -34,7 +34,8 @@ static enum ingot_status fail_exists(const struct output *out, struct ingot_erro
 static enum ingot_status check_target(const struct output *out, struct ingot_error *err)
 {
     struct stat st;
-    if (fstatat(out->dir_fd, out->name, &st, AT_SYMLINK_NOFOLLOW) != 0) return INGOT_OK;
+    if (fstatat(out->dir_fd, out->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? INGOT_OK : ingot_fail_errno(err, out->path, "look at");
     if (!out->overwrite) return fail_exists(out, err);
     if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) return INGOT_OK;
     return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, out->path, "choose another name",
@@ -127,22 +128,27 @@ static int replace(struct output *out)
     return 0;
 }
 
-/* The name must be free; the kernel decides, so two writers cannot both succeed. */
+/* The name must be free; the kernel decides, so two writers cannot both succeed. FAT and its like have neither unnamed
+ * files nor links, but can rename without replacing; who cannot (NFS) has links. */
 static int name_first(struct output *out)
 {
     if (!out->temp_name) return link_as(out, out->name);
-    if (linkat(out->dir_fd, out->temp_name, out->dir_fd, out->name, 0) != 0) return -1;
-    unlinkat(out->dir_fd, out->temp_name, 0);
+    if (renameat2(out->dir_fd, out->temp_name, out->dir_fd, out->name, RENAME_NOREPLACE) != 0) {
+        if (errno != EINVAL && errno != ENOSYS) return -1;
+        if (linkat(out->dir_fd, out->temp_name, out->dir_fd, out->name, 0) != 0) return -1;
+        unlinkat(out->dir_fd, out->temp_name, 0);
+    }
     free(out->temp_name);
     out->temp_name = NULL;
     return 0;
 }
 
-/* Some file systems cannot sync a directory and say EINVAL; the name is there all the same. */
+/* Some file systems cannot sync a directory and say EINVAL; the name is there all the same. Any other failure is one,
+ * although the file stays: nobody could say whether taking its name away again would last, nor what it replaced. */
 static enum ingot_status sync_directory(const struct output *out, struct ingot_error *err)
 {
     if (fsync(out->dir_fd) == 0 || errno == EINVAL || errno == EROFS) return INGOT_OK;
-    return ingot_fail_errno(err, out->path, "sync the directory of");
+    return ingot_fail_errno(err, out->path, "sync the directory (the file is in it, complete)");
 }
 
 enum ingot_status output_init(struct output *out, const char *path, bool overwrite, struct ingot_error *err)

@@ -24,7 +24,8 @@ enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingo
 enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
                                struct ingot_error *err);
 
-/* Syncs the file, gives it its name, syncs the directory. */
+/* Syncs the file, gives it its name, syncs the directory. When only that last step fails the file is there, complete:
+ * what cannot be promised is that its name survives a crash. */
 enum ingot_status output_publish(struct output *out, struct ingot_error *err);
 
 /* A file that was not published is gone afterwards. */

@@ -14,7 +14,7 @@
 /* What the system is to do; all zero: work. */
 static struct {
     bool no_unnamed_files;
-    int fallocate_errno, pwrite_errno, fsync_errno, linkat_errno;
+    int fallocate_errno, pwrite_errno, fsync_errno, fsync_dir_errno, linkat_errno, renameat2_errno;
     bool short_writes;
     unsigned interrupts; /* so many writes are interrupted */
 } machine;
@@ -58,8 +58,10 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t off)
 
 int fsync(int fd)
 {
-    if (machine.fsync_errno) {
-        errno = machine.fsync_errno;
+    struct stat st;
+    bool directory = machine.fsync_dir_errno && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    if (machine.fsync_errno || directory) {
+        errno = directory ? machine.fsync_dir_errno : machine.fsync_errno;
         return -1;
     }
     return (int)syscall(SYS_fsync, fd);
@@ -72,6 +74,15 @@ int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags
         return -1;
     }
     return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    if (machine.renameat2_errno) {
+        errno = machine.renameat2_errno;
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
 }
 
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
@@ -497,6 +508,61 @@ static void a_link_that_fails_leaves_what_was_there(void **state)
     end_place(&place, 1);
 }
 
+/* FAT has no links, NFS no rename that does not replace; neither has unnamed files. */
+static void a_file_system_without_links_or_without_such_renames_is_written_all_the_same(void **state)
+{
+    (void)state;
+    for (int links = 0; links < 2; links++) {
+        struct place place = make_place();
+        struct ingot_error err = { 0 };
+        machine.no_unnamed_files = true;
+        machine.linkat_errno = links ? 0 : EPERM;
+        machine.renameat2_errno = links ? EINVAL : 0;
+        assert_int_equal(write_all(place.path, false, NULL), INGOT_OK);
+        expect_good(place.path);
+        assert_int_equal(write_all(place.path, true, NULL), INGOT_OK);
+        assert_int_equal(write_all(place.path, false, &err), INGOT_E_EXISTS);
+        end_place(&place, 1);
+    }
+}
+
+static void a_directory_that_cannot_be_synced_is_an_error_beside_a_complete_file(void **state)
+{
+    (void)state;
+    for (int overwrite = 0; overwrite < 2; overwrite++) {
+        struct place place = make_place();
+        struct ingot_error err = { 0 };
+        machine.fsync_dir_errno = EIO;
+        assert_int_equal(write_all(place.path, overwrite, &err), INGOT_E_IO);
+        assert_int_equal(err.sys_errno, EIO);
+        assert_non_null(strstr(err.message, "complete"));
+        expect_good(place.path);
+        end_place(&place, 1);
+    }
+}
+
+static void a_directory_that_knows_no_sync_is_no_error(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    machine.fsync_dir_errno = EINVAL;
+    assert_int_equal(write_all(place.path, false, NULL), INGOT_OK);
+    end_place(&place, 1);
+}
+
+static void a_name_that_is_too_long_is_told_at_once(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    struct ingot_error err = { 0 };
+    char path[DIRECTORY_BYTES + 300];
+    snprintf(path, sizeof path, "%s/%0256d", place.dir, 1);
+    assert_int_equal(ingot_writer_create(path, NULL, &w, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, ENAMETOOLONG);
+    end_place(&place, 0);
+}
+
 static void a_directory_that_is_not_there_is_told_at_once(void **state)
 {
     (void)state;
@@ -635,6 +701,10 @@ int main(void)
         cmocka_unit_test(a_write_that_fails_leaves_nothing),
         cmocka_unit_test(a_sync_that_fails_leaves_what_was_there),
         cmocka_unit_test(a_link_that_fails_leaves_what_was_there),
+        cmocka_unit_test(a_file_system_without_links_or_without_such_renames_is_written_all_the_same),
+        cmocka_unit_test(a_directory_that_cannot_be_synced_is_an_error_beside_a_complete_file),
+        cmocka_unit_test(a_directory_that_knows_no_sync_is_no_error),
+        cmocka_unit_test(a_name_that_is_too_long_is_told_at_once),
         cmocka_unit_test(a_directory_that_is_not_there_is_told_at_once),
         cmocka_unit_test(a_plan_that_no_reader_would_open_is_refused),
         cmocka_unit_test(a_name_is_used_once),
