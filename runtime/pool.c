@@ -1,4 +1,4 @@
-/* pool.c - spin a little, then sleep: a start signal, a ticket counter and a barrier. */
+/* pool.c - spin a little, politely, then sleep: a start signal, a ticket counter and a barrier. */
 #include "runtime/pool.h"
 
 #include "runtime/fpenv.h"
@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SPINS 4000 /* pauses before sleeping: 40 to 150 microseconds, as the CPU counts a pause */
+/* Before sleeping, 4000 pauses: 40 to 150 microseconds, as the CPU counts a pause. Every few of them the CPU is offered
+ * to others: when another process holds a CPU, whom we wait for may stand in the queue of this one, and the whole spin
+ * would keep it there at every barrier. */
+#define BURSTS 80
+#define PAUSES 50
 
 /* A number that grows and can be waited for. Cache lines of their own: a ticket must not slow a barrier. */
 struct signal_line {
@@ -57,9 +61,12 @@ static bool still(struct signal_line *line, unsigned old)
 /* Returns when line's value is no longer `old`. */
 static void wait_change(struct pool *pool, struct signal_line *line, unsigned old)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (!still(line, old)) return;
-        pause_cpu();
+    for (int burst = 0; burst < BURSTS; burst++) {
+        for (int i = 0; i < PAUSES; i++) {
+            if (!still(line, old)) return;
+            pause_cpu();
+        }
+        sched_yield();
     }
     pthread_mutex_lock(&pool->lock);
     atomic_fetch_add(&pool->n_sleeping.value, 1);

@@ -6,7 +6,8 @@
  * out in items by pool_next(), one ticket counter that every barrier puts back to zero; who comes late, or is slowed by
  * another process, takes fewer items. Which thread computes an item is never visible in the result.
  *
- * Waiting spins for some tens of microseconds, longer than any phase should be out of step, and then sleeps.
+ * Waiting spins for some tens of microseconds, longer than any phase should be out of step, yielding the CPU now and
+ * then, and then sleeps.
  */
 #ifndef INGOT_POOL_H
 #define INGOT_POOL_H
