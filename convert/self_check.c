@@ -11,8 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Elements per tensor besides the corners. They are visited in steps of the golden ratio, which fill any range evenly
- * and have no common period with rows or panels. */
+/* Elements per tensor besides the corners; a tensor that has no more is compared whole. They are visited in steps of
+ * the golden ratio, which fill any range evenly and have no common period with rows or panels. */
 #define N_SPREAD    1024u
 #define GOLDEN_STEP UINT64_C(0x9E3779B97F4A7C15)
 
@@ -79,11 +79,14 @@ static enum ingot_status check_tensor(const struct plan_tensor *t, const struct 
     struct ingot_section section;
     uint64_t rows = t->view.n_rows, cols = t->view.n_cols, last = rows * cols - 1;
     const uint64_t corners[] = { 0, cols - 1, last - (cols - 1), last };
+    bool whole = last < N_SPREAD;
+    uint64_t n = whole ? last + 1 : N_SPREAD + 4;
     if (!ingot_find(file, t->name, &section))
         return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, t->name, NULL, "self-check: was not written");
     enum ingot_status status = INGOT_OK;
-    for (uint64_t i = 0; i < N_SPREAD + 4 && status == INGOT_OK; i++) {
-        uint64_t at = i < 4 ? corners[i] : i * GOLDEN_STEP % (last + 1);
+    for (uint64_t i = 0; i < n && status == INGOT_OK; i++) {
+        uint64_t spread = i < 4 ? corners[i] : i * GOLDEN_STEP % (last + 1);
+        uint64_t at = whole ? i : spread;
         status = check_element(t, &section, at / cols, at % cols, err);
         ++*n_checked;
     }

@@ -755,6 +755,26 @@ static void provenance_names_every_source_and_its_digest_but_no_path(void **stat
 /* --------------------------------------------------------------------------------------------------------- self-check
  */
 
+/* All of them are small here. */
+static void the_self_check_compares_each_element_of_a_small_tensor_once(void **state)
+{
+    (void)state;
+    struct place p = set_up("", "F32");
+    struct ingot_convert_report report;
+    uint64_t n_elems = 0;
+    struct ingot_file *file = convert_and_open(p, INGOT_DTYPE_NONE);
+    for (uint32_t i = 0; i < ingot_section_count(file); i++) {
+        struct ingot_section s = ingot_section_at(file, i);
+        uint64_t elems = 0;
+        if (s.kind == INGOT_KIND_TENSOR && ingot_shape_elems(s.rank, s.shape, &elems)) n_elems += elems;
+    }
+    ingot_close(file);
+    struct ingot_convert_options options = { .overwrite = true };
+    assert_int_equal(ingot_convert(p.dir, out_path(p), &options, &report, NULL), INGOT_OK);
+    assert_int_equal(report.n_checked, n_elems);
+    tear_down(p);
+}
+
 /* The planted mistake that no shape can show. */
 static void the_self_check_sees_a_missed_transpose_of_a_square_matrix(void **state)
 {
@@ -813,6 +833,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_without_a_tokenizer_is_worth_a_warning),
         cmocka_unit_test(the_report_says_what_was_done),
         cmocka_unit_test(provenance_names_every_source_and_its_digest_but_no_path),
+        cmocka_unit_test(the_self_check_compares_each_element_of_a_small_tensor_once),
         cmocka_unit_test(the_self_check_sees_a_missed_transpose_of_a_square_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
