@@ -22,13 +22,15 @@ char *path_join(const char *directory, const char *name)
     return path;
 }
 
-/* Asks without allocating: a question that can only be answered yes or no must not fail. */
+/* Asks without allocating: a question that can only be answered yes or no must not fail. A link that leads nowhere, as
+ * an unfinished download leaves it, counts: opening it then says what is missing, instead of another file being taken.
+ */
 bool path_exists(const char *directory, const char *name)
 {
     char path[PATH_MAX];
     struct stat st;
     int n = snprintf(path, sizeof path, "%s/%s", directory, name);
-    return n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0;
+    return n > 0 && (size_t)n < sizeof path && lstat(path, &st) == 0;
 }
 
 /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it can be refused. */

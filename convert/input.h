@@ -26,7 +26,7 @@ enum ingot_status input_check_unchanged(const struct input *in, struct ingot_err
 /* directory + "/" + name, to be freed; NULL without memory. */
 char *path_join(const char *directory, const char *name);
 
-/* Whether directory/name exists. */
+/* Whether directory/name exists, were it a link that leads nowhere. */
 bool path_exists(const char *directory, const char *name);
 
 #endif

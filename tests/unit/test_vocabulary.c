@@ -242,6 +242,20 @@ static void one_file_of_a_pair_is_an_error_that_names_the_other(void **state)
     }
 }
 
+static void a_tokenizer_that_is_a_link_to_nowhere_is_missed(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    struct vocabulary v;
+    struct ingot_error err = { 0 };
+    vocab_write_text(directory, "vocab.json", vocab_map(merges));
+    vocab_write_text(directory, "merges.txt", vocab_lines(merges, "\n"));
+    assert_int_equal(symlink("../blobs/0", fixture_path(directory, "tokenizer.json")), 0);
+    assert_int_equal(vocabulary_build(directory, N_VOCAB, &v, &err), INGOT_E_MISSING);
+    assert_non_null(strstr(err.subject, "tokenizer.json"));
+    fixture_remove(directory);
+}
+
 static void a_whole_pair_is_read_although_half_of_another_lies_beside_it(void **state)
 {
     (void)state;
@@ -486,6 +500,7 @@ int main(void)
         cmocka_unit_test(the_released_vocabulary_has_50257_tokens_and_50000_merges),
         cmocka_unit_test(a_directory_without_a_tokenizer_gives_no_section_and_no_error),
         cmocka_unit_test(one_file_of_a_pair_is_an_error_that_names_the_other),
+        cmocka_unit_test(a_tokenizer_that_is_a_link_to_nowhere_is_missed),
         cmocka_unit_test(a_whole_pair_is_read_although_half_of_another_lies_beside_it),
         cmocka_unit_test(other_kinds_of_tokenizer_are_refused_by_name),
         cmocka_unit_test(what_a_tokenizer_config_adds_to_each_text_is_refused_by_name),
