@@ -1,0 +1,22 @@
+# The public headers stand alone: a C or C++ program may include any one of them, first, under strict warnings.
+
+headers=(format/ingot_format.h convert/ingot_convert.h runtime/ingot_runtime.h)
+
+compile_each() { # compiler, option...
+    cd "$INGOT_ROOT"
+    for header in "${headers[@]}"; do
+        printf '#include "%s"\n' "$header" | "$@" -pedantic -Wall -Wextra -Werror -I. -fsyntax-only -
+    done
+}
+
+@test "each public header compiles alone as C11 and C17" {
+    compile_each "${CC:-cc}" -x c -std=c11
+    compile_each "${CC:-cc}" -x c -std=c17
+}
+
+@test "each public header compiles alone as C++11 and C++17" {
+    compiler=$(command -v g++ clang++ | head -n 1)
+    [ "$compiler" ] || skip "no C++ compiler"
+    compile_each "$compiler" -x c++ -std=c++11
+    compile_each "$compiler" -x c++ -std=c++17
+}
