@@ -125,6 +125,12 @@ static enum ingot_status check_present(struct planner *p)
                       "the checkpoint lacks this tensor and %u others", n_missing - 1);
 }
 
+static bool is_copy(const struct ingot_source_tensor *a, const struct ingot_source_tensor *b)
+{
+    return a->dtype == b->dtype && a->rank == b->rank && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+           a->n_bytes == b->n_bytes && memcmp(a->data, b->data, a->n_bytes) == 0;
+}
+
 /* Decides between alias and tensor. */
 static enum ingot_status settle_head(struct planner *p)
 {
@@ -133,7 +139,7 @@ static enum ingot_status settle_head(struct planner *p)
     const struct ingot_source_tensor *wte = p->slots[profile_slot(PROFILE_WTE, 0, n_layer)];
     p->plan->tied = p->config.tied;
     if (!p->config.tied || !head) return INGOT_OK;
-    if (head->dtype != wte->dtype || head->n_bytes != wte->n_bytes || memcmp(head->data, wte->data, wte->n_bytes) != 0)
+    if (!is_copy(head, wte))
         return ingot_fail(p->err, INGOT_E_MODEL, head->file_off, head->name,
                           "set tie_word_embeddings to false to use it, or remove the tensor",
                           "differs from wte.weight, but %s ties the two", CONFIG_FILE);

@@ -344,6 +344,19 @@ static void a_tied_head_with_other_bits_is_refused(void **state)
     tear_down(p);
 }
 
+static void a_tied_head_with_the_same_bits_in_another_shape_is_refused(void **state)
+{
+    (void)state;
+    struct place p = set_up("", "F32");
+    struct ingot_error err;
+    struct fixture_tensor *head = fixture_add(p.f, "lm_head.weight", "F32", 2, FIXTURE_EMBD, FIXTURE_VOCAB);
+    memcpy(head->data, p.f->tensors[0].data, head->n_bytes);
+    fixture_write_checkpoint(p.f, p.dir, FIXTURE_CONFIG);
+    assert_int_equal(convert(p, NULL, &err), INGOT_E_MODEL);
+    assert_string_equal(err.subject, "lm_head.weight");
+    tear_down(p);
+}
+
 /* --------------------------------------------------------------------------------------------------------- refusals */
 
 /* What was there under the output's name stays; nothing else appears. */
@@ -811,6 +824,7 @@ int main(void)
         cmocka_unit_test(padding_rows_of_the_vocabulary_are_kept),
         cmocka_unit_test(a_tied_head_is_an_alias),
         cmocka_unit_test(a_tied_head_with_other_bits_is_refused),
+        cmocka_unit_test(a_tied_head_with_the_same_bits_in_another_shape_is_refused),
         cmocka_unit_test(a_missing_tensor_is_named),
         cmocka_unit_test(an_unknown_tensor_is_named),
         cmocka_unit_test(a_wrong_shape_is_named_with_both_shapes),
