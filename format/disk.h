@@ -100,7 +100,8 @@ enum {
 };
 #define MODEL_ARCH_GPT2 1u
 
-/* Limits of the hyper-parameters; far above any GPT-2, low enough that no product of three overflows 64 bits. */
+/* Limits of the hyper-parameters; far above any GPT-2, low enough that no size of a model overflows 64 bits: a cache of
+ * keys and values is the largest, with at most 2^63 bytes. */
 #define LIMIT_N_LAYER 65536u
 #define LIMIT_N_HEAD  65536u
 #define LIMIT_N_EMBD  (1u << 20)
