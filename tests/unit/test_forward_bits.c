@@ -101,6 +101,9 @@ static const char *const SHAPES[] = {
     "--n_layer 2 --n_head 5 --n_embd 75 --n_inner 131 --n_vocab 101 --n_ctx 37 --activation gelu",
     "--n_layer 1 --n_head 1 --n_embd 65 --n_inner 3 --n_vocab 3 --n_ctx 11 --no-bias --untied",
     "--n_layer 1 --n_head 7 --n_embd 7 --n_vocab 33 --n_ctx 1",
+    "--n_layer 1 --n_head 1 --n_embd 1 --n_inner 1 --n_vocab 1 --n_ctx 3",
+    "--n_layer 2 --n_head 1 --n_embd 2 --n_inner 1 --n_vocab 2 --n_ctx 19",
+    "--n_layer 1 --n_head 3 --n_embd 51 --n_inner 17 --n_vocab 17 --n_ctx 33",
 };
 
 static void bits_do_not_depend_on_rung_threads_or_cuts(void **state)
