@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define SHOWN_BYTES 96
+#define SHOWN_BYTES   96
+#define SPECIAL_LIMIT (256u << 10) /* JSON text of all tokens of a role */
 
 struct json_text vocab_file_text(const struct input *in)
 {
@@ -152,4 +153,53 @@ enum ingot_status vocab_read_merges(const struct input *in, struct vocab_tables 
         at = newline ? newline + 1 : end;
     }
     return INGOT_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ special tokens */
+
+/* "<s>" or {"content": "<s>", "lstrip": false, ..}. */
+static enum ingot_status mark_special(const json_t *token, struct vocab_place place, struct vocab_tables *t,
+                                      struct ingot_error *err)
+{
+    const json_t *text = json_is_string(token) ? token : json_object_get(token, "content");
+    if (!json_is_string(text))
+        return ingot_fail(err, INGOT_E_SOURCE, place.off, place.file, NULL, "expected a token or a list of tokens");
+    if (json_is_true(json_object_get(token, "lstrip")) || json_is_true(json_object_get(token, "rstrip")) ||
+        json_is_true(json_object_get(token, "single_word"))) {
+        char shown[SHOWN_BYTES];
+        return ingot_fail(err, INGOT_E_UNSUPPORTED, place.off, place.file, "only GPT-2's byte-level BPE is known",
+                          "not GPT-2's tokenizer: token %s has lstrip, rstrip or single_word",
+                          ingot_escape(json_string_value(text), json_string_length(text), shown, sizeof shown));
+    }
+    struct vocab_span bytes = { (const uint8_t *)json_string_value(text), json_string_length(text) };
+    vocab_tables_mark_special(t, bytes);
+    return INGOT_OK;
+}
+
+static enum ingot_status mark_role(const json_t *value, struct vocab_place place, struct vocab_tables *t,
+                                   struct ingot_error *err)
+{
+    if (json_is_null(value)) return INGOT_OK;
+    if (!json_is_array(value)) return mark_special(value, place, t, err);
+    enum ingot_status status = INGOT_OK;
+    for (size_t i = 0; i < json_array_size(value) && status == INGOT_OK; i++)
+        status = mark_special(json_array_get(value, i), place, t, err);
+    return status;
+}
+
+enum ingot_status vocab_read_special(const struct input *in, struct vocab_tables *t, struct ingot_error *err)
+{
+    struct json_walk walk = json_walk_begin(vocab_file_text(in), in->path);
+    for (;;) {
+        struct json_text key, value;
+        bool more;
+        json_t *role;
+        enum ingot_status status = json_walk_next(&walk, &key, &value, &more, err);
+        if (status != INGOT_OK || !more) return status;
+        status = json_parse(value, in->path, SPECIAL_LIMIT, &role, err);
+        if (status != INGOT_OK) return status;
+        status = mark_role(role, (struct vocab_place){ .file = in->path, .off = value.off }, t, err);
+        json_decref(role);
+        if (status != INGOT_OK) return status;
+    }
 }

@@ -34,6 +34,10 @@ enum ingot_status vocab_read_merges(const struct input *in, struct vocab_tables 
 /* added_tokens.json: an object of special tokens, spelled as themselves, and their ids. */
 enum ingot_status vocab_read_added(const struct input *in, struct vocab_tables *t, struct ingot_error *err);
 
+/* special_tokens_map.json, after the merges: roles ("bos_token") and the tokens that have them, which are special.
+ * UNSUPPORTED for one that takes white space with it. */
+enum ingot_status vocab_read_special(const struct input *in, struct vocab_tables *t, struct ingot_error *err);
+
 /* tokenizer.json: everything in one file; calls vocab_tables_close_tokens(). UNSUPPORTED, by name, for whatever is not
  * GPT-2's byte-level BPE. */
 enum ingot_status vocab_read_tokenizer(const struct input *in, struct vocab_tables *t, struct ingot_error *err);

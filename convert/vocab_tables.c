@@ -203,13 +203,18 @@ static enum ingot_status check_reachable(const struct vocab_tables *t, struct in
     return INGOT_OK;
 }
 
-/* <|endoftext|> is special by GPT-2's convention, even where no file says so. Returns its id. */
-static uint32_t mark_eot(struct vocab_tables *t)
+/* Returns the id, VOCAB_NO_TOKEN when no token is meant: what merges make is text, whoever calls it special. */
+static uint32_t mark_special(struct vocab_tables *t, struct vocab_span bytes)
 {
-    uint32_t id = find_token(t, (struct vocab_span){ (const uint8_t *)EOT, sizeof EOT - 1 });
+    uint32_t id = find_token(t, bytes);
     if (id == VOCAB_NO_TOKEN || t->pieces[id].reachable) return VOCAB_NO_TOKEN;
     t->pieces[id].special = true;
     return id;
+}
+
+void vocab_tables_mark_special(struct vocab_tables *t, struct vocab_span bytes)
+{
+    mark_special(t, bytes);
 }
 
 /* Where each table of the section begins. */
@@ -306,7 +311,8 @@ enum ingot_status vocab_tables_encode(struct vocab_tables *t, uint8_t **bytes, u
 {
     enum ingot_status status = check_reachable(t, err);
     if (status != INGOT_OK) return status;
-    uint32_t eot = mark_eot(t);
+    /* by GPT-2's convention, even where no file says so */
+    uint32_t eot = mark_special(t, (struct vocab_span){ (const uint8_t *)EOT, sizeof EOT - 1 });
     struct section_plan s = plan_section(t);
     s.eot = eot;
     if (s.n_special > VOCAB_MAX_SPECIAL)

@@ -65,6 +65,10 @@ enum ingot_status vocab_tables_close_tokens(struct vocab_tables *t, const char *
 enum ingot_status vocab_tables_add_merge(struct vocab_tables *t, struct vocab_span left, struct vocab_span right,
                                          struct vocab_place place, struct ingot_error *err);
 
+/* After the last merge: a token that is matched as a whole. Ignored for what is no token, a single byte, or made by a
+ * merge. */
+void vocab_tables_mark_special(struct vocab_tables *t, struct vocab_span bytes);
+
 /* The @vocabulary section, to be freed with free(). VOCABULARY for a pair that stands twice; UNSUPPORTED for a merge of
  * a piece that is no byte and that no merge makes, which is how end-of-word marks and other kinds of BPE show. */
 enum ingot_status vocab_tables_encode(struct vocab_tables *t, uint8_t **bytes, uint64_t *n_bytes,

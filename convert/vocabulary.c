@@ -14,6 +14,7 @@
 #define FILE_LIMIT     (UINT64_C(256) << 20)
 #define TOKENIZER_FILE "tokenizer.json"
 #define ADDED_FILE     "added_tokens.json"
+#define SPECIAL_FILE   "special_tokens_map.json"
 #define CONFIG_FILE    "tokenizer_config.json"
 #define SHOWN_BYTES    64
 
@@ -91,17 +92,20 @@ static enum ingot_status read_config(const char *directory, bool of_pair, struct
 static enum ingot_status read_pair(struct vocabulary *v, const char *directory, const char *tokens, const char *merges,
                                    struct vocab_tables *t, struct ingot_error *err)
 {
-    struct input *tokens_in, *merges_in, *added_in;
+    struct input *tokens_in, *merges_in, *more_in;
     enum ingot_status status = read_config(directory, true, err);
     if (status == INGOT_OK) status = open_file(v, directory, tokens, &tokens_in, err);
     if (status == INGOT_OK) status = open_file(v, directory, merges, &merges_in, err);
     if (status == INGOT_OK && path_exists(directory, ADDED_FILE)) {
-        status = open_file(v, directory, ADDED_FILE, &added_in, err);
-        if (status == INGOT_OK) status = vocab_read_added(added_in, t, err);
+        status = open_file(v, directory, ADDED_FILE, &more_in, err);
+        if (status == INGOT_OK) status = vocab_read_added(more_in, t, err);
     }
     if (status == INGOT_OK) status = vocab_read_map(vocab_file_text(tokens_in), tokens_in->path, t, err);
     if (status == INGOT_OK) status = vocab_tables_close_tokens(t, tokens_in->path, err);
-    return status == INGOT_OK ? vocab_read_merges(merges_in, t, err) : status;
+    if (status == INGOT_OK) status = vocab_read_merges(merges_in, t, err);
+    if (status != INGOT_OK || !path_exists(directory, SPECIAL_FILE)) return status;
+    status = open_file(v, directory, SPECIAL_FILE, &more_in, err);
+    return status == INGOT_OK ? vocab_read_special(more_in, t, err) : status;
 }
 
 /* A directory without a tokenizer leaves *v empty; one with a tokenizer of another kind is an error. */

@@ -198,6 +198,45 @@ static void added_tokens_beside_a_pair_are_special(void **state)
     fixture_remove(directory);
 }
 
+/* As CodeGPT comes: its tokens stand in vocab.json, and only this file says which are special. */
+static void the_roles_of_a_special_tokens_map_are_special(void **state)
+{
+    (void)state;
+    static const char map[] = "{\"bos_token\": \"<s>\", \"pad_token\": null, \"unk_token\": \"<unk>\", "
+                              "\"eos_token\": {\"content\": \"</s>\", \"lstrip\": false, \"normalized\": true}, "
+                              "\"additional_special_tokens\": [\"<a>\", \"hello\"]}";
+    char *directory = fixture_directory();
+    size_t at;
+    char *tokens = vocab_map(merges);
+    tokens = vocab_replace(tokens, "{", "{\"<s>\": 265, \"</s>\": 266, \"<a>\": 267, \"<b>\": 268, ", &at);
+    vocab_write_text(directory, "vocab.json", tokens);
+    vocab_write_text(directory, "merges.txt", vocab_lines(merges, "\n"));
+    fixture_write(directory, "special_tokens_map.json", map, strlen(map));
+    struct vocabulary v = build(directory, 269);
+    assert_int_equal(v.n_files, 3);
+    assert_int_equal(field(&v, VOCAB_N_SPECIAL_OFF), 4); /* neither <b>, which has no role, nor what merges make */
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(get_u32(table(&v, VOCAB_SPECIAL_OFF_OFF) + 4 * (size_t)i), 264 + i);
+    vocabulary_free(&v);
+    fixture_remove(directory);
+}
+
+static void a_special_token_that_takes_white_space_with_it_is_refused(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    struct vocabulary v;
+    struct ingot_error err = { 0 };
+    static const char map[] = "{\"mask_token\": {\"content\": \"<mask>\", \"lstrip\": true}}";
+    vocab_write_text(directory, "vocab.json", vocab_map(merges));
+    vocab_write_text(directory, "merges.txt", vocab_lines(merges, "\n"));
+    fixture_write(directory, "special_tokens_map.json", map, strlen(map));
+    assert_int_equal(vocabulary_build(directory, N_VOCAB, &v, &err), INGOT_E_UNSUPPORTED);
+    assert_int_equal(err.offset, 15);
+    assert_non_null(strstr(err.message, "<mask>"));
+    fixture_remove(directory);
+}
+
 static void the_released_vocabulary_has_50257_tokens_and_50000_merges(void **state)
 {
     (void)state;
@@ -497,6 +536,8 @@ int main(void)
         cmocka_unit_test(every_merge_is_found_from_its_home_slot),
         cmocka_unit_test(an_id_between_others_may_be_unused_and_has_no_bytes),
         cmocka_unit_test(added_tokens_beside_a_pair_are_special),
+        cmocka_unit_test(the_roles_of_a_special_tokens_map_are_special),
+        cmocka_unit_test(a_special_token_that_takes_white_space_with_it_is_refused),
         cmocka_unit_test(the_released_vocabulary_has_50257_tokens_and_50000_merges),
         cmocka_unit_test(a_directory_without_a_tokenizer_gives_no_section_and_no_error),
         cmocka_unit_test(one_file_of_a_pair_is_an_error_that_names_the_other),
