@@ -147,7 +147,7 @@ $(A64)/libingot.a: $(A64_SRC:%.c=$(A64)/%.o)
 $(A64_EXE): $(A64)/%: $(A64)/%.o $(A64)/libingot.a
 	$(call say,LD) $(CROSS)-gcc -static -pthread -o $@ $^ -lm
 $(A64_EXE:%=%.sh): %.sh: %
-	@printf '#!/bin/sh\nexec qemu-aarch64 %s\n' $(abspath $<) >$@ && chmod +x $@
+	@printf '#!/bin/sh\nexec qemu-aarch64 "$${0%%.sh}"\n' >$@ && chmod +x $@
 
 # ---- lint
 HEADERS   := $(wildcard */*.h */*/*.h)
