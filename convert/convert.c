@@ -347,6 +347,7 @@ static enum ingot_status finish(struct conversion *c, struct ingot_convert_repor
     enum ingot_status status = ingot_writer_seal(c->writer, c->options->n_threads, &file, c->err);
     if (status == INGOT_OK) status = self_check(&c->plan, file, &n_checked, c->err);
     if (status == INGOT_OK) status = check_inputs_unchanged(c);
+    if (status == INGOT_OK) status = report_progress(c, 0, c->err); /* sealing took its time: a last chance to stop */
     if (status == INGOT_OK) fill_report(c, file, n_checked, report);
     return status == INGOT_OK ? ingot_writer_publish(c->writer, c->err) : status;
 }

@@ -608,8 +608,9 @@ static void an_output_that_cannot_be_created_is_refused(void **state)
 struct watch {
     struct place place;
     uint64_t calls, last, total;
-    uint64_t stop_at; /* 0: never */
-    bool touch;       /* the source, at the first call */
+    uint64_t calls_at_end; /* with everything done */
+    uint64_t stop_at;      /* 0: never */
+    bool touch;            /* the source, at the first call */
 };
 
 static bool on_progress(void *ctx, uint64_t done, uint64_t total)
@@ -618,6 +619,7 @@ static bool on_progress(void *ctx, uint64_t done, uint64_t total)
     if (done < w->last) fail_msg("progress went back");
     w->last = done;
     w->total = total;
+    w->calls_at_end += done == total;
     if (w->touch && w->calls == 0) {
         int fd = open(fixture_path(w->place.dir, "model.safetensors"), O_WRONLY);
         const struct timespec times[2] = { { 1, 0 }, { 1, 0 } };
@@ -649,6 +651,24 @@ static void a_stopped_conversion_leaves_nothing(void **state)
         assert_int_equal(convert(w.place, &options, NULL), INGOT_E_INTERRUPTED);
         assert_int_equal(fixture_count_files(w.place.dir), n_files);
     }
+    tear_down(w.place);
+}
+
+/* Between the last byte and the publication everything is read back and compared, which takes its time. */
+static void a_conversion_can_be_stopped_after_its_last_byte(void **state)
+{
+    (void)state;
+    struct watch w = { .place = set_up("", "F32") };
+    size_t n_files = fixture_count_files(w.place.dir);
+    struct ingot_convert_options options = { .progress = on_progress, .progress_ctx = &w, .overwrite = true };
+    assert_int_equal(convert(w.place, &options, NULL), INGOT_OK);
+    assert_int_equal(w.calls_at_end, 2); /* with the last byte, and after */
+    unlink(out_path(w.place));
+    w.stop_at = w.calls;
+    w.calls = w.last = 0;
+    assert_int_equal(convert(w.place, &options, NULL), INGOT_E_INTERRUPTED);
+    assert_int_equal(w.last, w.total);
+    assert_int_equal(fixture_count_files(w.place.dir), n_files);
     tear_down(w.place);
 }
 
@@ -841,6 +861,7 @@ int main(void)
         cmocka_unit_test(an_input_is_never_the_output),
         cmocka_unit_test(an_output_that_cannot_be_created_is_refused),
         cmocka_unit_test(progress_ends_at_the_total),
+        cmocka_unit_test(a_conversion_can_be_stopped_after_its_last_byte),
         cmocka_unit_test(a_stopped_conversion_leaves_nothing),
         cmocka_unit_test(a_source_that_changes_meanwhile_is_noticed),
         cmocka_unit_test(overflow_is_reported_by_tensor_with_its_count),
