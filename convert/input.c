@@ -13,7 +13,7 @@
 
 char *path_join(const char *directory, const char *name)
 {
-    size_t n = strlen(directory);
+    size_t n = strcmp(directory, ".") == 0 ? 0 : strlen(directory); /* a file that is here is called as it was given */
     char *path = malloc(n + 1 + strlen(name) + 1);
     if (!path) return NULL;
     memcpy(path, directory, n);

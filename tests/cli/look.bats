@@ -202,3 +202,11 @@ model=$INGOT_ROOT/tests/models/bard
         iconv -f UTF-8 -t UTF-8 screen >whole
     done
 }
+
+@test "an error calls a file as the user called it" {
+    echo garbage >bad.safetensors
+    for name in bad.safetensors "$PWD/bad.safetensors"; do
+        ingot ls "$name"
+        expect_error 4 "ingot: $name: "
+    done
+}
