@@ -103,6 +103,15 @@ model=$INGOT_ROOT/tests/models/bard
     [ "$(ls)" = "$(printf 'cut\nerr\nout')" ]
 }
 
+@test "half a tokenizer is an error that names the missing file" {
+    mkdir half
+    cp "$model"/{config.json,model.safetensors,vocab.json} half
+    ingot convert half -o a.ingot
+    expect 3
+    [[ $err == *half/merges.txt* ]]
+    [ ! -e a.ingot ]
+}
+
 @test "a checkpoint without a tokenizer is a warning" {
     mkdir bare
     cp "$model/config.json" "$model/model.safetensors" bare/
