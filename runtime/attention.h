@@ -2,7 +2,7 @@
 #ifndef INGOT_ATTENTION_H
 #define INGOT_ATTENTION_H
 
-#include "runtime/session.h"
+#include "runtime/state.h"
 
 /* Puts dimensions from .. from + n - 1 (of the C of all heads) of n_rows keys or values into the cache, at positions
  * session->position and following. y [n_rows][stride] holds them, its first column being dimension `from`. */

@@ -5,6 +5,8 @@
  * who computes a chunk also finishes it (GELU, residual, cache), so that one barrier per product is enough. A batch of
  * one row is decoding, a batch of many is prefill; the code is the same and so are the bits.
  */
+#include "runtime/forward.h"
+
 #include "runtime/attention.h"
 #include "runtime/fpenv.h"
 

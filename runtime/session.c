@@ -1,7 +1,7 @@
 /*
  * session.c - a timeline over a model: memory, arguments, batches. The computing is forward.c's.
  */
-#include "runtime/session.h"
+#include "runtime/forward.h"
 
 #include "format/checked.h"
 #include "format/error.h"
@@ -142,7 +142,8 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
     }
     if (!s || !fill(s, choose_threads(model, chosen.n_threads))) {
         ingot_session_close(s);
-        return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL, "ask for a shorter context",
+        return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL,
+                          "free memory, or give the session fewer positions (n_ctx)",
                           "no memory for a session of %u positions", chosen.n_ctx ? chosen.n_ctx : model->hp.n_ctx);
     }
     *out = s;

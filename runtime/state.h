@@ -1,11 +1,11 @@
 /*
- * session.h - one timeline: where it stands, its KV cache, its threads, and the activations between two phases.
+ * state.h - one timeline: where it stands, its KV cache, its threads, and the activations between two phases.
  *
  * Activations are f32, [n_batch][stride]; a stride is the width rounded up to 16 lanes and then to an odd number of
  * cache lines, so that a column of rows does not fall into few sets of a cache. C is n_embd.
  */
-#ifndef INGOT_SESSION_H
-#define INGOT_SESSION_H
+#ifndef INGOT_STATE_H
+#define INGOT_STATE_H
 
 #include "runtime/model.h"
 #include "runtime/pool.h"
@@ -58,17 +58,5 @@ struct ingot_session {
     struct scratch *scratch;
     void *cache_memory, *arena_memory; /* own the above */
 };
-
-/* A run of tokens that goes through the layers together. */
-struct batch {
-    struct ingot_session *session;
-    const uint32_t *ids;
-    uint32_t n_rows;   /* 1 .. n_batch, at positions session->position .. */
-    uint32_t n_wanted; /* the last so many rows get logits */
-    float *logits;     /* [n_wanted][n_vocab] */
-};
-
-/* Evaluates a batch on all threads. session->position stays. */
-void forward_batch(struct batch *batch);
 
 #endif

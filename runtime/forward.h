@@ -1,0 +1,19 @@
+/* forward.h - tokens in, logits out, for a batch that fits; session.c cuts a prompt into such. */
+#ifndef INGOT_FORWARD_H
+#define INGOT_FORWARD_H
+
+#include "runtime/state.h"
+
+/* A run of tokens that goes through the layers together. */
+struct batch {
+    struct ingot_session *session;
+    const uint32_t *ids;
+    uint32_t n_rows;   /* 1 .. n_batch, at positions session->position .. */
+    uint32_t n_wanted; /* the last so many rows get logits */
+    float *logits;     /* [n_wanted][n_vocab] */
+};
+
+/* Evaluates a batch on all threads. session->position stays. */
+void forward_batch(struct batch *batch);
+
+#endif
