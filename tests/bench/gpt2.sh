@@ -1,6 +1,6 @@
 #!/bin/bash
 # A checkpoint of GPT-2's smallest shape (124,439,808 parameters, random values, 498 MB), from end to end: converting it
-# beside copying the same bytes, verifying, opening, the first token of a whole process, and tokens per second.
+# beside copying the same bytes, its private memory, verifying, the first token of a whole process, and tokens per second.
 # Every figure is least / median / most of several runs; A and B of a pair take turns.
 set -eu
 dir=$(mktemp -d "${INGOT_BUILD:?}/bench.XXXXXX")
@@ -31,7 +31,19 @@ convert() { # dtype
     "$INGOT" convert "$source" -o "$dir"/gpt2-"$1".ingot --dtype "$1" -f -q
 }
 
+# The largest RssAnon seen while a conversion runs: private memory, without the mapped source.
+private_memory() {
+    local most=0 now
+    "$INGOT" convert "$source" -o "$dir"/gpt2-f32.ingot -f -q 2>/dev/null &
+    while now=$(awk '/^RssAnon/ { print $2 }' /proc/$!/status 2>/dev/null) && [[ -n $now ]]; do
+        ((now > most)) && most=$now
+    done
+    wait $!
+    printf '%-44s %8d kB\n' "private memory while converting to f32" "$most"
+}
+
 for dtype in f32 f16 bf16; do convert $dtype 2>/dev/null; done # warms the page cache
+private_memory
 for _ in 1 2 3 4 5; do
     seconds copy "$source"/model.safetensors >>"$dir"/copy.times
     seconds convert f32 >>"$dir"/f32.times
