@@ -77,7 +77,7 @@ static enum ingot_status check_output(const struct conversion *c, const char *pa
 static enum ingot_status read_vocabulary(struct conversion *c)
 {
     const char *directory = c->source->directory;
-    enum ingot_status status = vocabulary_build(directory, c->plan.hp.n_vocab, &c->vocabulary, c->err);
+    enum ingot_status status = vocabulary_of_source(c->source, c->plan.hp.n_vocab, &c->vocabulary, c->err);
     if (status == INGOT_OK && !c->vocabulary.bytes)
         warn(c, directory, "no tokenizer is here; the result can only be run on token ids");
     return status;
@@ -86,7 +86,7 @@ static enum ingot_status read_vocabulary(struct conversion *c)
 static enum ingot_status open_inputs(struct conversion *c, const char *source_path)
 {
     enum ingot_status status = ingot_source_open(source_path, &c->source, c->err);
-    if (status == INGOT_OK) status = plan_make(c->source, c->options->dtype, &c->plan, c->err);
+    if (status == INGOT_OK) status = plan_make(c->source, c->options, &c->plan, c->err);
     if (status == INGOT_OK) status = read_vocabulary(c);
     if (status == INGOT_OK && !c->plan.biased) warn(c, source_path, "no tensor is a bias: all are taken as zero");
     return status;
@@ -131,7 +131,7 @@ static enum ingot_status prepare_work(struct conversion *c)
     uint64_t n_hashes = 0;
     const size_t n = c->plan.n_tensors;
     c->work = calloc(n, sizeof *c->work);
-    for (size_t i = 0; i < n; i++) n_hashes += chunk_count(c->plan.tensors[i].source.n_bytes);
+    for (size_t i = 0; i < n; i++) n_hashes += chunk_count(c->plan.tensors[i].parts->source->n_bytes);
     c->hashes = calloc(n_hashes, sizeof *c->hashes);
     struct ingot_digest *zeros = calloc(n, sizeof *zeros);
     if (!c->work || !c->hashes || !zeros) {
@@ -140,7 +140,7 @@ static enum ingot_status prepare_work(struct conversion *c)
     }
     uint64_t *hashes = c->hashes;
     for (size_t i = 0; i < n; i++) {
-        c->work[i].n_hashes = chunk_count(c->plan.tensors[i].source.n_bytes);
+        c->work[i].n_hashes = chunk_count(c->plan.tensors[i].parts->source->n_bytes);
         c->work[i].hashes = hashes;
         hashes += c->work[i].n_hashes;
     }
@@ -214,7 +214,7 @@ static enum ingot_status write_chunk(struct conversion *c, const struct plan_ten
 {
     struct ingot_cast_stats stats = { 0 };
     size_t n = ingot_writer_chunk_bytes(c->writer, work->section, chunk);
-    ingot_pack(&t->view, t->dtype, t->layout, chunk * INGOT_CHUNK_BYTES, window, n, &stats);
+    ingot_pack(&t->parts->view, t->dtype, t->layout, chunk * INGOT_CHUNK_BYTES, window, n, &stats);
     atomic_fetch_add_explicit(&work->n_overflow, stats.n_overflow, memory_order_relaxed);
     atomic_fetch_add_explicit(&work->n_underflow, stats.n_underflow, memory_order_relaxed);
     atomic_fetch_add_explicit(&work->n_nan, stats.n_nan, memory_order_relaxed);
@@ -230,7 +230,7 @@ static enum ingot_status do_job(void *ctx, uint64_t job, uint32_t worker, struct
     uint64_t chunk = job - work->first_job, n;
     enum ingot_status status = INGOT_OK;
     if (chunk < work->n_hashes) {
-        n = hash_chunk(&t->source, work, chunk);
+        n = hash_chunk(t->parts->source, work, chunk);
     } else {
         chunk -= work->n_hashes;
         n = ingot_writer_chunk_bytes(c->writer, work->section, chunk);
@@ -246,7 +246,7 @@ static void number_jobs(struct conversion *c)
         work->first_job = c->n_jobs;
         work->n_chunks = ingot_writer_chunk_count(c->writer, work->section);
         c->n_jobs += work->n_hashes + work->n_chunks;
-        c->total_bytes += c->plan.tensors[i].source.n_bytes;
+        c->total_bytes += c->plan.tensors[i].parts->source->n_bytes;
         for (uint64_t k = 0; k < work->n_chunks; k++)
             c->total_bytes += ingot_writer_chunk_bytes(c->writer, work->section, k);
     }
@@ -321,7 +321,7 @@ static void warn_of_casts(const struct conversion *c, struct ingot_cast_stats *s
         sum->n_nan += c->work[i].n_nan;
         if (c->work[i].n_overflow == 0) continue;
         snprintf(message, sizeof message, "%" PRIu64 " of %" PRIu64 " values became infinite in %s",
-                 c->work[i].n_overflow, t->view.n_rows * t->view.n_cols, ingot_dtype_name(t->dtype));
+                 c->work[i].n_overflow, t->n_rows * t->n_cols, ingot_dtype_name(t->dtype));
         warn(c, t->name, message);
     }
 }

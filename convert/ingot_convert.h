@@ -1,9 +1,13 @@
 /*
- * ingot_convert.h - foreign checkpoints: look into them, and cast them into an .ingot file.
+ * ingot_convert.h - foreign checkpoints: look into them, cast them into an .ingot file, and write one back out.
  *
- * A *source* is an opened foreign checkpoint (a Hugging Face directory or a single .safetensors file so far): a list
- * of named tensors that lie in mapped files, plus whatever stands beside them (configuration, tokenizer). Everything
- * in it is hostile until checked; after ingot_source_open() every tensor's span lies inside its file.
+ * A *source* is an opened foreign checkpoint (safetensors, PyTorch, TensorFlow, GGUF, llm.c): a list of named tensors
+ * that lie in mapped files, the *facts* that its files state beside the tensors (hyper-parameters above all), the
+ * *checks* (checksums) that it carries, and whatever stands beside them (configuration, tokenizer). Everything in it is
+ * hostile until checked; after ingot_source_open() every tensor's span lies inside its file.
+ *
+ * A *recipe* says how the tensors of one family of checkpoints become those of a GPT-2. The built-in ones are texts of
+ * the same language that users write (`ingot help recipes`).
  *
  * Conventions: see format/ingot_format.h. A source is immutable and may be used by many threads.
  */
@@ -18,17 +22,65 @@ extern "C" {
 
 struct ingot_source;
 
+/* ------------------------------------------------------------------------------------------------------- looking */
+
+/* What an element of a source is. Wider than enum ingot_dtype: much can be looked at that cannot be cast. */
+enum ingot_scalar {
+    INGOT_SCALAR_NONE = 0, /* elements stand in blocks, see `block` */
+    INGOT_SCALAR_BOOL,     /* one byte, 0 or not */
+    INGOT_SCALAR_U8,
+    INGOT_SCALAR_I8,
+    INGOT_SCALAR_U16,
+    INGOT_SCALAR_I16,
+    INGOT_SCALAR_U32,
+    INGOT_SCALAR_I32,
+    INGOT_SCALAR_U64,
+    INGOT_SCALAR_I64,
+    INGOT_SCALAR_F8_E4M3, /* finite, no infinities: torch.float8_e4m3fn */
+    INGOT_SCALAR_F8_E5M2,
+    INGOT_SCALAR_F16,
+    INGOT_SCALAR_BF16,
+    INGOT_SCALAR_F32,
+    INGOT_SCALAR_F64,
+    INGOT_SCALAR_C64,  /* complex: two f32 */
+    INGOT_SCALAR_C128, /* complex: two f64 */
+    INGOT_SCALAR_COUNT
+};
+
+struct ingot_scalar_info {
+    const char *name;       /* "F32", "I16", "BOOL": one spelling for all formats */
+    uint32_t bytes;         /* of one element; 0 for NONE */
+    enum ingot_dtype dtype; /* the container's own; DTYPE_NONE when it has none */
+};
+
+/* Never NULL; that of NONE for an unknown value. */
+const struct ingot_scalar_info *ingot_scalar_info(enum ingot_scalar scalar);
+
+/* A block-quantised encoding of GGUF: n_elems neighbouring elements of a row in n_bytes bytes. */
+struct ingot_block {
+    const char *name; /* "Q4_0", "Q6_K" */
+    uint32_t gguf_type, n_elems, n_bytes;
+    void (*decode)(const uint8_t *block, float *elems); /* by definition; n_bytes readable, n_elems written */
+};
+
+#define INGOT_NO_CHECK UINT32_MAX
+
 /* One tensor of a source, as it stands there: source names, source orientation. Pointers are borrowed. */
 struct ingot_source_tensor {
     const char *name;       /* NUL-terminated, hostile: escape before printing */
-    const char *dtype_name; /* the source's own word, e.g. "F32", "I16" */
-    enum ingot_dtype dtype; /* INGOT_DTYPE_NONE when the container has no such dtype */
+    const char *dtype_name; /* ingot_scalar_info()'s or the block's name */
+    enum ingot_scalar scalar;
+    const struct ingot_block *block; /* NULL unless scalar is NONE */
+    enum ingot_dtype dtype;          /* that of the scalar */
     uint32_t rank;
-    uint64_t shape[INGOT_MAX_RANK];
-    const void *data; /* n_bytes readable bytes, any alignment */
-    uint64_t n_bytes;
+    uint64_t shape[INGOT_MAX_RANK];   /* outermost first */
+    uint64_t strides[INGOT_MAX_RANK]; /* in elements; a stride may be 0, as in an expanded view */
+    bool strided;                     /* the strides are not those of row-major order */
+    const void *data; /* the first element, any alignment; NULL when the file that should hold it is not here */
+    uint64_t n_bytes; /* from `data` to the end of the last element in memory; 0 for a tensor without elements */
     const char *file; /* base name of the file that holds it */
     uint64_t file_off;
+    uint32_t check; /* number of the checksum that covers it, or INGOT_NO_CHECK */
 };
 
 /* Opens a directory or a file. Which format it is, is decided by content and reported by ingot_source_format().
@@ -43,11 +95,68 @@ size_t ingot_source_count(const struct ingot_source *src);
 /* In the order of their place in the files. i must be below the count. */
 struct ingot_source_tensor ingot_source_at(const struct ingot_source *src, size_t i);
 
-/* The hyper-parameters as configuration and tensor shapes together say them. MISSING when the source cannot say one
+/* Elements first .. first + n - 1 in row-major order of the shape, gathered and decoded: plain ones bit for bit as they
+ * stand, n times ingot_scalar_info()->bytes; those of blocks as f32. The range must lie inside the shape, and `data` be
+ * there. `out` needs no alignment for plain elements, that of float for blocks. */
+void ingot_source_gather(const struct ingot_source_tensor *t, uint64_t first, uint64_t n, void *out);
+
+/* A fact: one scalar that the source's files state beside the tensors, under a dotted key ("model_args.n_head",
+ * "gpt2.block_count", "hparams.n_ctx", "config.n_layer"). Text is hostile. */
+enum ingot_fact_type { INGOT_FACT_NULL, INGOT_FACT_BOOL, INGOT_FACT_INT, INGOT_FACT_FLOAT, INGOT_FACT_TEXT };
+struct ingot_fact {
+    const char *key;
+    enum ingot_fact_type type;
+    int64_t integer; /* BOOL: 0 or 1 */
+    double number;   /* FLOAT */
+    const char *text;
+};
+size_t ingot_source_fact_count(const struct ingot_source *src);
+struct ingot_fact ingot_source_fact(const struct ingot_source *src, size_t i);
+
+/* The hyper-parameters as recipe, facts and tensor shapes together say them. MISSING when the source cannot say one
  * (the error names it), MODEL when they contradict each other, UNSUPPORTED when a field changes the mathematics in
  * a way that is not executed. */
 enum ingot_status ingot_source_hparams(const struct ingot_source *src, struct ingot_hparams *out,
                                        struct ingot_error *err);
+
+/* A checksum that a source carries for some of its bytes: of a tensor in TensorFlow, of a member in a zip file. */
+struct ingot_source_check {
+    const char *name;      /* the tensor's or the member's; hostile */
+    const char *algorithm; /* "crc32c", "crc32" */
+    const char *file;
+    uint64_t file_off, n_bytes;
+    uint32_t expected;
+    bool present; /* false: the file that should hold the bytes is not here */
+};
+size_t ingot_source_check_count(const struct ingot_source *src);
+struct ingot_source_check ingot_source_check_at(const struct ingot_source *src, size_t i);
+
+/* Called in order of the checks' numbers, from the calling thread. */
+typedef void (*ingot_check_fn)(void *ctx, const struct ingot_source_check *check, uint32_t found, bool good);
+
+struct ingot_source_verify_options {
+    uint32_t n_threads; /* 0: as many as the process may run on */
+    ingot_progress_fn progress;
+    void *progress_ctx;
+    ingot_check_fn check;
+    void *check_ctx;
+};
+
+/* Computes every checksum of the source. OK when all are good; DIGEST naming the first that is not; MISSING when bytes
+ * are not here; INTERRUPTED. *n_bad counts the bad and the missing ones. A source without any checksum is OK. */
+enum ingot_status ingot_source_verify(const struct ingot_source *src, const struct ingot_source_verify_options *options,
+                                      uint64_t *n_bad, struct ingot_error *err);
+
+/* ------------------------------------------------------------------------------------------------------- recipes */
+
+/* The built-in recipes, in the order in which they are tried. i must be below the count. All is static. */
+struct ingot_recipe_info {
+    const char *name;  /* "huggingface", "openai", "nanogpt", ... */
+    const char *about; /* one line */
+    const char *text;  /* the recipe itself, YAML */
+};
+size_t ingot_recipe_count(void);
+struct ingot_recipe_info ingot_recipe_info(size_t i);
 
 /* ---------------------------------------------------------------------------------------------------- conversion */
 
@@ -58,7 +167,10 @@ struct ingot_convert_options {
     enum ingot_dtype dtype; /* of matrices: F32, F16, BF16; DTYPE_NONE keeps the source's (f64 becomes f32).
                                Vectors (norms, biases) are always f32, which widens f16 and bf16 exactly. */
     bool overwrite;
-    uint32_t align;     /* 0: 4096 */
+    uint32_t align;              /* 0: 4096 */
+    const char *recipe;          /* the name of a built-in recipe, or the path of a file; NULL: the first that fits */
+    const char *const *settings; /* "n_head=12", ...: hyper-parameters over what recipe and source say */
+    size_t n_settings;
     uint32_t n_threads; /* 0: as many as the process may run on; the result does not depend on it. At most 16 write,
                            each with a window of 4 MiB of private memory */
     ingot_progress_fn progress;
@@ -80,13 +192,78 @@ struct ingot_convert_report {
  * thread, verify every byte, compare source elements with strided reads of the written file, publish atomically.
  * On any failure nothing appears under output_path, and what was there stays (the one exception is
  * ingot_writer_publish()'s). `options` and `report` may be NULL.
- * Errors: those of ingot_source_open(), ingot_source_hparams() and of the writer; MISSING, SHAPE, DTYPE, MODEL and
+ * Errors: those of ingot_source_open(), ingot_source_hparams() and of the writer; RECIPE with line and column;
+ * DIGEST for bytes that fail the source's own checksum; MISSING, SHAPE, DTYPE, MODEL and
  * UNSUPPORTED naming the tensor; CHANGED when a source changed meanwhile; ARGUMENT when the output is one of the
  * inputs, through links too; INTERRUPTED. A directory without a tokenizer is a warning; one with a tokenizer of another
  * kind, or with one file of two, is an error. */
 enum ingot_status ingot_convert(const char *source_path, const char *output_path,
                                 const struct ingot_convert_options *options, struct ingot_convert_report *report,
                                 struct ingot_error *err);
+
+/* One line of a plan: what a tensor of the result is made of, or why a tensor of the source is left out. */
+struct ingot_plan_line {
+    const char *from; /* name in the source; several of one result follow one another */
+    const char *from_dtype;
+    uint32_t from_rank;
+    uint64_t from_shape[INGOT_MAX_RANK];
+    const char *file;
+    const char *transform; /* "none", "transpose", "rows 0..767 of 2304", ... or why it is dropped */
+    const char *to;        /* canonical name; NULL: dropped */
+    enum ingot_dtype to_dtype;
+    enum ingot_layout to_layout;
+    uint32_t to_rank;
+    uint64_t to_shape[INGOT_MAX_RANK];
+};
+typedef void (*ingot_plan_fn)(void *ctx, const struct ingot_plan_line *line);
+
+struct ingot_plan_summary {
+    const char *recipe; /* its name; borrowed for the call of `summary` only */
+    struct ingot_hparams hparams;
+    uint64_t n_tensors, n_dropped, output_bytes; /* output_bytes: of the tensors */
+    bool tied;
+};
+
+/* The first of the two passes alone: everything that ingot_convert() would check before it writes, nothing written.
+ * Lines come in order of placement, dropped tensors last. `line` may be NULL. */
+enum ingot_status ingot_convert_plan(const char *source_path, const struct ingot_convert_options *options,
+                                     ingot_plan_fn line, void *ctx, struct ingot_plan_summary *summary,
+                                     struct ingot_error *err);
+
+/* --------------------------------------------------------------------------------------------------------- export */
+
+struct ingot_export_options {
+    enum ingot_dtype dtype; /* F32, F16, BF16; DTYPE_NONE keeps each matrix's */
+    bool overwrite;
+    uint32_t n_threads;
+    ingot_progress_fn progress;
+    void *progress_ctx;
+    ingot_warning_fn warning;
+    void *warning_ctx;
+};
+
+struct ingot_export_report {
+    uint64_t n_tensors, output_bytes;
+    uint32_t n_files;
+    struct ingot_cast_stats cast;
+};
+
+/* A format that can be written. i must be below the count; all is static. */
+struct ingot_export_format {
+    const char *name; /* "huggingface", "gguf", "llm.c" */
+    const char *about;
+    bool is_directory;
+};
+size_t ingot_export_count(void);
+struct ingot_export_format ingot_export_format(size_t i);
+
+/* Writes the model of `file`, with its tokenizer, as the named format under output_path, atomically: a file as
+ * ingot_convert() does, a directory under a temporary name that becomes its own when all is there. Errors: ARGUMENT for
+ * an unknown format; UNSUPPORTED for what the format cannot say (an untied head in llm.c, say), naming it; EXISTS, IO,
+ * MEMORY, INTERRUPTED; MODEL, MISSING when `file` is not a GPT-2. */
+enum ingot_status ingot_export(const struct ingot_file *file, const char *format, const char *output_path,
+                               const struct ingot_export_options *options, struct ingot_export_report *report,
+                               struct ingot_error *err);
 
 #ifdef __cplusplus
 }

@@ -149,11 +149,11 @@ static void tensor(struct emitter *e, const struct plan_tensor *t, struct ingot_
     string(e, t->name);
     begin_mapping(e);
     key(e, "file");
-    file_name(e, t->source.file);
-    pair(e, "name", t->source.name);
+    file_name(e, t->parts->source->file);
+    pair(e, "name", t->parts->source->name);
     pair(e, "digest", hex);
-    pair(e, "transform", t->transposed ? "transpose" : "none");
-    pair(e, "from", ingot_dtype_name(t->source.dtype));
+    pair(e, "transform", t->parts->transposed ? "transpose" : "none");
+    pair(e, "from", ingot_dtype_name(t->from));
     pair(e, "to", ingot_dtype_name(t->dtype));
     end_mapping(e);
 }
@@ -170,7 +170,7 @@ enum ingot_status manifest_provenance(const struct plan *plan, const struct ingo
     end_mapping(&e);
     key(&e, "dropped");
     begin_sequence(&e);
-    for (size_t i = 0; i < plan->n_dropped; i++) string(&e, plan->dropped[i]->name);
+    for (size_t i = 0; i < plan->n_dropped; i++) string(&e, plan->dropped[i].source->name);
     end_sequence(&e);
     return end(&e, out, err);
 }

@@ -57,7 +57,7 @@ static enum ingot_status drop(struct planner *p, const struct ingot_source_tenso
     if (t->rank != 0 && t->rank != 4 && !(t->rank == 1 && t->shape[0] == 1))
         return ingot_fail(p->err, INGOT_E_SHAPE, t->file_off, t->name, NULL, "rank %u does not fit %s", t->rank,
                           rule->why);
-    p->plan->dropped[p->plan->n_dropped++] = t;
+    p->plan->dropped[p->plan->n_dropped++] = (struct plan_dropped){ t, rule->why };
     return INGOT_OK;
 }
 
@@ -143,7 +143,7 @@ static enum ingot_status settle_head(struct planner *p)
         return ingot_fail(p->err, INGOT_E_MODEL, head->file_off, head->name,
                           "set tie_word_embeddings to false to use it, or remove the tensor",
                           "differs from wte.weight, but %s ties the two", CONFIG_FILE);
-    p->plan->dropped[p->plan->n_dropped++] = head;
+    p->plan->dropped[p->plan->n_dropped++] = (struct plan_dropped){ head, "the same bits as wte.weight" };
     p->slots[slot] = NULL;
     return INGOT_OK;
 }
@@ -162,8 +162,9 @@ static char *shape_text(uint32_t rank, const uint64_t *shape, char *out, size_t 
 /* Compares in the source's own orientation, so that the message shows what stands in the file. */
 static enum ingot_status check_shape(const struct planner *p, const struct plan_tensor *t)
 {
-    const struct ingot_source_tensor *s = &t->source;
-    uint64_t expected[2] = { t->shape[t->transposed ? 1 : 0], t->shape[t->transposed ? 0 : 1] };
+    const struct ingot_source_tensor *s = t->parts->source;
+    bool swapped = t->parts->transposed;
+    uint64_t expected[2] = { t->shape[swapped ? 1 : 0], t->shape[swapped ? 0 : 1] };
     if (s->rank == t->rank && memcmp(s->shape, expected, t->rank * sizeof *expected) == 0) return INGOT_OK;
     char found_text[200], expected_text[64];
     return ingot_fail(p->err, INGOT_E_SHAPE, s->file_off, s->name, ADVICE_CONFIG, "shape %s, expected %s",
@@ -179,23 +180,30 @@ static bool is_float(enum ingot_dtype dtype)
 /* Vectors are f32; matrices what was asked for, or what they are. */
 static enum ingot_status choose_dtype(const struct planner *p, struct plan_tensor *t)
 {
-    enum ingot_dtype from = t->source.dtype;
-    if (!is_float(from))
-        return ingot_fail(p->err, INGOT_E_DTYPE, t->source.file_off, t->source.name,
-                          "give a checkpoint of f32, f16 or bf16",
-                          "dtype %s; weights can be cast from F32, F16, BF16 and F64", t->source.dtype_name);
-    t->dtype = p->dtype != INGOT_DTYPE_NONE ? p->dtype : from;
+    const struct ingot_source_tensor *s = t->parts->source;
+    t->from = s->block ? INGOT_F32 : s->dtype;
+    if (!is_float(t->from))
+        return ingot_fail(p->err, INGOT_E_DTYPE, s->file_off, s->name, "give a checkpoint of f32, f16 or bf16",
+                          "dtype %s; weights can be cast from F32, F16, BF16 and F64", s->dtype_name);
+    t->dtype = p->dtype != INGOT_DTYPE_NONE ? p->dtype : t->from;
     if (t->rank == 1 || t->dtype == INGOT_F64) t->dtype = INGOT_F32;
     return INGOT_OK;
 }
 
 static struct ingot_view view_of(const struct plan_tensor *t)
 {
-    struct ingot_view v = { .data = t->source.data, .dtype = t->source.dtype };
-    v.n_rows = t->rank == 2 ? t->shape[0] : 1;
-    v.n_cols = t->rank == 2 ? t->shape[1] : t->shape[0];
-    v.row_stride = t->transposed ? 1 : v.n_cols;
-    v.col_stride = t->transposed ? v.n_rows : 1;
+    const struct plan_part *part = t->parts;
+    const struct ingot_source_tensor *s = part->source;
+    struct ingot_view v = {
+        .data = s->block ? NULL : s->data, .dtype = t->from, .n_rows = t->n_rows, .n_cols = t->n_cols
+    };
+    if (t->rank == 1) {
+        v.col_stride = s->strides[0];
+        v.row_stride = t->n_cols;
+    } else {
+        v.row_stride = s->strides[part->transposed ? 1 : 0];
+        v.col_stride = s->strides[part->transposed ? 0 : 1];
+    }
     return v;
 }
 
@@ -203,14 +211,18 @@ static enum ingot_status plan_slot(struct planner *p, uint32_t slot)
 {
     const struct profile_tensor *role = role_of(p, slot);
     struct plan_tensor *t = &p->plan->tensors[p->plan->n_tensors++];
-    *t = (struct plan_tensor){ .source = *p->slots[slot], .transposed = p->rules[slot]->transposed };
+    *t = (struct plan_tensor){ .parts = calloc(1, sizeof *t->parts), .n_parts = 1, .layout = role->layout };
+    if (!t->parts) return fail_memory(p->err, p->src->path);
+    t->parts->source = p->slots[slot];
+    t->parts->transposed = p->rules[slot]->transposed;
     profile_slot_name(slot, p->config.hp.n_layer, t->name);
-    t->layout = role->layout;
     t->rank = role->shape[1] == DIM_NONE ? 1 : 2;
     for (uint32_t i = 0; i < t->rank; i++) t->shape[i] = profile_dim_value(role->shape[i], &p->plan->hp);
+    t->n_rows = t->rank == 2 ? t->shape[0] : 1;
+    t->n_cols = t->shape[t->rank - 1];
     enum ingot_status status = check_shape(p, t);
     if (status == INGOT_OK) status = choose_dtype(p, t);
-    t->view = view_of(t);
+    if (status == INGOT_OK) t->parts->view = view_of(t);
     return status;
 }
 
@@ -234,11 +246,13 @@ static enum ingot_status complete_hparams(const struct model_config *config, con
     return ingot_hparams_check(out, CONFIG_FILE, err);
 }
 
-enum ingot_status plan_make(const struct ingot_source *src, enum ingot_dtype dtype, struct plan *out,
-                            struct ingot_error *err)
+enum ingot_status plan_make(const struct ingot_source *src, const struct ingot_convert_options *options,
+                            struct plan *out, struct ingot_error *err)
 {
     *out = (struct plan){ 0 };
-    struct planner p = { .src = src, .dialect = &dialect_huggingface, .dtype = dtype, .plan = out, .err = err };
+    struct planner p = {
+        .src = src, .dialect = &dialect_huggingface, .dtype = options->dtype, .plan = out, .err = err
+    };
     enum ingot_status status = config_read(src->directory, &p.config, &out->config_file, err);
     if (status == INGOT_OK) status = place_all(&p);
     if (status == INGOT_OK) status = check_present(&p);
@@ -253,6 +267,7 @@ enum ingot_status plan_make(const struct ingot_source *src, enum ingot_dtype dty
 
 void plan_free(struct plan *plan)
 {
+    for (size_t i = 0; i < plan->n_tensors; i++) free(plan->tensors[i].parts);
     free(plan->tensors);
     free(plan->dropped);
     input_close(plan->config_file);

@@ -25,30 +25,18 @@
 struct word {
     const char *name;
     uint32_t bits; /* of one element */
-    enum ingot_dtype dtype;
+    enum ingot_scalar scalar;
 };
 
+/* Elements of less than a byte, and the bare exponents, have no scalar: they are listed, not read. */
 static const struct word dtypes[] = {
-    { "F32", 32, INGOT_F32 },
-    { "F16", 16, INGOT_F16 },
-    { "BF16", 16, INGOT_BF16 },
-    { "F64", 64, INGOT_F64 },
-    { "I8", 8, INGOT_I8 },
-    { "U8", 8, INGOT_U8 },
-    { "I32", 32, INGOT_I32 },
-    { "I64", 64, INGOT_I64 },
-    { "BOOL", 8, INGOT_DTYPE_NONE },
-    { "I16", 16, INGOT_DTYPE_NONE },
-    { "U16", 16, INGOT_DTYPE_NONE },
-    { "U32", 32, INGOT_DTYPE_NONE },
-    { "U64", 64, INGOT_DTYPE_NONE },
-    { "C64", 64, INGOT_DTYPE_NONE },
-    { "F8_E4M3", 8, INGOT_DTYPE_NONE },
-    { "F8_E5M2", 8, INGOT_DTYPE_NONE },
-    { "F8_E8M0", 8, INGOT_DTYPE_NONE },
-    { "F6_E2M3", 6, INGOT_DTYPE_NONE },
-    { "F6_E3M2", 6, INGOT_DTYPE_NONE },
-    { "F4", 4, INGOT_DTYPE_NONE },
+    { "F32", 32, INGOT_SCALAR_F32 },        { "F16", 16, INGOT_SCALAR_F16 },     { "BF16", 16, INGOT_SCALAR_BF16 },
+    { "F64", 64, INGOT_SCALAR_F64 },        { "I8", 8, INGOT_SCALAR_I8 },        { "U8", 8, INGOT_SCALAR_U8 },
+    { "I32", 32, INGOT_SCALAR_I32 },        { "I64", 64, INGOT_SCALAR_I64 },     { "BOOL", 8, INGOT_SCALAR_BOOL },
+    { "I16", 16, INGOT_SCALAR_I16 },        { "U16", 16, INGOT_SCALAR_U16 },     { "U32", 32, INGOT_SCALAR_U32 },
+    { "U64", 64, INGOT_SCALAR_U64 },        { "C64", 64, INGOT_SCALAR_C64 },     { "F8_E4M3", 8, INGOT_SCALAR_F8_E4M3 },
+    { "F8_E5M2", 8, INGOT_SCALAR_F8_E5M2 }, { "F8_E8M0", 8, INGOT_SCALAR_NONE }, { "F6_E2M3", 6, INGOT_SCALAR_NONE },
+    { "F6_E3M2", 6, INGOT_SCALAR_NONE },    { "F4", 4, INGOT_SCALAR_NONE },
 };
 
 struct parser {
@@ -150,7 +138,8 @@ static enum ingot_status read_description(const struct parser *p, const struct m
         return bad_member(p, m, INGOT_E_UNSUPPORTED, err, "dtype %s is not known",
                           ingot_escape(dtype, strlen(dtype), shown, sizeof shown));
     t->dtype_name = word->name;
-    t->dtype = word->dtype;
+    t->scalar = word->scalar;
+    t->dtype = ingot_scalar_info(word->scalar)->dtype;
     enum ingot_status status = read_shape(p, m, json_object_get(d, "shape"), t, err);
     if (status == INGOT_OK) status = read_span(p, m, json_object_get(d, "data_offsets"), t, err);
     return status == INGOT_OK ? check_size(p, m, word, t, err) : status;
@@ -177,7 +166,7 @@ static enum ingot_status add_tensor(struct parser *p, struct json_text key, stru
                                     struct ingot_error *err)
 {
     struct member m = { .text = value };
-    struct ingot_source_tensor t = { .file = p->base };
+    struct ingot_source_tensor t = { .file = p->base, .check = INGOT_NO_CHECK };
     char *name = NULL;
     json_t *description = NULL;
     struct ingot_source_tensor *grown = array_grow(p->tensors, &p->cap, p->n, sizeof *grown);

@@ -65,8 +65,9 @@ static bool same(double a, double b)
 static enum ingot_status check_element(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,
                                        uint64_t col, struct ingot_error *err)
 {
-    uint64_t index = t->transposed ? col * t->source.shape[1] + row : row * t->source.shape[t->rank - 1] + col;
-    double expected = cast(source_element(&t->source, index), t->dtype), found = ingot_element(section, row, col);
+    const struct ingot_source_tensor *s = t->parts->source;
+    uint64_t index = t->parts->transposed ? col * s->shape[1] + row : row * s->shape[t->rank - 1] + col;
+    double expected = cast(source_element(s, index), t->dtype), found = ingot_element(section, row, col);
     if (same(expected, found)) return INGOT_OK;
     return ingot_fail(err, INGOT_E_MODEL, INGOT_NO_OFFSET, t->name, "please report this: the converter is at fault",
                       "self-check: element [%" PRIu64 ", %" PRIu64 "] was written as %.9g, expected %.9g", row, col,
@@ -77,7 +78,7 @@ static enum ingot_status check_tensor(const struct plan_tensor *t, const struct 
                                       struct ingot_error *err)
 {
     struct ingot_section section;
-    uint64_t rows = t->view.n_rows, cols = t->view.n_cols, last = rows * cols - 1;
+    uint64_t rows = t->n_rows, cols = t->n_cols, last = rows * cols - 1;
     const uint64_t corners[] = { 0, cols - 1, last - (cols - 1), last };
     bool whole = last < N_SPREAD;
     uint64_t n = whole ? last + 1 : N_SPREAD + 4;

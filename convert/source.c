@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In order of the cost and the certainty of their probes; the first that claims the path opens it. */
+/* In order of the certainty of their probes; the first that claims the path opens it. */
 static const struct source_reader *const readers[] = {
     &source_safetensors,
 };
@@ -28,6 +28,16 @@ enum ingot_status source_add_file(struct ingot_source *src, const char *name, co
     return INGOT_OK;
 }
 
+/* Row-major strides where the reader gave none of its own, and the words that follow from the scalar. */
+static void complete_tensor(struct ingot_source_tensor *t)
+{
+    uint64_t step = 1;
+    t->dtype = ingot_scalar_info(t->scalar)->dtype;
+    if (!t->dtype_name) t->dtype_name = t->block ? t->block->name : ingot_scalar_info(t->scalar)->name;
+    if (t->strided) return;
+    for (uint32_t i = t->rank; i-- > 0; step *= t->shape[i]) t->strides[i] = step;
+}
+
 enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot_source_tensor *tensor,
                                     struct ingot_error *err)
 {
@@ -38,8 +48,21 @@ enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot
         return fail_memory(err, src->path);
     }
     src->tensors = tensors;
-    tensors[src->n_tensors++] = *tensor;
+    tensors[src->n_tensors] = *tensor;
+    complete_tensor(&tensors[src->n_tensors++]);
     return INGOT_OK;
+}
+
+enum ingot_status source_add_check(struct ingot_source *src, const struct source_check *check, uint32_t *number,
+                                   struct ingot_error *err)
+{
+    struct source_check *checks = array_grow(src->checks, &src->cap_checks, src->n_checks, sizeof *checks);
+    if (!checks) return fail_memory(err, src->path);
+    src->checks = checks;
+    checks[src->n_checks] = *check;
+    checks[src->n_checks].name = strdup(check->name);
+    *number = (uint32_t)src->n_checks++;
+    return checks[*number].name ? INGOT_OK : fail_memory(err, src->path);
 }
 
 enum ingot_status source_check_unchanged(const struct ingot_source *src, struct ingot_error *err)
@@ -70,6 +93,30 @@ static enum ingot_status check_names_unique(const struct ingot_source *src, stru
                                 "two tensors of the checkpoint have this name");
     free(names);
     return status;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct ingot_fact *)a)->key, ((const struct ingot_fact *)b)->key);
+}
+
+/* Sorts them, too: their order in the file says nothing. */
+static enum ingot_status check_facts_unique(const struct ingot_source *src, struct ingot_error *err)
+{
+    if (src->n_facts > 0) qsort(src->facts, src->n_facts, sizeof *src->facts, by_key);
+    for (size_t i = 1; i < src->n_facts; i++)
+        if (strcmp(src->facts[i - 1].key, src->facts[i].key) == 0)
+            return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->facts[i].key, "get another copy",
+                              "the checkpoint states this value twice");
+    return INGOT_OK;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct ingot_source_tensor *s = a, *t = b;
+    int order = strcmp(s->file, t->file);
+    if (order == 0) order = (s->file_off > t->file_off) - (s->file_off < t->file_off);
+    return order ? order : strcmp(s->name, t->name);
 }
 
 /* A pipe is not opened here: only regular files have a head to read. */
@@ -139,17 +186,37 @@ enum ingot_status ingot_source_open(const char *path, struct ingot_source **out,
     if (status == INGOT_OK && !set_path(src, path, is_directory)) status = fail_memory(err, path);
     if (status == INGOT_OK) status = src->reader->open(src, err);
     if (status == INGOT_OK) status = check_names_unique(src, err);
+    if (status == INGOT_OK) status = check_facts_unique(src, err);
     if (status != INGOT_OK) {
         ingot_source_close(src);
         return status;
     }
+    if (src->n_tensors > 0) qsort(src->tensors, src->n_tensors, sizeof *src->tensors, by_place);
     *out = src;
     return INGOT_OK;
+}
+
+static void free_facts(struct ingot_source *src)
+{
+    for (size_t i = 0; i < src->n_facts; i++) {
+        free((void *)(uintptr_t)src->facts[i].key);
+        free((void *)(uintptr_t)src->facts[i].text);
+    }
+    free(src->facts);
+}
+
+static void free_checks(struct ingot_source *src)
+{
+    for (size_t i = 0; i < src->n_checks; i++) free(src->checks[i].name);
+    free(src->checks);
 }
 
 void ingot_source_close(struct ingot_source *src)
 {
     if (!src) return;
+    if (src->reader && src->reader->close) src->reader->close(src);
+    free_facts(src);
+    free_checks(src);
     for (size_t i = 0; i < src->n_tensors; i++) free((void *)(uintptr_t)src->tensors[i].name);
     for (size_t i = 0; i < src->n_files; i++) input_close(src->files[i]);
     free(src->tensors);

@@ -216,6 +216,7 @@ static enum ingot_status open_source(struct ingot_source *src, struct ingot_erro
 
 const struct source_reader source_safetensors = {
     .format = "safetensors",
+    .files = "model.safetensors",
     .probe = probe,
     .open = open_source,
 };

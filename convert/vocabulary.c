@@ -158,6 +158,19 @@ enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, stru
     return status;
 }
 
+enum ingot_status vocabulary_of_source(const struct ingot_source *src, uint32_t n_vocab, struct vocabulary *out,
+                                       struct ingot_error *err)
+{
+    struct vocab_tables tables = { .n_vocab = n_vocab };
+    bool found = false;
+    *out = (struct vocabulary){ 0 };
+    enum ingot_status status = INGOT_OK;
+    if (src->reader->read_vocabulary) status = src->reader->read_vocabulary(src, &tables, &found, err);
+    if (status == INGOT_OK && found) status = vocab_tables_encode(&tables, &out->bytes, &out->n_bytes, err);
+    vocab_tables_free(&tables);
+    return status == INGOT_OK && !found ? vocabulary_build(src->directory, n_vocab, out, err) : status;
+}
+
 void vocabulary_free(struct vocabulary *vocabulary)
 {
     free(vocabulary->bytes);

@@ -8,7 +8,7 @@
 #ifndef INGOT_VOCABULARY_H
 #define INGOT_VOCABULARY_H
 
-#include "convert/input.h"
+#include "convert/source.h"
 
 #define VOCABULARY_MAX_FILES 4
 
@@ -28,7 +28,11 @@ struct vocabulary {
 enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, struct vocabulary *out,
                                    struct ingot_error *err);
 
-/* Frees what vocabulary_build() gave; a zeroed struct is fine. */
+/* The same for a source: the tokenizer inside the checkpoint if its format has one, else the files beside it. */
+enum ingot_status vocabulary_of_source(const struct ingot_source *src, uint32_t n_vocab, struct vocabulary *out,
+                                       struct ingot_error *err);
+
+/* Frees what either gave; a zeroed struct is fine. */
 void vocabulary_free(struct vocabulary *vocabulary);
 
 #endif

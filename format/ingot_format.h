@@ -79,6 +79,7 @@ enum ingot_status {
     INGOT_E_ARGUMENT = 400,     /* an argument breaks the function's contract */
     INGOT_E_CONTEXT_FULL = 401, /* the session's context has no room for these tokens */
     INGOT_E_TOKEN = 402,        /* a token id is not below n_vocab */
+    INGOT_E_RECIPE = 403,       /* a recipe or a batch file is malformed: line and column are in the message */
 };
 
 #define INGOT_NO_OFFSET UINT64_MAX
@@ -350,6 +351,13 @@ struct ingot_cast_stats {
  * is a unit of parallel work. dst is aligned to 4; padding is written as zero. Thread-safe. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
+
+/* The inverse of ingot_pack(): elements first .. first + n - 1, in row-major order, of the matrix [rows, cols] that the
+ * section holds (or, with `transposed`, of its transpose), cast to `to` as ingot_pack() casts. Any range can be asked
+ * for. dst needs no alignment; n * ingot_dtype_size(to) bytes are written. The section is a tensor or an alias of rank
+ * 1 or 2 with a dtype of f32, f16, bf16 or f64, or of any dtype when `to` is the same. Thread-safe. */
+void ingot_unpack(const struct ingot_section *section, bool transposed, enum ingot_dtype to, uint64_t first, uint64_t n,
+                  void *dst, struct ingot_cast_stats *stats);
 
 /* Single values, the definition of the casts. */
 float ingot_f32_from_f16(uint16_t bits);

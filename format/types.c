@@ -43,6 +43,7 @@ static const struct {
     { INGOT_E_ARGUMENT, "argument" },
     { INGOT_E_CONTEXT_FULL, "context-full" },
     { INGOT_E_TOKEN, "token" },
+    { INGOT_E_RECIPE, "recipe" },
 };
 
 /* Indexed by the on-disk code; a row without a size is no dtype. */

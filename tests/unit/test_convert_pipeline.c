@@ -819,10 +819,10 @@ static void the_self_check_sees_a_missed_transpose_of_a_square_matrix(void **sta
     struct plan plan;
     uint64_t n_checked = 0;
     assert_int_equal(ingot_source_open(p.dir, &src, &err), INGOT_OK);
-    assert_int_equal(plan_make(src, INGOT_F16, &plan, &err), INGOT_OK);
+    assert_int_equal(plan_make(src, &(struct ingot_convert_options){ .dtype = INGOT_F16 }, &plan, &err), INGOT_OK);
     assert_int_equal(self_check(&plan, file, &n_checked, &err), INGOT_OK);
     for (size_t i = 0; i < plan.n_tensors; i++)
-        if (strcmp(plan.tensors[i].name, "h.1.attn.c_proj.weight") == 0) plan.tensors[i].transposed = false;
+        if (strcmp(plan.tensors[i].name, "h.1.attn.c_proj.weight") == 0) plan.tensors[i].parts->transposed = false;
     assert_int_equal(self_check(&plan, file, &n_checked, &err), INGOT_E_MODEL);
     assert_string_equal(err.subject, "h.1.attn.c_proj.weight");
     plan_free(&plan);
