@@ -50,9 +50,10 @@ $(BUILD)/ingot: $(BUILD)/inspect/main.o $(BUILD)/libinspect.a $(LIBS)
 
 # ---- instruction sets: by file name, never globally; a file for another architecture is empty there
 AVX2   := -mavx2 -mfma -mf16c
+CLMUL  := -mpclmul -msse4.2
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
-isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))
+isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))$(if $(findstring clmul,$(notdir $(1))),$(CLMUL))
 endif
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

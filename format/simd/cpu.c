@@ -36,10 +36,11 @@ static bool has_all(uint64_t value, uint64_t bits)
 static struct cpu_features ask_cpu(void)
 {
     uint32_t eax, ebx = 0, ecx = 0, edx, ebx7 = 0, ecx7, edx7;
-    struct cpu_features cpu = { false, false, false };
+    struct cpu_features cpu = { 0 };
 
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return cpu;
     cpu.sse42 = has_all(ecx, bit_SSE4_2);
+    cpu.clmul = has_all(ecx, bit_PCLMUL);
     if (!has_all(ecx, bit_OSXSAVE) || !__get_cpuid_count(7, 0, &eax, &ebx7, &ecx7, &edx7)) return cpu;
 
     const uint64_t saved = read_xcr0();
@@ -49,7 +50,7 @@ static struct cpu_features ask_cpu(void)
     return cpu;
 }
 
-enum { MEMO_KNOWN = 1, MEMO_SSE42 = 2, MEMO_AVX2 = 4, MEMO_AVX512 = 8 };
+enum { MEMO_KNOWN = 1, MEMO_SSE42 = 2, MEMO_AVX2 = 4, MEMO_AVX512 = 8, MEMO_CLMUL = 16 };
 
 struct cpu_features cpu_detect(void)
 {
@@ -57,19 +58,21 @@ struct cpu_features cpu_detect(void)
     unsigned known = atomic_load_explicit(&memo, memory_order_relaxed);
     if (!known) {
         const struct cpu_features cpu = ask_cpu();
-        known =
-            MEMO_KNOWN | (cpu.sse42 ? MEMO_SSE42 : 0u) | (cpu.avx2 ? MEMO_AVX2 : 0u) | (cpu.avx512 ? MEMO_AVX512 : 0u);
+        known = MEMO_KNOWN | (cpu.sse42 ? MEMO_SSE42 : 0u) | (cpu.clmul ? MEMO_CLMUL : 0u) |
+                (cpu.avx2 ? MEMO_AVX2 : 0u) | (cpu.avx512 ? MEMO_AVX512 : 0u);
         atomic_store_explicit(&memo, known, memory_order_relaxed);
     }
-    return (
-        struct cpu_features){ .sse42 = known & MEMO_SSE42, .avx2 = known & MEMO_AVX2, .avx512 = known & MEMO_AVX512 };
+    return (struct cpu_features){ .sse42 = known & MEMO_SSE42,
+                                  .clmul = known & MEMO_CLMUL,
+                                  .avx2 = known & MEMO_AVX2,
+                                  .avx512 = known & MEMO_AVX512 };
 }
 
 #else
 
 struct cpu_features cpu_detect(void)
 {
-    return (struct cpu_features){ false, false, false };
+    return (struct cpu_features){ 0 };
 }
 
 #endif

@@ -6,6 +6,7 @@
 
 struct cpu_features {
     bool sse42;  /* hardware CRC32C */
+    bool clmul;  /* PCLMULQDQ */
     bool avx2;   /* with FMA and F16C, and ymm state saved by the system */
     bool avx512; /* F, BW, VL, DQ, and zmm and mask state saved by the system */
 };

@@ -20,4 +20,11 @@ uint32_t crc_join(enum crc_polynomial polynomial, uint32_t of_a, uint32_t of_b, 
 /* The definition, bit by bit: what the others are tested against. */
 uint32_t crc_by_definition(enum crc_polynomial polynomial, const void *bytes, size_t n);
 
+/* What crc_of() chooses from: the register after n more bytes. */
+typedef uint32_t crc_advance_fn(enum crc_polynomial polynomial, uint32_t state, const void *bytes, size_t n);
+crc_advance_fn crc_advance_bits, crc_advance_table;
+#if defined(__x86_64__)
+extern crc_advance_fn *const crc_advance_clmul; /* needs PCLMULQDQ */
+#endif
+
 #endif
