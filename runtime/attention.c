@@ -92,7 +92,7 @@ static void weigh(const struct tile *t, size_t from, size_t n, const float *weig
                   float *mixed, size_t mixed_stride)
 {
     const struct ingot_session *s = t->session;
-    s->model->kernels->panels_f32(t->values + from * LANES, s->kv.value_panel * sizeof(float), panels_of(s->head_size),
+    s->model->kernels->chains_f32(t->values + from * LANES, s->kv.value_panel * sizeof(float), panels_of(s->head_size),
                                   n, weights + from, stride, n_rows, mixed, mixed_stride);
 }
 

@@ -65,21 +65,32 @@ static inline struct chains load_chains(const float *y)
     return (struct chains){ { _mm256_loadu_ps(y), _mm256_loadu_ps(y + HALF) } };
 }
 
+static inline struct chains zero_chains(void)
+{
+    return (struct chains){ { _mm256_setzero_ps(), _mm256_setzero_ps() } };
+}
+
+static inline struct chains add_chains(struct chains a, struct chains b)
+{
+    return (struct chains){ { _mm256_add_ps(a.half[0], b.half[0]), _mm256_add_ps(a.half[1], b.half[1]) } };
+}
+
 static inline void store_chains(float *y, struct chains chains)
 {
     _mm256_storeu_ps(y, chains.half[0]);
     _mm256_storeu_ps(y + HALF, chains.half[1]);
 }
 
-/* The body of every tile_fn; the first four arguments are constants after inlining. */
-TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+/* The body of every tile_fn; the first five arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
                     size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
 {
     struct chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) chain[p][r] = load_chains(y + r * y_stride + p * LANES);
+        for (size_t r = 0; r < n_rows; r++)
+            chain[p][r] = continues ? load_chains(y + r * y_stride + p * LANES) : zero_chains();
     }
     size_t k = 0;
     for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
@@ -93,16 +104,21 @@ TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) store_chains(y + r * y_stride + p * LANES, chain[p][r]);
+        for (size_t r = 0; r < n_rows; r++) {
+            float *out = y + r * y_stride + p * LANES;
+            store_chains(out, continues ? chain[p][r] : add_chains(load_chains(out), chain[p][r]));
+        }
     }
 }
 
 /* 12 of the 16 registers are accumulators. */
-#define TILE_HEIGHTS(X, dtype) X(dtype, 6, 1) X(dtype, 4, 1) X(dtype, 3, 1) X(dtype, 2, 2) X(dtype, 1, 4)
+#define TILE_HEIGHTS(X, ...)                                                                                           \
+    X(6, 1, __VA_ARGS__) X(4, 1, __VA_ARGS__) X(3, 1, __VA_ARGS__) X(2, 2, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 
-TILE_SET(f32)
-TILE_SET(f16)
-TILE_SET(bf16)
+TILE_SET(panels_f32, f32, false)
+TILE_SET(panels_f16, f16, false)
+TILE_SET(panels_bf16, bf16, false)
+TILE_SET(chains_f32, f32, true)
 
 /* ----------------------------------------------------------------------------------------------- lanes and tails */
 
@@ -300,6 +316,7 @@ const struct kernels kernels_avx2 = {
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
+    .chains_f32 = chains_f32,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

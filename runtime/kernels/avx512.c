@@ -53,15 +53,16 @@ TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, __m512 
     }
 }
 
-/* The body of every tile_fn; the first four arguments are constants after inlining. */
-TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+/* The body of every tile_fn; the first five arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
                     size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
 {
     __m512 chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) chain[p][r] = _mm512_loadu_ps(y + r * y_stride + p * LANES);
+        for (size_t r = 0; r < n_rows; r++)
+            chain[p][r] = continues ? _mm512_loadu_ps(y + r * y_stride + p * LANES) : _mm512_setzero_ps();
     }
     size_t k = 0;
     for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
@@ -75,18 +76,24 @@ TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) _mm512_storeu_ps(y + r * y_stride + p * LANES, chain[p][r]);
+        for (size_t r = 0; r < n_rows; r++) {
+            float *out = y + r * y_stride + p * LANES;
+            _mm512_storeu_ps(out, continues ? chain[p][r] : _mm512_add_ps(_mm512_loadu_ps(out), chain[p][r]));
+        }
     }
 }
 
 /* 24 accumulators hide the latency of 2 fused multiply-adds per cycle and leave registers for the weights; few
  * rows take more panels instead. */
-#define TILE_HEIGHTS(X, dtype)                                                                                         \
-    X(dtype, 12, 2) X(dtype, 8, 2) X(dtype, 6, 3) X(dtype, 4, 4) X(dtype, 3, 4) X(dtype, 2, 4) X(dtype, 1, 4)
+#define TILE_HEIGHTS(X, ...)                                                                                           \
+    X(12, 2, __VA_ARGS__)                                                                                              \
+    X(8, 2, __VA_ARGS__) X(6, 3, __VA_ARGS__) X(4, 4, __VA_ARGS__) X(3, 4, __VA_ARGS__) X(2, 4, __VA_ARGS__)           \
+        X(1, 4, __VA_ARGS__)
 
-TILE_SET(f32)
-TILE_SET(f16)
-TILE_SET(bf16)
+TILE_SET(panels_f32, f32, false)
+TILE_SET(panels_f16, f16, false)
+TILE_SET(panels_bf16, bf16, false)
+TILE_SET(chains_f32, f32, true)
 
 /* ----------------------------------------------------------------------------------------------- lanes and tails */
 
@@ -249,6 +256,7 @@ const struct kernels kernels_avx512 = {
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
+    .chains_f32 = chains_f32,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

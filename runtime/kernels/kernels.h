@@ -12,10 +12,17 @@
 
 #include "format/ingot_format.h"
 
-/* y[r][16 p + l] = fma(w[p][k][l], x[r][k], y[r][16 p + l])   for k = 0, 1, .. n_in - 1 in this order,
- * for each row r < n_rows, panel p < n_panels and lane l < 16: one chain of fused multiply-adds per output, from the
- * value that y holds (bias or zero). Because the chain is sequential, any cut of k, p or r into several calls gives the
- * same bits; that is what makes batches, tiles and threads invisible. (16-bit weights are cut at even k.)
+#define KERNEL_BLOCK 256 /* inputs that one chain of a product covers */
+
+/* Panels times rows: for each row r < n_rows, panel p < n_panels and lane l < 16, over blocks of KERNEL_BLOCK inputs,
+ *     t = +0;  t = fma(w[p][k][l], x[r][k], t)   for the k of the block, ascending
+ *     y[r][16 p + l] = y[r][16 p + l] + t
+ * The blocks bound the length of a chain, and with it the rounding errors that pile up. y holds the bias or zero at
+ * first. Any cut of p, of r, or of k between two blocks into several calls gives the same bits; that is what makes
+ * batches, tiles and threads invisible.
+ *
+ * chains_f32 is the same without blocks: one chain over all k that starts from what y holds, so that it may be cut at
+ * any k. Attention sums its keys with it, each query its own number of them.
  *
  *   w   panels, panel_bytes apart, 64-byte aligned; weights are widened exactly
  *   x   f32 [n_rows][x_stride], any alignment, not aliasing y; exactly n_in elements of a row are read
@@ -29,6 +36,7 @@ struct kernels {
     kernel_panels_fn *panels_f32;
     kernel_panels_fn *panels_f16;
     kernel_panels_fn *panels_bf16;
+    kernel_panels_fn *chains_f32;
 
     /* y[i] = fma((x[i] - mean) * rstd, w[i], b[i]); b may be NULL (then the product alone). Sums in 16 lanes
      * (element i into lane i mod 16, by addition and by fma(d, d, .)) and the fixed tree lane j + lane j+8, +4, +2, +1.

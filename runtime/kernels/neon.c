@@ -66,21 +66,35 @@ static inline struct chains load_chains(const float *y)
     return (struct chains){ { vld1q_f32(y), vld1q_f32(y + 4), vld1q_f32(y + 8), vld1q_f32(y + 12) } };
 }
 
+static inline struct chains zero_chains(void)
+{
+    const float32x4_t zero = vdupq_n_f32(0);
+    return (struct chains){ { zero, zero, zero, zero } };
+}
+
+static inline struct chains add_chains(struct chains a, struct chains b)
+{
+    TILE_UNROLL
+    for (size_t q = 0; q < 4; q++) a.q[q] = vaddq_f32(a.q[q], b.q[q]);
+    return a;
+}
+
 static inline void store_chains(float *y, struct chains chains)
 {
     TILE_UNROLL
     for (size_t q = 0; q < 4; q++) vst1q_f32(y + QUARTER * q, chains.q[q]);
 }
 
-/* The body of every tile_fn; the first four arguments are constants after inlining. */
-TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+/* The body of every tile_fn; the first five arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
                     size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
 {
     struct chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) chain[p][r] = load_chains(y + r * y_stride + p * LANES);
+        for (size_t r = 0; r < n_rows; r++)
+            chain[p][r] = continues ? load_chains(y + r * y_stride + p * LANES) : zero_chains();
     }
     size_t k = 0;
     for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
@@ -94,16 +108,21 @@ TILE_BODY void tile(load_fn *load, size_t pair_bytes, size_t n_panels, size_t n_
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) store_chains(y + r * y_stride + p * LANES, chain[p][r]);
+        for (size_t r = 0; r < n_rows; r++) {
+            float *out = y + r * y_stride + p * LANES;
+            store_chains(out, continues ? chain[p][r] : add_chains(load_chains(out), chain[p][r]));
+        }
     }
 }
 
 /* 24 of the 32 registers are accumulators. */
-#define TILE_HEIGHTS(X, dtype) X(dtype, 6, 1) X(dtype, 4, 1) X(dtype, 3, 2) X(dtype, 2, 3) X(dtype, 1, 4)
+#define TILE_HEIGHTS(X, ...)                                                                                           \
+    X(6, 1, __VA_ARGS__) X(4, 1, __VA_ARGS__) X(3, 2, __VA_ARGS__) X(2, 3, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 
-TILE_SET(f32)
-TILE_SET(f16)
-TILE_SET(bf16)
+TILE_SET(panels_f32, f32, false)
+TILE_SET(panels_f16, f16, false)
+TILE_SET(panels_bf16, bf16, false)
+TILE_SET(chains_f32, f32, true)
 
 /* ----------------------------------------------------------------------------------------------- lanes and tails */
 
@@ -332,6 +351,7 @@ const struct kernels kernels_neon = {
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
+    .chains_f32 = chains_f32,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

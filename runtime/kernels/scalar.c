@@ -50,12 +50,23 @@ static float panel_element_bf16(const uint8_t *panel, size_t k, size_t lane)
 
 typedef float panel_element_fn(const uint8_t *panel, size_t k, size_t lane);
 
-/* One panel, one row. y[16] holds the beginning of the 16 chains and their end. */
+/* Inputs k .. end - 1 of one panel, one row: 16 chains that begin with what chain[16] holds. */
+static inline void run_chains(panel_element_fn *element, const uint8_t *panel, size_t k, size_t end, const float *x,
+                              float *chain)
+{
+    for (; k < end; k++)
+        for (size_t lane = 0; lane < LANES; lane++) chain[lane] = fmaf(element(panel, k, lane), x[k], chain[lane]);
+}
+
+/* One panel, one row, block by block. */
 static inline void panel_times_row(panel_element_fn *element, const uint8_t *panel, size_t n_in, const float *x,
                                    float *y)
 {
-    for (size_t k = 0; k < n_in; k++)
-        for (size_t lane = 0; lane < LANES; lane++) y[lane] = fmaf(element(panel, k, lane), x[k], y[lane]);
+    for (size_t k = 0; k < n_in; k += KERNEL_BLOCK) {
+        float chain[LANES] = { 0 };
+        run_chains(element, panel, k, n_in - k < KERNEL_BLOCK ? n_in : k + KERNEL_BLOCK, x, chain);
+        for (size_t lane = 0; lane < LANES; lane++) y[lane] += chain[lane];
+    }
 }
 
 static inline void panels(panel_element_fn *element, const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,
@@ -83,6 +94,15 @@ static void panels_bf16(const void *w, size_t panel_bytes, size_t n_panels, size
                         size_t x_stride, size_t n_rows, float *y, size_t y_stride)
 {
     panels(panel_element_bf16, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);
+}
+
+static void chains_f32(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x, size_t x_stride,
+                       size_t n_rows, float *y, size_t y_stride)
+{
+    for (size_t p = 0; p < n_panels; p++)
+        for (size_t r = 0; r < n_rows; r++)
+            run_chains(panel_element_f32, (const uint8_t *)w + p * panel_bytes, 0, n_in, x + r * x_stride,
+                       y + r * y_stride + p * LANES);
 }
 
 /* -------------------------------------------------------------------------------------------------- reductions */
@@ -151,6 +171,7 @@ const struct kernels kernels_scalar = {
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
+    .chains_f32 = chains_f32,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

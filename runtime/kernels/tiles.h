@@ -4,7 +4,8 @@
  * A tile is a few panels times a few rows, its accumulators in registers, over one block of inputs. An instruction set
  * supplies tiles of several sizes (a register file holds 2 panels x 12 rows, but one row wants 4 panels, to keep 4
  * streams of memory in flight); panels_by_tiles() cuts the work into them. Blocks of inputs keep the weights of a tile
- * in the first-level cache and those of a group of panels in the second; between blocks the chains rest in y.
+ * in the first-level cache and those of a group of panels in the second. They are the blocks of the definition
+ * (KERNEL_BLOCK), so that a tile is one chain, added to y at its end; or, where the chain is to go on, it rests in y.
  */
 #ifndef INGOT_TILES_H
 #define INGOT_TILES_H
@@ -14,11 +15,11 @@
 enum {
     TILE_MAX_ROWS = 12,
     TILE_MAX_PANELS = 4,
-    TILE_INPUTS = 256,                /* inputs in a block, even */
+    TILE_INPUTS = KERNEL_BLOCK,       /* inputs in a block */
     TILE_X_STRIDE = TILE_INPUTS + 16, /* not a power of two, so that rows do not compete for cache sets */
 };
 
-/* y[r][16 p + l] += chain over k < n_k, as kernel_panels_fn, for the tile's own numbers of panels and rows.
+/* One block, n_k <= TILE_INPUTS, of a kernel_panels_fn for the tile's own numbers of panels and rows.
  *   w      the block's first input in the tile's first panel; panels are panel_bytes apart
  *   x      rows TILE_X_STRIDE apart
  *   ahead  bytes from a weight now read to the one to be prefetched; only a hint, may point anywhere */
@@ -66,29 +67,30 @@ TILE_BODY void tile_forget_loads(void)
     __asm__ volatile("" ::: "memory");
 }
 
-/* The tile_fn of one height, from a body tile(load, pair_bytes, n_panels, n_rows, ...). */
-#define TILE_DEFINE(dtype, rows, panels)                                                                               \
-    static void tile_##dtype##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x,         \
-                                             float *y, size_t y_stride, size_t ahead)                                  \
+/* The tile_fns of one height for one kernel, from a body tile(load, continues, pair_bytes, n_panels, n_rows, ...). */
+#define TILE_DEFINE(rows, panels, kernel, dtype, continues)                                                            \
+    static void kernel##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,     \
+                                       size_t y_stride, size_t ahead)                                                  \
     {                                                                                                                  \
-        tile(load_##dtype, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);              \
+        tile(load_##dtype, continues, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);   \
     }                                                                                                                  \
-    static void tile_##dtype##_##rows##_one(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x,          \
-                                            float *y, size_t y_stride, size_t ahead)                                   \
+    static void kernel##_##rows##_one(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,      \
+                                      size_t y_stride, size_t ahead)                                                   \
     {                                                                                                                  \
-        tile(load_##dtype, PAIR_BYTES_##dtype, 1, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);                   \
+        tile(load_##dtype, continues, PAIR_BYTES_##dtype, 1, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);        \
     }
-#define TILE_ENTRY(dtype, rows, panels) { rows, panels, tile_##dtype##_##rows##_wide, tile_##dtype##_##rows##_one },
+#define TILE_ENTRY(rows, panels, kernel, dtype, continues)                                                             \
+    { rows, panels, kernel##_##rows##_wide, kernel##_##rows##_one },
 
-/* Everything for one dtype, up to its kernel panels_<dtype>, from the file's list TILE_HEIGHTS(X, dtype) of
- * X(dtype, rows, panels). */
-#define TILE_SET(dtype)                                                                                                \
-    TILE_HEIGHTS(TILE_DEFINE, dtype)                                                                                   \
-    static const struct tile_set tiles_##dtype = { PAIR_BYTES_##dtype / 2, { TILE_HEIGHTS(TILE_ENTRY, dtype) } };      \
-    static void panels_##dtype(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,        \
-                               size_t x_stride, size_t n_rows, float *y, size_t y_stride)                              \
+/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...). */
+#define TILE_SET(kernel, dtype, continues)                                                                             \
+    TILE_HEIGHTS(TILE_DEFINE, kernel, dtype, continues)                                                                \
+    static const struct tile_set tiles_##kernel = { PAIR_BYTES_##dtype / 2,                                            \
+                                                    { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) } };          \
+    static void kernel(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,                \
+                       size_t x_stride, size_t n_rows, float *y, size_t y_stride)                                      \
     {                                                                                                                  \
-        panels_by_tiles(&tiles_##dtype, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);             \
+        panels_by_tiles(&tiles_##kernel, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);            \
     }
 
 #endif

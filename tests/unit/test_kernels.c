@@ -123,13 +123,24 @@ static void assert_same_floats(const float *got, const float *want, size_t n, co
 
 static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
 
-static kernel_panels_fn *panels_of(const struct kernels *kernels, enum ingot_dtype dtype)
+/* Each kernel_panels_fn: in blocks, or one chain that goes on from y. */
+static const struct variant {
+    enum ingot_dtype dtype;
+    bool one_chain;
+} variants[] = { { INGOT_F32, false }, { INGOT_F16, false }, { INGOT_BF16, false }, { INGOT_F32, true } };
+#define N_VARIANTS (sizeof variants / sizeof variants[0])
+
+static kernel_panels_fn *panels_of(const struct kernels *kernels, struct variant v)
 {
-    return dtype == INGOT_F32 ? kernels->panels_f32 : dtype == INGOT_F16 ? kernels->panels_f16 : kernels->panels_bf16;
+    if (v.one_chain) return kernels->chains_f32;
+    return v.dtype == INGOT_F32   ? kernels->panels_f32
+           : v.dtype == INGOT_F16 ? kernels->panels_f16
+                                  : kernels->panels_bf16;
 }
 
 /* One multiplication with all its operands; y is compared between rungs. */
 struct product {
+    struct variant variant;
     enum ingot_dtype dtype;
     size_t n_in, n_rows, n_panels, panel_bytes, x_stride, y_stride;
     struct guarded w, x, y, want;
@@ -161,10 +172,11 @@ static void fill_weights(struct product *t, uint64_t *seed, enum strangeness str
 }
 
 /* With loose strides there are gaps between rows and between panels. */
-static struct product product_create(enum ingot_dtype dtype, size_t n_in, size_t n_rows, size_t n_panels, bool loose,
+static struct product product_create(struct variant variant, size_t n_in, size_t n_rows, size_t n_panels, bool loose,
                                      enum strangeness strange, uint64_t *seed)
 {
-    struct product t = { .dtype = dtype, .n_in = n_in, .n_rows = n_rows, .n_panels = n_panels };
+    const enum ingot_dtype dtype = variant.dtype;
+    struct product t = { .variant = variant, .dtype = dtype, .n_in = n_in, .n_rows = n_rows, .n_panels = n_panels };
     const size_t n_in_padded = dtype == INGOT_F32 ? n_in : (n_in + 1) / 2 * 2;
     t.panel_bytes = n_in_padded * LANES * element_bytes(dtype) + (loose ? 64 : 0);
     t.x_stride = n_in + (loose ? 3 : 0);
@@ -182,8 +194,8 @@ static struct product product_create(enum ingot_dtype dtype, size_t n_in, size_t
     for (size_t i = 0; i < n_rows * t.y_stride; i++)
         ((float *)t.y.data)[i] = mathf_from_bits(random_bits(seed, strange == NOT_FINITE ? EXTREME : strange));
     memcpy(t.want.data, t.y.data, n_rows * t.y_stride * sizeof(float));
-    panels_of(&kernels_scalar, dtype)(t.w.data, t.panel_bytes, n_panels, n_in, t.x.data, t.x_stride, n_rows,
-                                      t.want.data, t.y_stride);
+    panels_of(&kernels_scalar, variant)(t.w.data, t.panel_bytes, n_panels, n_in, t.x.data, t.x_stride, n_rows,
+                                        t.want.data, t.y_stride);
     return t;
 }
 
@@ -200,8 +212,9 @@ static void product_run_part(const struct kernels *kernels, struct product *t, s
                              size_t r_end, size_t p, size_t p_end)
 {
     const uint8_t *w = (const uint8_t *)t->w.data + p * t->panel_bytes + element_offset(t->dtype, k, 0);
-    panels_of(kernels, t->dtype)(w, t->panel_bytes, p_end - p, k_end - k, (float *)t->x.data + r * t->x_stride + k,
-                                 t->x_stride, r_end - r, (float *)t->y.data + r * t->y_stride + p * LANES, t->y_stride);
+    panels_of(kernels, t->variant)(w, t->panel_bytes, p_end - p, k_end - k, (float *)t->x.data + r * t->x_stride + k,
+                                   t->x_stride, r_end - r, (float *)t->y.data + r * t->y_stride + p * LANES,
+                                   t->y_stride);
 }
 
 /* All of y is compared, so a write into a gap shows. */
@@ -213,10 +226,10 @@ static void product_check(const struct product *t)
     assert_same_floats(t->y.data, t->want.data, t->n_rows * t->y_stride, what);
 }
 
-static void check_product(const struct kernels *kernels, enum ingot_dtype dtype, size_t n_in, size_t n_rows,
+static void check_product(const struct kernels *kernels, struct variant variant, size_t n_in, size_t n_rows,
                           size_t n_panels, enum strangeness strange, uint64_t *seed)
 {
-    struct product t = product_create(dtype, n_in, n_rows, n_panels, random_below(seed, 2), strange, seed);
+    struct product t = product_create(variant, n_in, n_rows, n_panels, random_below(seed, 2), strange, seed);
     product_run_part(kernels, &t, 0, n_in, 0, n_rows, 0, n_panels);
     product_check(&t);
     product_free(&t);
@@ -227,7 +240,7 @@ static void panels_of_random_shapes_give_the_bits_of_scalar(void **state)
     const struct kernels *kernels = rung(state);
     uint64_t seed = 1;
     for (size_t i = 0; i < 240; i++)
-        check_product(kernels, dtypes[i % 3], 1 + random_below(&seed, 70), 1 + random_below(&seed, 33),
+        check_product(kernels, variants[i % N_VARIANTS], 1 + random_below(&seed, 70), 1 + random_below(&seed, 33),
                       1 + random_below(&seed, 9), ORDINARY, &seed);
 }
 
@@ -237,8 +250,8 @@ static void panels_of_every_number_of_rows_and_panels_give_the_bits_of_scalar(vo
     uint64_t seed = 2;
     for (size_t rows = 1; rows <= 33; rows++)
         for (size_t panels = 1; panels <= 9; panels++)
-            check_product(kernels, dtypes[(rows + panels) % 3], 1 + random_below(&seed, 7), rows, panels, ORDINARY,
-                          &seed);
+            check_product(kernels, variants[(rows + panels) % N_VARIANTS], 1 + random_below(&seed, 7), rows, panels,
+                          ORDINARY, &seed);
 }
 
 static void panels_longer_than_a_block_of_inputs_give_the_bits_of_scalar(void **state)
@@ -246,10 +259,10 @@ static void panels_longer_than_a_block_of_inputs_give_the_bits_of_scalar(void **
     static const size_t n_in[] = { 255, 256, 257, 511, 512, 513, 768, 3072 };
     const struct kernels *kernels = rung(state);
     uint64_t seed = 3;
-    for (size_t d = 0; d < 3; d++)
+    for (size_t v = 0; v < N_VARIANTS; v++)
         for (size_t i = 0; i < sizeof n_in / sizeof n_in[0]; i++) {
-            check_product(kernels, dtypes[d], n_in[i], 1, 5, ORDINARY, &seed);
-            check_product(kernels, dtypes[d], n_in[i], 13, 3, ORDINARY, &seed);
+            check_product(kernels, variants[v], n_in[i], 1, 5, ORDINARY, &seed);
+            check_product(kernels, variants[v], n_in[i], 13, 3, ORDINARY, &seed);
         }
 }
 
@@ -257,7 +270,7 @@ static void panels_beyond_a_group_give_the_bits_of_scalar(void **state)
 {
     const struct kernels *kernels = rung(state);
     uint64_t seed = 4;
-    for (size_t d = 0; d < 3; d++) check_product(kernels, dtypes[d], 300, 14, 35, ORDINARY, &seed);
+    for (size_t v = 0; v < N_VARIANTS; v++) check_product(kernels, variants[v], 300, 14, 35, ORDINARY, &seed);
 }
 
 static void panels_with_extreme_and_non_finite_values_give_the_bits_of_scalar(void **state)
@@ -265,18 +278,20 @@ static void panels_with_extreme_and_non_finite_values_give_the_bits_of_scalar(vo
     const struct kernels *kernels = rung(state);
     uint64_t seed = 5;
     for (size_t i = 0; i < 120; i++)
-        check_product(kernels, dtypes[i % 3], 1 + random_below(&seed, 12), 1 + random_below(&seed, 14),
+        check_product(kernels, variants[i % N_VARIANTS], 1 + random_below(&seed, 12), 1 + random_below(&seed, 14),
                       1 + random_below(&seed, 5), i % 2 ? EXTREME : NOT_FINITE, &seed);
 }
 
-static void panels_cut_anywhere_give_the_same_bits(void **state)
+static void panels_cut_between_blocks_give_the_same_bits(void **state)
 {
     const struct kernels *kernels = rung(state);
     uint64_t seed = 6;
     for (size_t i = 0; i < 90; i++) {
-        struct product t = product_create(dtypes[i % 3], 2 + random_below(&seed, 600), 1 + random_below(&seed, 20),
-                                          1 + random_below(&seed, 9), true, ORDINARY, &seed);
-        const size_t k = random_below(&seed, t.n_in) / 2 * 2, r = random_below(&seed, t.n_rows),
+        struct product t =
+            product_create(variants[i % N_VARIANTS], 2 + random_below(&seed, 600), 1 + random_below(&seed, 20),
+                           1 + random_below(&seed, 9), true, ORDINARY, &seed);
+        const size_t unit = t.variant.one_chain ? 2 : KERNEL_BLOCK;
+        const size_t k = random_below(&seed, t.n_in) / unit * unit, r = random_below(&seed, t.n_rows),
                      p = random_below(&seed, t.n_panels);
         for (size_t part = 0; part < 8; part++) { /* both sides of each cut; the lower k first */
             const size_t k0 = part & 4 ? k : 0, k1 = part & 4 ? t.n_in : k;
@@ -312,40 +327,52 @@ static void every_16_bit_weight_is_widened_exactly(void **state)
             memset(w, 0xff, sizeof w);
             for (uint32_t lane = 0; lane < LANES; lane++) {
                 w[element_offset(dtypes[d], 0, lane) / 2] = (uint16_t)(base + lane);
-                y[lane] = -0.0f; /* the value that fma(w, 1, y) passes every w through */
+                y[lane] = 0;
             }
-            panels_of(kernels, dtypes[d])(w, sizeof w, 1, 1, &one, 1, 1, y, LANES);
+            panels_of(kernels, variants[d])(w, sizeof w, 1, 1, &one, 1, 1, y, LANES);
             for (uint32_t lane = 0; lane < LANES; lane++)
-                assert_true(same_bits(y[lane], (float)half_value(dtypes[d], (uint16_t)(base + lane))));
+                assert_true(same_bits(y[lane], (float)half_value(dtypes[d], (uint16_t)(base + lane)) + 0.0f));
         }
 }
 
-static void panels_are_one_chain_of_fused_multiply_adds_in_order(void **state)
+/* From the definition in words, with the sums in y at first. */
+static float product_by_definition(const struct product *t, size_t r, size_t out)
+{
+    const size_t block = t->variant.one_chain ? SIZE_MAX : KERNEL_BLOCK;
+    float y = ((float *)t->y.data)[r * t->y_stride + out], chain = t->variant.one_chain ? y : 0;
+    for (size_t k = 0; k < t->n_in; k++) {
+        float w;
+        memcpy(&w, (uint8_t *)t->w.data + out / LANES * t->panel_bytes + (k * LANES + out % LANES) * 4, sizeof w);
+        chain = fmaf(w, ((float *)t->x.data)[r * t->x_stride + k], chain);
+        if (t->variant.one_chain || (k % block != block - 1 && k != t->n_in - 1)) continue;
+        y += chain;
+        chain = 0;
+    }
+    return t->variant.one_chain ? chain : y;
+}
+
+static void panels_are_chains_of_fused_multiply_adds_in_order(void **state)
 {
     const struct kernels *kernels = rung(state);
+    const struct variant both[] = { { INGOT_F32, false }, { INGOT_F32, true } };
     uint64_t seed = 7;
-    struct product t = product_create(INGOT_F32, 37, 3, 2, true, ORDINARY, &seed);
-    for (size_t r = 0; r < t.n_rows; r++)
-        for (size_t out = 0; out < t.n_panels * LANES; out++) {
-            float chain = ((float *)t.y.data)[r * t.y_stride + out];
-            for (size_t k = 0; k < t.n_in; k++) {
-                float w;
-                memcpy(&w, (uint8_t *)t.w.data + out / LANES * t.panel_bytes + (k * LANES + out % LANES) * 4, sizeof w);
-                chain = fmaf(w, ((float *)t.x.data)[r * t.x_stride + k], chain);
-            }
-            ((float *)t.want.data)[r * t.y_stride + out] = chain;
-        }
-    product_run_part(kernels, &t, 0, t.n_in, 0, t.n_rows, 0, t.n_panels);
-    product_check(&t);
-    product_free(&t);
+    for (size_t i = 0; i < 2; i++) {
+        struct product t = product_create(both[i], 2 * KERNEL_BLOCK + 37, 3, 2, true, ORDINARY, &seed);
+        for (size_t r = 0; r < t.n_rows; r++)
+            for (size_t out = 0; out < t.n_panels * LANES; out++)
+                ((float *)t.want.data)[r * t.y_stride + out] = product_by_definition(&t, r, out);
+        product_run_part(kernels, &t, 0, t.n_in, 0, t.n_rows, 0, t.n_panels);
+        product_check(&t);
+        product_free(&t);
+    }
 }
 
 static void no_rows_or_no_panels_or_no_inputs_change_nothing(void **state)
 {
     const struct kernels *kernels = rung(state);
     uint64_t seed = 8;
-    for (size_t d = 0; d < 3; d++) {
-        struct product t = product_create(dtypes[d], 5, 2, 2, false, ORDINARY, &seed);
+    for (size_t v = 0; v < N_VARIANTS; v++) {
+        struct product t = product_create(variants[v], 5, 2, 2, false, ORDINARY, &seed);
         memcpy(t.want.data, t.y.data, t.n_rows * t.y_stride * sizeof(float));
         product_run_part(kernels, &t, 0, 5, 0, 0, 0, 2);
         product_run_part(kernels, &t, 0, 5, 0, 2, 0, 0);
@@ -642,9 +669,9 @@ int main(void)
         FOR_RUNGS(panels_longer_than_a_block_of_inputs_give_the_bits_of_scalar),
         FOR_RUNGS(panels_beyond_a_group_give_the_bits_of_scalar),
         FOR_RUNGS(panels_with_extreme_and_non_finite_values_give_the_bits_of_scalar),
-        FOR_RUNGS(panels_cut_anywhere_give_the_same_bits),
+        FOR_RUNGS(panels_cut_between_blocks_give_the_same_bits),
         FOR_RUNGS(every_16_bit_weight_is_widened_exactly),
-        FOR_RUNGS(panels_are_one_chain_of_fused_multiply_adds_in_order),
+        FOR_RUNGS(panels_are_chains_of_fused_multiply_adds_in_order),
         FOR_RUNGS(no_rows_or_no_panels_or_no_inputs_change_nothing),
         FOR_RUNGS(layer_norm_gives_the_bits_of_scalar),
         FOR_RUNGS(softmax_exp_gives_the_bits_of_scalar),
