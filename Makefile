@@ -12,7 +12,7 @@ DESTDIR ?=
 comma := ,
 BUILD ?= build$(addprefix -,$(subst $(comma),-,$(SAN)))
 
-PKGS := libxxhash libzstd yaml-0.1 jansson libutf8proc
+PKGS := libxxhash libzstd yaml-0.1 jansson libutf8proc snappy
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 # gcc 12 sees dangling pointers after inlining asprintf() and posix_memalign(), where there are none.
 WARN += $(shell $(CC) -Werror -Wno-dangling-pointer -Wdangling-pointer -E -x c /dev/null >/dev/null 2>&1 && echo -Wno-dangling-pointer)

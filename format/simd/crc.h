@@ -17,6 +17,12 @@ uint32_t crc_of(enum crc_polynomial polynomial, const void *bytes, size_t n);
  * and joined. */
 uint32_t crc_join(enum crc_polynomial polynomial, uint32_t of_a, uint32_t of_b, uint64_t b_bytes);
 
+/* As LevelDB and TensorFlow store a CRC-32C, so that a checksum of bytes that hold checksums stays one. */
+static inline uint32_t crc_mask(uint32_t crc)
+{
+    return (crc >> 15 | crc << 17) + UINT32_C(0xA282EAD8);
+}
+
 /* The definition, bit by bit: what the others are tested against. */
 uint32_t crc_by_definition(enum crc_polynomial polynomial, const void *bytes, size_t n);
 
