@@ -185,6 +185,15 @@ static void pairs16(const void *from, void *to, size_t n_pairs)
                        (const uint8_t *)from + 2 * (16 * (2 * i + half) + lane), 2);
 }
 
+static void unpairs16(const void *from, void *to, size_t n_pairs)
+{
+    for (size_t i = 0; i < n_pairs; i++)
+        for (size_t lane = 0; lane < 16; lane++)
+            for (size_t half = 0; half < 2; half++)
+                memcpy((uint8_t *)to + 2 * (16 * (2 * i + half) + lane),
+                       (const uint8_t *)from + 2 * ((16 * i + lane) * 2 + half), 2);
+}
+
 const struct casts casts_scalar = {
     .f16_from_f32 = run_f16_from_f32,
     .bf16_from_f32 = run_bf16_from_f32,
@@ -194,6 +203,7 @@ const struct casts casts_scalar = {
     .f32_from_f64_odd = run_f32_from_f64_odd,
     .transpose32 = transpose32,
     .pairs16 = pairs16,
+    .unpairs16 = unpairs16,
 };
 
 struct casts casts_select(void)
@@ -207,6 +217,7 @@ struct casts casts_select(void)
         best.f32_from_bf16 = casts_avx2.f32_from_bf16;
         best.transpose32 = casts_avx2.transpose32;
         best.pairs16 = casts_avx2.pairs16;
+        best.unpairs16 = casts_avx2.unpairs16;
     }
 #endif
     return best;

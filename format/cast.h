@@ -19,6 +19,8 @@ struct casts {
     void (*transpose32)(const void *from, void *to);
     /* Rows of 16 elements of 2 bytes, two by two: to[pair][lane][0 and 1] = from[2 pair and 2 pair + 1][lane]. */
     void (*pairs16)(const void *from, void *to, size_t n_pairs);
+    /* The inverse: to[2 pair and 2 pair + 1][lane] = from[pair][lane][0 and 1]. */
+    void (*unpairs16)(const void *from, void *to, size_t n_pairs);
 };
 
 extern const struct casts casts_scalar;

@@ -346,9 +346,10 @@ struct ingot_cast_stats {
 };
 
 /* Bytes [off, off + n) of the section that holds `view` as dtype `to` in `layout`, written to dst. off and n are
- * multiples of 64 or end at the section's end. Casts round to nearest even; NaN stays NaN, infinities stay;
- * equal dtypes are copied bit for bit. Any range can be produced independently of any other, so that a chunk
- * is a unit of parallel work. dst is aligned to 4; padding is written as zero. Thread-safe. */
+ * multiples of 64 or end at the section's end; of `rows`, whole elements, whatever dst's alignment. Casts round to
+ * nearest even; NaN stays NaN, infinities stay; equal dtypes are copied bit for bit. Any range can be produced
+ * independently of any other, so that a chunk is a unit of parallel work. dst is aligned to 4; padding is written as
+ * zero. Thread-safe. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
 

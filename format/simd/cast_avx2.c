@@ -160,6 +160,17 @@ static void pairs16(const void *from, void *to, size_t n_pairs)
     }
 }
 
+static void unpairs16(const void *from, void *to, size_t n_pairs)
+{
+    for (size_t i = 0; i < n_pairs; i++) {
+        __m256i a = load(from, 16 * i), b = load(from, 16 * i + 8), low = _mm256_set1_epi32(0xFFFF);
+        __m256i even = _mm256_packus_epi32(_mm256_and_si256(a, low), _mm256_and_si256(b, low));
+        __m256i odd = _mm256_packus_epi32(_mm256_srli_epi32(a, 16), _mm256_srli_epi32(b, 16));
+        store(to, 16 * i, _mm256_permute4x64_epi64(even, 0xD8));
+        store(to, 16 * i + 8, _mm256_permute4x64_epi64(odd, 0xD8));
+    }
+}
+
 const struct casts casts_avx2 = {
     .f16_from_f32 = f16_from_f32,
     .bf16_from_f32 = bf16_from_f32,
@@ -167,6 +178,7 @@ const struct casts casts_avx2 = {
     .f32_from_bf16 = f32_from_bf16,
     .transpose32 = transpose32,
     .pairs16 = pairs16,
+    .unpairs16 = unpairs16,
 };
 
 #else

@@ -277,6 +277,10 @@ static void avx2_transposes_as_scalar_does(void **state)
     casts_scalar.pairs16(from, a, 16);
     casts_avx2.pairs16(from, b, 16);
     assert_memory_equal(a, b, sizeof a);
+    casts_scalar.unpairs16(a, b, 16);
+    assert_memory_equal(b, from, sizeof b);
+    casts_avx2.unpairs16(a, b, 16);
+    assert_memory_equal(b, from, sizeof b);
 }
 #endif
 
