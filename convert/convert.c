@@ -65,7 +65,8 @@ static enum ingot_status check_output(const struct conversion *c, const char *pa
 {
     struct stat st;
     if (stat(path, &st) != 0) return INGOT_OK;
-    bool same = is_same_file(c->plan.config_file, &st);
+    bool same = false;
+    for (size_t i = 0; i < c->plan.n_inputs; i++) same = same || is_same_file(c->plan.inputs[i], &st);
     for (size_t i = 0; i < c->source->n_files; i++) same = same || is_same_file(c->source->files[i], &st);
     for (size_t i = 0; i < c->vocabulary.n_files; i++) same = same || is_same_file(c->vocabulary.files[i], &st);
     if (!same) return INGOT_OK;
@@ -304,7 +305,8 @@ static enum ingot_status write_sections(struct conversion *c)
 static enum ingot_status check_inputs_unchanged(const struct conversion *c)
 {
     enum ingot_status status = source_check_unchanged(c->source, c->err);
-    if (status == INGOT_OK) status = input_check_unchanged(c->plan.config_file, c->err);
+    for (size_t i = 0; i < c->plan.n_inputs && status == INGOT_OK; i++)
+        status = input_check_unchanged(c->plan.inputs[i], c->err);
     for (uint32_t i = 0; i < c->vocabulary.n_files && status == INGOT_OK; i++)
         status = input_check_unchanged(c->vocabulary.files[i], c->err);
     return status;

@@ -8,19 +8,19 @@
 
 #define TAKE(name_)                                                                                                    \
     {                                                                                                                  \
-        .from = name_, .action = RULE_TAKE, .to = name_                                                                \
+        .from = name_, .action = NAME_TAKE, .to = name_                                                                \
     }
 #define TAKE_CONV1D(name_)                                                                                             \
     {                                                                                                                  \
-        .from = name_, .action = RULE_TAKE, .to = name_, .transposed = true                                            \
+        .from = name_, .action = NAME_TAKE, .to = name_, .transposed = true                                            \
     }
 #define DROP(name_, why_)                                                                                              \
     {                                                                                                                  \
-        .from = name_, .action = RULE_DROP, .why = why_                                                                \
+        .from = name_, .action = NAME_DROP, .why = why_                                                                \
     }
 #define REFUSE(name_, why_)                                                                                            \
     {                                                                                                                  \
-        .from = name_, .action = RULE_REFUSE, .why = why_                                                              \
+        .from = name_, .action = NAME_REFUSE, .why = why_                                                              \
     }
 
 /* Conv1D keeps its weight as [in, out]. */

@@ -8,15 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum rule_action {
-    RULE_TAKE,   /* it is the tensor `to` */
-    RULE_DROP,   /* it holds nothing of the model: `why` */
-    RULE_REFUSE, /* it belongs to another model: `why` */
+enum name_action {
+    NAME_TAKE,   /* it is the tensor `to` */
+    NAME_DROP,   /* it holds nothing of the model: `why` */
+    NAME_REFUSE, /* it belongs to another model: `why` */
 };
 
 struct name_rule {
     const char *from; /* {i} matches a layer number, a final * anything */
-    enum rule_action action;
+    enum name_action action;
     const char *to;  /* canonical name, same {i} */
     bool transposed; /* stored [in, out] */
     const char *why;

@@ -68,10 +68,10 @@ static enum ingot_status place(struct planner *p, const struct ingot_source_tens
     if (!rule)
         return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, "remove it if it is not part of the model",
                           "no tensor of a GPT-2 has this name");
-    if (rule->action == RULE_REFUSE)
+    if (rule->action == NAME_REFUSE)
         return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name,
                           "only language models with GPT-2's own head can be converted", "it belongs to %s", rule->why);
-    return rule->action == RULE_DROP ? drop(p, t, rule) : take(p, t, rule, layer);
+    return rule->action == NAME_DROP ? drop(p, t, rule) : take(p, t, rule, layer);
 }
 
 static enum ingot_status place_all(struct planner *p)
@@ -253,7 +253,10 @@ enum ingot_status plan_make(const struct ingot_source *src, const struct ingot_c
     struct planner p = {
         .src = src, .dialect = &dialect_huggingface, .dtype = options->dtype, .plan = out, .err = err
     };
-    enum ingot_status status = config_read(src->directory, &p.config, &out->config_file, err);
+    out->inputs = calloc(1, sizeof *out->inputs);
+    if (!out->inputs) return fail_memory(err, src->path);
+    enum ingot_status status = config_read(src->directory, &p.config, &out->inputs[0], err);
+    if (status == INGOT_OK) out->n_inputs = 1;
     if (status == INGOT_OK) status = place_all(&p);
     if (status == INGOT_OK) status = check_present(&p);
     if (status == INGOT_OK) status = complete_hparams(&p.config, p.slots[PROFILE_WTE], &out->hp, err);
@@ -270,7 +273,8 @@ void plan_free(struct plan *plan)
     for (size_t i = 0; i < plan->n_tensors; i++) free(plan->tensors[i].parts);
     free(plan->tensors);
     free(plan->dropped);
-    input_close(plan->config_file);
+    for (size_t i = 0; i < plan->n_inputs; i++) input_close(plan->inputs[i]);
+    free(plan->inputs);
     *plan = (struct plan){ 0 };
 }
 
@@ -285,7 +289,7 @@ enum ingot_status ingot_source_hparams(const struct ingot_source *src, struct in
     input_close(file);
     for (size_t i = 0; i < src->n_tensors; i++) {
         const struct name_rule *rule = dialect_match(&dialect_huggingface, src->tensors[i].name, &layer);
-        if (rule && rule->action == RULE_TAKE && profile_find(rule->to) == PROFILE_WTE)
+        if (rule && rule->action == NAME_TAKE && profile_find(rule->to) == PROFILE_WTE)
             return complete_hparams(&config, &src->tensors[i], out, err);
     }
     return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, profile_gpt2[PROFILE_WTE].name,

@@ -7,6 +7,7 @@
 #define INGOT_PLAN_H
 
 #include "convert/profile.h"
+#include "convert/recipe.h"
 #include "convert/source.h"
 
 struct plan_part {
@@ -36,8 +37,10 @@ struct plan_dropped {
 };
 
 struct plan {
+    struct recipe *recipe; /* its name, text, metadata, tokenizer; owned */
     struct ingot_hparams hp;
-    struct input *config_file;   /* what the hyper-parameters were read from, or NULL */
+    struct input **inputs; /* every file that was read beside those of the source: config.json, a recipe */
+    size_t n_inputs;
     struct plan_tensor *tensors; /* in order of placement */
     size_t n_tensors;
     struct plan_dropped *dropped;
