@@ -45,12 +45,15 @@ static bool is_special_token(const struct vocab_tables *t, uint32_t id, struct v
     return memcmp(t->text + t->pieces[id].off, text.at, text.n) == 0;
 }
 
-static enum ingot_status add_spelled(struct vocab_tables *t, uint32_t id, struct vocab_span text,
-                                     struct vocab_place place, struct ingot_error *err)
+enum ingot_status vocab_read_token(struct vocab_tables *t, uint32_t id, struct vocab_span text,
+                                   struct vocab_place place, struct ingot_error *err)
 {
     uint8_t bytes[VOCAB_TOKEN_LIMIT];
     size_t n;
     if (is_special_token(t, id, text)) return INGOT_OK;
+    if (text.n > VOCAB_TOKEN_LIMIT)
+        return ingot_fail(err, INGOT_E_LIMIT, place.off, place.file, NULL, "a token of %zu bytes; the limit is %u",
+                          text.n, VOCAB_TOKEN_LIMIT);
     if (!vocab_spelling_decode((const char *)text.at, text.n, bytes, &n)) return fail_spelling(text, place, err);
     return vocab_tables_add_token(t, id, (struct vocab_span){ bytes, n }, false, place, err);
 }
@@ -66,7 +69,7 @@ static enum ingot_status add_member(struct vocab_tables *t, struct json_text key
     if (status != INGOT_OK) return status;
     struct vocab_place place = { .file = file, .off = key.off };
     struct vocab_span s = { (const uint8_t *)json_string_value(text), json_string_length(text) };
-    status = spelled ? add_spelled(t, id, s, place, err) : vocab_tables_add_token(t, id, s, true, place, err);
+    status = spelled ? vocab_read_token(t, id, s, place, err) : vocab_tables_add_token(t, id, s, true, place, err);
     json_decref(text);
     return status;
 }
