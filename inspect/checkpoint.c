@@ -5,9 +5,11 @@
 #include "format/error.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/signals.h"
+#include "inspect/cli/suggest.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -90,6 +92,12 @@ void checkpoint_close(struct checkpoint *cp)
     *cp = (struct checkpoint){ 0 };
 }
 
+static const enum ingot_scalar scalar_of_dtype[] = {
+    [INGOT_F32] = INGOT_SCALAR_F32, [INGOT_F16] = INGOT_SCALAR_F16, [INGOT_BF16] = INGOT_SCALAR_BF16,
+    [INGOT_F64] = INGOT_SCALAR_F64, [INGOT_I8] = INGOT_SCALAR_I8,   [INGOT_U8] = INGOT_SCALAR_U8,
+    [INGOT_I32] = INGOT_SCALAR_I32, [INGOT_I64] = INGOT_SCALAR_I64,
+};
+
 static struct checkpoint_tensor from_section(const struct ingot_file *file, uint32_t id)
 {
     struct ingot_section s = ingot_section_at(file, id);
@@ -104,7 +112,9 @@ static struct checkpoint_tensor from_section(const struct ingot_file *file, uint
         .data = s.data,
         .file_off = s.data_off,
     };
+    t.origin = (struct ingot_source_tensor){ .scalar = scalar_of_dtype[s.dtype], .rank = s.rank, .data = s.data };
     memcpy(t.shape, s.shape, sizeof t.shape);
+    memcpy(t.origin.shape, s.shape, sizeof t.shape);
     if (s.kind == INGOT_KIND_ALIAS) t.target = ingot_section_at(file, s.target).name;
     return t;
 }
@@ -123,6 +133,7 @@ static struct checkpoint_tensor from_source(const struct ingot_source *source, s
         .data = s.data,
         .part_file = s.file,
         .file_off = s.file_off,
+        .origin = s,
     };
     memcpy(t.shape, s.shape, sizeof t.shape);
     return t;
@@ -133,6 +144,38 @@ struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_
     struct checkpoint_tensor t = cp->file ? from_section(cp->file, cp->sections[i]) : from_source(cp->source, i);
     if (!ingot_shape_elems(t.rank, t.shape, &t.n_elems)) t.n_elems = 0; /* only beside a dimension of 0 */
     return t;
+}
+
+static bool is_spelled(const struct checkpoint_tensor *t, const char *name)
+{
+    char shown[4 * INGOT_MAX_NAME + 8];
+    return strcmp(ingot_escape(t->name, t->name_len, shown, sizeof shown), name) == 0;
+}
+
+static enum ingot_status no_such_tensor(const struct checkpoint *cp, const char *name, struct ingot_error *err)
+{
+    char advice[192] = "ingot ls lists the tensors", shown[128];
+    struct suggestion best = suggest_begin(name);
+    for (size_t i = 0; i < cp->n_tensors; i++) suggest_offer(&best, checkpoint_tensor_at(cp, i).name);
+    if (best.name)
+        snprintf(advice, sizeof advice, "did you mean '%s'?",
+                 ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
+    ingot_escape(name, strlen(name), shown, sizeof shown);
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, cp->path, advice, "there is no tensor '%s'", shown);
+}
+
+enum ingot_status checkpoint_find(const struct checkpoint *cp, const char *name, struct checkpoint_tensor *out,
+                                  struct ingot_error *err)
+{
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        *out = checkpoint_tensor_at(cp, i);
+        if (strcmp(out->name, name) == 0) return INGOT_OK;
+    }
+    for (size_t i = 0; i < cp->n_tensors && strchr(name, '\\'); i++) {
+        *out = checkpoint_tensor_at(cp, i);
+        if (is_spelled(out, name)) return INGOT_OK;
+    }
+    return no_such_tensor(cp, name, err);
 }
 
 enum ingot_status checkpoint_hparams(const struct checkpoint *cp, struct ingot_hparams *out, struct ingot_error *err)

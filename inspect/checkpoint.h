@@ -28,7 +28,9 @@ struct checkpoint_tensor {
     uint32_t rank;
     uint64_t shape[INGOT_MAX_RANK];
     uint64_t n_elems, n_bytes;
-    const void *data;
+    const void *data; /* NULL when the file that should hold it is not here */
+    struct ingot_source_tensor
+        origin;            /* what ingot_source_gather() takes; of an .ingot file only where the layout is rows */
     const char *target;    /* of an alias: the name of the tensor that it stands for; else NULL */
     const char *part_file; /* of a source: the base name of the file; else NULL */
     uint64_t file_off;
@@ -38,6 +40,11 @@ enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, stru
 void checkpoint_close(struct checkpoint *cp);
 
 struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_t i);
+
+/* The tensor of that name, spelled as it is or as ls prints it. ARGUMENT with the nearest name when there is none. */
+enum ingot_status checkpoint_find(const struct checkpoint *cp, const char *name, struct checkpoint_tensor *out,
+                                  struct ingot_error *err);
+
 enum ingot_status checkpoint_hparams(const struct checkpoint *cp, struct ingot_hparams *out, struct ingot_error *err);
 /* "ingot" or the source's format. */
 const char *checkpoint_format(const struct checkpoint *cp);

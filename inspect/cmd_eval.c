@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum {
     OPT_IDS,
@@ -199,24 +198,19 @@ static enum ingot_status read_tokens(struct evaluation *e, const struct option_v
     return INGOT_OK;
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat of_a, of_b;
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
-}
-
 /* Not even -f means that the model shall be replaced by its logits. */
 static enum ingot_status begin_npy(struct evaluation *e, const struct option_value *v, struct ingot_error *err)
 {
-    uint8_t header[NPY_HEADER_BYTES];
+    uint8_t header[NPY_HEADER_MAX];
+    const uint64_t shape[] = { e->ids.n, e->n_vocab };
     e->npy_wanted = v[OPT_NPY].given;
     if (!e->npy_wanted) return INGOT_OK;
-    if (is_same_file(v[OPT_NPY].text, e->engine.path))
+    if (outfile_is_same(v[OPT_NPY].text, e->engine.path))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, v[OPT_NPY].text, "give the logits another name",
                           "this is the model itself");
-    npy_header(e->ids.n, e->n_vocab, header);
+    size_t n = npy_header("<f4", 2, shape, header);
     enum ingot_status status = outfile_open(&e->npy, v[OPT_NPY].text, v[OPT_FORCE].given, err);
-    return status == INGOT_OK ? outfile_write(&e->npy, header, sizeof header, err) : status;
+    return status == INGOT_OK ? outfile_write(&e->npy, header, n, err) : status;
 }
 
 static void begin_output(struct evaluation *e, const struct option_value *v)

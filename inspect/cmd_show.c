@@ -9,7 +9,6 @@
 #include "inspect/cli/json.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
-#include "inspect/cli/suggest.h"
 #include "inspect/cli/table.h"
 #include "inspect/cli/terminal.h"
 #include "inspect/values.h"
@@ -347,6 +346,22 @@ static void show_source_json(const struct checkpoint *cp)
 
 /* ------------------------------------------------------------------------------------------------ one tensor */
 
+/* How the tensor is looked at: a vector is one row, leading dimensions are folded into rows. False when there is
+ * nothing to see. */
+static bool has_corner(const struct checkpoint_tensor *t, uint64_t *n_rows, uint64_t *n_cols)
+{
+    if (t->n_elems == 0 || values_check(t, NULL) != INGOT_OK) return false;
+    *n_cols = t->rank ? t->shape[t->rank - 1] : 1;
+    *n_rows = t->n_elems / *n_cols;
+    return true;
+}
+
+/* 16 bytes hold any element. */
+static void corner_element(const struct checkpoint_tensor *t, uint64_t row, uint64_t col, uint64_t out[2])
+{
+    values_gather(t, row * (t->rank ? t->shape[t->rank - 1] : 1) + col, 1, out);
+}
+
 static void print_corner(const struct checkpoint_tensor *t)
 {
     static const struct table_column columns[CORNER_COLS + 1] = {
@@ -358,32 +373,48 @@ static void print_corner(const struct checkpoint_tensor *t)
         { .title = "", .right = true, .drop = 4 },
     };
     struct table table = table_begin(columns, CORNER_COLS + 1);
-    uint64_t n_rows, n_cols;
-    if (!values_shape(t, &n_rows, &n_cols) || n_rows == 0 || n_cols == 0) return;
+    uint64_t n_rows, n_cols, element[2];
+    char text[VALUES_TEXT_MAX];
+    if (!has_corner(t, &n_rows, &n_cols)) return;
     table.no_titles = true;
     putchar('\n');
     heading("Values");
     for (uint64_t row = 0; row < n_rows && row < CORNER_ROWS; row++) {
         table_cell(&table, "  [%" PRIu64 "]", row);
-        for (uint64_t col = 0; col < CORNER_COLS; col++)
-            if (col < n_cols)
-                table_cell(&table, "%.6g", values_element(t, row, col));
-            else
-                table_cell(&table, "%s", "");
+        for (uint64_t col = 0; col < CORNER_COLS; col++) {
+            *text = '\0';
+            if (col < n_cols) {
+                corner_element(t, row, col, element);
+                values_text(values_scalar(t), element, VALUES_BRIEF, text);
+            }
+            table_cell(&table, "%s", text);
+        }
     }
     table_end(&table);
     if (n_rows > CORNER_ROWS || n_cols > CORNER_COLS) printf("  ...\n");
 }
 
+/* Floats as the doubles that they widen to, null for what JSON does not have; the rest as `cat --json` prints it. */
+static json_t *element_json(enum ingot_scalar scalar, const void *element)
+{
+    char text[VALUES_TEXT_MAX];
+    bool is_float = scalar >= INGOT_SCALAR_F8_E4M3 && scalar <= INGOT_SCALAR_F64;
+    values_text(scalar, element, VALUES_JSON, text);
+    json_t *value = is_float ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+    return value ? value : json_number(values_number(scalar, element));
+}
+
 static json_t *corner_json(const struct checkpoint_tensor *t)
 {
     json_t *rows = json_array();
-    uint64_t n_rows, n_cols;
-    if (!values_shape(t, &n_rows, &n_cols)) return rows;
+    uint64_t n_rows, n_cols, element[2];
+    if (!has_corner(t, &n_rows, &n_cols)) return rows;
     for (uint64_t row = 0; row < n_rows && row < CORNER_ROWS; row++) {
         json_t *line = json_array();
-        for (uint64_t col = 0; col < n_cols && col < CORNER_COLS; col++)
-            json_add(line, json_number(values_element(t, row, col)));
+        for (uint64_t col = 0; col < n_cols && col < CORNER_COLS; col++) {
+            corner_element(t, row, col, element);
+            json_add(line, element_json(values_scalar(t), element));
+        }
         json_add(rows, line);
     }
     return rows;
@@ -449,30 +480,18 @@ static void show_section_json(const struct ingot_section *s)
     json_end(root);
 }
 
-static int unknown_tensor(const struct checkpoint *cp, const char *name)
-{
-    char advice[256] = "'ingot ls' lists the tensors", shown[128];
-    struct suggestion best = suggest_begin(name);
-    for (size_t i = 0; i < cp->n_tensors; i++) suggest_offer(&best, checkpoint_tensor_at(cp, i).name);
-    if (best.name)
-        snprintf(advice, sizeof advice, "did you mean '%s'?",
-                 ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
-    ingot_escape(name, strlen(name), shown, sizeof shown);
-    return report_failure(INGOT_E_ARGUMENT, cp->path, advice, "there is no tensor '%s'", shown);
-}
-
 static int show_one(const struct checkpoint *cp, const char *name, bool json)
 {
     struct ingot_section s = { 0 };
+    struct checkpoint_tensor t;
+    struct ingot_error err = { 0 };
     bool is_section = cp->file && ingot_find(cp->file, name, &s);
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        if (strcmp(t.name, name) != 0) continue;
+    if (checkpoint_find(cp, name, &t, &err) == INGOT_OK)
         (json ? show_tensor_json : show_tensor)(&t, is_section ? &s : NULL);
-        return CODE_OK;
-    }
-    if (!is_section) return unknown_tensor(cp, name);
-    (json ? show_section_json : show_section)(&s);
+    else if (is_section)
+        (json ? show_section_json : show_section)(&s);
+    else
+        return report_error(&err);
     return CODE_OK;
 }
 

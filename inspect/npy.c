@@ -8,14 +8,20 @@
 
 #define PREFIX_BYTES 10
 
-void npy_header(uint64_t n_rows, uint64_t n_cols, uint8_t out[NPY_HEADER_BYTES])
+/* A tuple of one is "(3,)" in Python. */
+size_t npy_header(const char *descr, uint32_t rank, const uint64_t *shape, uint8_t out[NPY_HEADER_MAX])
 {
-    char text[NPY_HEADER_BYTES];
-    int n = snprintf(text, sizeof text,
-                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRIu64 ", %" PRIu64 "), }", n_rows, n_cols);
-    memset(out, ' ', NPY_HEADER_BYTES);
+    char text[NPY_HEADER_MAX];
+    size_t n = (size_t)snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    for (uint32_t i = 0; i < rank; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%" PRIu64 "%s", i ? ", " : "", shape[i],
+                              rank == 1 ? "," : "");
+    n += (size_t)snprintf(text + n, sizeof text - n, "), }");
+    size_t total = (PREFIX_BYTES + n + 1 + 63) / 64 * 64;
+    memset(out, ' ', total);
     memcpy(out, "\x93NUMPY\x01\x00", 8);
-    put_u16(out + 8, NPY_HEADER_BYTES - PREFIX_BYTES);
-    memcpy(out + PREFIX_BYTES, text, (size_t)n);
-    out[NPY_HEADER_BYTES - 1] = '\n';
+    put_u16(out + 8, (uint16_t)(total - PREFIX_BYTES));
+    memcpy(out + PREFIX_BYTES, text, n);
+    out[total - 1] = '\n';
+    return total;
 }

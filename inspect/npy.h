@@ -1,12 +1,12 @@
-/* npy.h - the header of NumPy's format 1.0 for a matrix of little-endian floats in C order. */
+/* npy.h - the header of NumPy's format 1.0 for little-endian elements in C order. */
 #ifndef INGOT_NPY_H
 #define INGOT_NPY_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "format/ingot_format.h"
 
-#define NPY_HEADER_BYTES 128
+#define NPY_HEADER_MAX 320
 
-void npy_header(uint64_t n_rows, uint64_t n_cols, uint8_t out[NPY_HEADER_BYTES]);
+/* `descr` is NumPy's name of the dtype, "<f4". Returns the length of the header, a multiple of 64. */
+size_t npy_header(const char *descr, uint32_t rank, const uint64_t *shape, uint8_t out[NPY_HEADER_MAX]);
 
 #endif

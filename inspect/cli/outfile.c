@@ -13,6 +13,12 @@
 
 #define NAME_ATTEMPTS 100
 
+bool outfile_is_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
 static enum ingot_status check_target(const struct outfile *f, struct ingot_error *err)
 {
     struct stat st;

@@ -4,6 +4,9 @@
 
 #include "format/ingot_format.h"
 
+/* Whether both paths are there and lead to one file. */
+bool outfile_is_same(const char *a, const char *b);
+
 /* Zero-initialise. */
 struct outfile {
     const char *path; /* borrowed */

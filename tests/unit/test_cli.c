@@ -366,13 +366,22 @@ static void publishing_does_not_replace_what_appeared_meanwhile(void **state)
 
 static void the_npy_header_is_aligned_and_ends_in_a_newline(void **state)
 {
-    uint8_t header[NPY_HEADER_BYTES];
+    static const uint64_t shape[INGOT_MAX_RANK] = { UINT32_MAX,     1u << 24,       UINT64_MAX, UINT64_MAX - 1,
+                                                    UINT64_MAX - 2, UINT64_MAX - 3, UINT64_MAX, UINT64_MAX };
+    static const char *const tuples[INGOT_MAX_RANK + 1] = { "()", "(4294967295,)", "(4294967295, 16777216)" };
+    uint8_t header[NPY_HEADER_MAX];
     (void)state;
-    npy_header(UINT32_MAX, 1u << 24, header);
-    assert_memory_equal(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-    assert_int_equal(header[NPY_HEADER_BYTES - 1], '\n');
-    header[NPY_HEADER_BYTES - 1] = '\0';
-    assert_non_null(strstr((const char *)header + 10, "(4294967295, 16777216)"));
+    for (uint32_t rank = 0; rank <= INGOT_MAX_RANK; rank++) {
+        size_t n = npy_header("<c16", rank, shape, header);
+        assert_in_range(n, 64, sizeof header);
+        assert_int_equal(n % 64, 0);
+        assert_memory_equal(header, "\x93NUMPY\x01\x00", 8);
+        assert_int_equal(header[8] | header[9] << 8, n - 10);
+        assert_int_equal(header[n - 1], '\n');
+        header[n - 1] = '\0';
+        assert_non_null(strstr((const char *)header + 10, "'descr': '<c16'"));
+        if (tuples[rank]) assert_non_null(strstr((const char *)header + 10, tuples[rank]));
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ census */
