@@ -121,6 +121,8 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/gpt2.sh
 	@cd $(BUILD) && tests/bench/bench_kernels
+bench-peers: $(BUILD)/ingot $(TOOLS) $(BENCHES)
+	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/peers.sh
 
 # ---- another architecture, emulated: the file, the arithmetic and the text are the same there. Only what needs no library
 # of that architecture: xxhash is all header, tests/aarch64/cmocka.h stands in for cmocka.
@@ -206,6 +208,7 @@ help:
 	@echo 'make test       all tests, set-up included; SAN=address,undefined with sanitizers'
 	@echo 'make lint       formatting, clang-tidy, cppcheck, shellcheck, the rules of the house'
 	@echo 'make bench      measurements'
+	@echo 'make bench-peers the same models run by llama.cpp, in turns; PEER=DIR or from the npm registry'
 	@echo 'make fuzz       libFuzzer on every target; FUZZ_SECONDS=60 in all'
 	@echo 'make soak       every corruption, every failing call; takes long'
 	@echo 'make references makes the reference logits again (needs python3-torch)'
@@ -215,5 +218,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 force:
-.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench references aarch64-test lint lint-run install uninstall help
+.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench bench-peers references aarch64-test lint lint-run install uninstall help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

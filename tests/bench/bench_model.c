@@ -1,7 +1,8 @@
 /*
  * bench_model.c - tokens per second of whole models, beside what this machine's memory and arithmetic allow.
  *
- *   bench_model FILE...
+ *   bench_model FILE...                 a table
+ *   bench_model --raw THREADS FILE...   one line per measurement: FILE THREADS WHAT TOKENS/S, for peers.sh
  *
  * For 1 and 2 threads, in rounds, so that a slow minute of the machine touches every figure: prefill of half the
  * context (at most 512), decoding right behind it, decoding in an empty context. The limit of decoding is the bytes
@@ -170,12 +171,39 @@ static void bench_threads(struct bench *b, uint32_t n_threads)
     ingot_session_close(b->session);
 }
 
+static void print_raw(const struct bench *b, const struct speeds *speeds)
+{
+    for (int r = 0; r < ROUNDS; r++) {
+        printf("%s %u prefill-%u %.2f\n", b->path, b->n_threads, b->n_prefill, speeds->prefill[r]);
+        printf("%s %u decode-%u %.2f\n", b->path, b->n_threads, b->n_prefill, speeds->deep[r]);
+        printf("%s %u decode-0 %.2f\n", b->path, b->n_threads, speeds->empty[r]);
+    }
+}
+
+static int raw(uint32_t n_threads, char **paths)
+{
+    for (; *paths; paths++) {
+        struct bench b = { .path = *paths };
+        struct speeds speeds;
+        open_model(&b);
+        start_session(&b, n_threads);
+        run_rounds(&b, &speeds);
+        print_raw(&b, &speeds);
+        ingot_session_close(b.session);
+        free(b.logits);
+        ingot_model_close(b.model);
+        ingot_close(b.file);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: bench_model FILE...\n");
+        fprintf(stderr, "usage: bench_model [--raw THREADS] FILE...\n");
         return 2;
     }
+    if (argc > 3 && strcmp(argv[1], "--raw") == 0) return raw((uint32_t)atoi(argv[2]), argv + 3);
     for (int i = 1; i < argc; i++) report_opening(argv[i]);
     printf("\n%-20s %7s  %-14s %8s %8s %8s  %8s %7s\n", "tokens/s", "threads", "", "least", "median", "most", "limit",
            "reached");
