@@ -13,6 +13,7 @@
 static const struct source_reader *const readers[] = {
     &source_safetensors,
     &source_gguf,
+    &source_llmc,
 };
 
 enum ingot_status source_add_file(struct ingot_source *src, const char *name, const struct input **out,

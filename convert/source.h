@@ -10,7 +10,8 @@
 #include "convert/ingot_convert.h"
 #include "convert/input.h"
 
-/* What a probe may look at: the first bytes of a file, the names in a directory, never more. */
+/* What a probe may look at: the first bytes of a file, the names in a directory and the first bytes of its files, never
+ * more. */
 #define SOURCE_HEAD_BYTES 64
 
 #define SOURCE_MAX_FACTS      65536u

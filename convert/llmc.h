@@ -1,0 +1,31 @@
+/* llmc.h - a model file of llm.c: 256 i32 of header, then 16 slots, each stacked over the layers.
+ *
+ * From karpathy/llm.c: write_model() of train_gpt2.py, ParameterTensors of train_gpt2.c. */
+#ifndef INGOT_LLMC_H
+#define INGOT_LLMC_H
+
+#include "convert/ingot_convert.h"
+
+#define LLMC_MAGIC           20240326u
+#define LLMC_TOKENIZER_MAGIC 20240328u
+#define LLMC_HEADER_BYTES    1024u
+
+struct llmc_header {
+    uint32_t version;
+    uint32_t n_ctx, n_vocab, n_layer, n_head, n_embd;
+    uint32_t n_rows; /* of the token embedding, padding included */
+};
+
+/* Whether a file that begins so was written by llm.c, be it a model or not. */
+bool llmc_knows(const uint8_t *head, size_t n);
+
+/* Checks a whole file and finds its tensors, which are named as llm.c names the slots ("wte"), one for each layer where
+ * a slot is stacked ("h.0.qkvw"), with the shapes [out, in]. They are in order of the file and point into `bytes`;
+ * path, for errors, and base are borrowed. Free with llmc_free(). Errors: TRUNCATED, SOURCE, LIMIT with the offset;
+ * UNSUPPORTED, by name, for other versions and other files of llm.c. */
+enum ingot_status llmc_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
+                             struct llmc_header *header, struct ingot_source_tensor **tensors, size_t *n,
+                             struct ingot_error *err);
+void llmc_free(struct ingot_source_tensor *tensors, size_t n);
+
+#endif

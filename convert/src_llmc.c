@@ -1,0 +1,147 @@
+/* src_llmc.c - a model file of llm.c, or a directory with exactly one. */
+#include "convert/source.h"
+
+#include "convert/array.h"
+#include "convert/llmc.h"
+#include "format/bytes.h"
+#include "format/error.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_SHOWN 96
+
+/* The model files of a directory: how many, and the first two by name. */
+struct found {
+    size_t n;
+    char *names[2];
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* What cannot be read is no model here; O_NONBLOCK: nor is a pipe. */
+static bool is_model(int directory, const char *name)
+{
+    uint8_t head[4];
+    if (!ends_with(name, ".bin")) return false;
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return false;
+    bool yes = pread(fd, head, sizeof head, 0) == sizeof head && get_u32(head) == LLMC_MAGIC;
+    close(fd);
+    return yes;
+}
+
+/* False without memory. */
+static bool add_found(struct found *found, const char *name)
+{
+    size_t at = found->n == 0 || strcmp(name, found->names[0]) < 0 ? 0 : 1;
+    found->n++;
+    if (at == 1 && found->names[1] && strcmp(name, found->names[1]) > 0) return true;
+    char *copy = strdup(name);
+    if (!copy) return false;
+    free(found->names[1]);
+    found->names[1] = at == 1 ? copy : found->names[0];
+    if (at == 0) found->names[0] = copy;
+    return true;
+}
+
+static void free_found(struct found *found)
+{
+    free(found->names[0]);
+    free(found->names[1]);
+}
+
+static bool find_models(const char *directory, struct found *found)
+{
+    bool enough = true;
+    DIR *d = opendir(directory);
+    *found = (struct found){ 0 };
+    if (!d) return true;
+    for (struct dirent *e; enough && (e = readdir(d));)
+        if (is_model(dirfd(d), e->d_name)) enough = add_found(found, e->d_name);
+    closedir(d);
+    return enough;
+}
+
+static bool probe(const struct source_candidate *c)
+{
+    struct found found;
+    if (!c->is_directory) return llmc_knows(c->head, c->head_bytes);
+    bool claimed = !find_models(c->path, &found) || found.n > 0;
+    free_found(&found);
+    return claimed;
+}
+
+static enum ingot_status fail_several(const struct ingot_source *src, const struct found *found,
+                                      struct ingot_error *err)
+{
+    char a[N_SHOWN], b[N_SHOWN];
+    return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->path, "give the path of the one that is meant",
+                      "%zu models of llm.c in one directory, %s and %s among them", found->n,
+                      ingot_escape(found->names[0], strlen(found->names[0]), a, sizeof a),
+                      ingot_escape(found->names[1], strlen(found->names[1]), b, sizeof b));
+}
+
+static enum ingot_status add_facts(struct ingot_source *src, const struct llmc_header *h, struct ingot_error *err)
+{
+    const struct ingot_fact facts[] = {
+        { .key = "llm.c.version", .type = INGOT_FACT_INT, .integer = h->version },
+        { .key = "llm.c.n_ctx", .type = INGOT_FACT_INT, .integer = h->n_ctx },
+        { .key = "llm.c.n_vocab", .type = INGOT_FACT_INT, .integer = h->n_vocab },
+        { .key = "llm.c.n_layer", .type = INGOT_FACT_INT, .integer = h->n_layer },
+        { .key = "llm.c.n_head", .type = INGOT_FACT_INT, .integer = h->n_head },
+        { .key = "llm.c.n_embd", .type = INGOT_FACT_INT, .integer = h->n_embd },
+        { .key = "llm.c.n_vocab_padded", .type = INGOT_FACT_INT, .integer = h->n_rows },
+    };
+    enum ingot_status status = INGOT_OK;
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0] && status == INGOT_OK; i++)
+        status = source_add_fact(src, &facts[i], err);
+    return status;
+}
+
+static enum ingot_status add_file(struct ingot_source *src, const char *name, struct ingot_error *err)
+{
+    const struct input *in;
+    struct llmc_header header;
+    struct ingot_source_tensor *tensors = NULL;
+    size_t n = 0, taken = 0;
+    enum ingot_status status = source_add_file(src, name, &in, err);
+    if (status == INGOT_OK)
+        status = llmc_parse(in->map.bytes, in->map.size, in->path, in->base, &header, &tensors, &n, err);
+    if (status == INGOT_OK) status = add_facts(src, &header, err);
+    for (; status == INGOT_OK && taken < n; taken++) status = source_add_tensor(src, &tensors[taken], err);
+    for (size_t i = taken; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
+    free(tensors);
+    return status;
+}
+
+static enum ingot_status open_source(struct ingot_source *src, struct ingot_error *err)
+{
+    struct found found;
+    enum ingot_status status;
+    if (src->base) return add_file(src, src->base, err);
+    if (!find_models(src->directory, &found))
+        status = fail_memory(err, src->path);
+    else if (found.n > 1)
+        status = fail_several(src, &found, err);
+    else if (found.n == 0) /* it was there when the reader was chosen */
+        status = ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, src->path, NULL, "the model has gone");
+    else
+        status = add_file(src, found.names[0], err);
+    free_found(&found);
+    return status;
+}
+
+const struct source_reader source_llmc = {
+    .format = "llm.c",
+    .files = "gpt2_124M.bin of llm.c",
+    .probe = probe,
+    .open = open_source,
+};
