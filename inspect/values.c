@@ -30,17 +30,11 @@ enum ingot_status values_check(const struct checkpoint_tensor *t, struct ingot_e
     return INGOT_OK;
 }
 
-static void gather_panels(const struct checkpoint_tensor *t, uint64_t first, uint64_t n, uint8_t *out)
+static void gather_panels(const struct checkpoint_tensor *t, uint64_t first, uint64_t n, void *out)
 {
     struct ingot_section s = { .dtype = t->dtype, .layout = t->layout, .rank = t->rank, .data = t->data };
     memcpy(s.shape, t->shape, sizeof s.shape);
-    for (size_t size = ingot_dtype_size(t->dtype); n-- > 0; first++, out += size) {
-        float value = (float)ingot_element(&s, first / s.shape[1], first % s.shape[1]);
-        if (t->dtype == INGOT_F32)
-            memcpy(out, &value, sizeof value);
-        else
-            put_u16(out, t->dtype == INGOT_F16 ? ingot_f16_from_f32(value) : ingot_bf16_from_f32(value));
-    }
+    ingot_unpack(&s, false, t->dtype, first, n, out, NULL);
 }
 
 void values_gather(const struct checkpoint_tensor *t, uint64_t first, uint64_t n, void *out)
@@ -109,7 +103,7 @@ static bool is_signed(enum ingot_scalar scalar, const uint8_t *p, int64_t *out)
 {
     switch (scalar) {
     case INGOT_SCALAR_I8:
-        *out = (int8_t)*p;
+        *out = *p < 128 ? *p : *p - 256;
         return true;
     case INGOT_SCALAR_I16:
         *out = (int16_t)get_u16(p);
