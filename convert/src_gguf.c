@@ -69,10 +69,9 @@ static enum ingot_status find_file(const struct ingot_source *src, struct names 
     if (!list_directory(src->directory, out)) return ingot_fail_errno(err, src->path, "read");
     if (out->n == 1) return INGOT_OK;
     return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, src->path, "give one of them",
-                      "%zu GGUF files, %s and %s %s", out->n,
+                      "the directory has %zu GGUF files: %s, %s%s", out->n,
                       ingot_escape(out->first, strlen(out->first), first, sizeof first),
-                      ingot_escape(out->second, strlen(out->second), second, sizeof second),
-                      out->n > 2 ? "among them" : "both in one directory");
+                      ingot_escape(out->second, strlen(out->second), second, sizeof second), out->n > 2 ? ", ..." : "");
 }
 
 /* A model may be split over files that each hold a part of the tensors; then one alone is no model. */
