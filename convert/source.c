@@ -4,6 +4,7 @@
 #include "convert/array.h"
 #include "format/error.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 static const struct source_reader *const readers[] = {
     &source_safetensors,
     &source_gguf,
+    &source_tensorflow,
     &source_llmc,
 };
 
@@ -178,9 +180,20 @@ static bool set_path(struct ingot_source *src, const char *path, bool is_directo
     return src->directory != NULL;
 }
 
-enum ingot_status ingot_source_open(const char *path, struct ingot_source **out, struct ingot_error *err)
+/* TensorFlow calls a checkpoint by what its files have in common: path.index is then what the path means. Returns it,
+ * to be freed; NULL where path itself is there, or path.index is not. */
+static char *path_of_index(const char *path)
 {
-    *out = NULL;
+    struct stat st;
+    char *index = NULL;
+    if (lstat(path, &st) == 0 || errno != ENOENT || asprintf(&index, "%s.index", path) < 0) return NULL;
+    if (stat(index, &st) == 0 && S_ISREG(st.st_mode)) return index;
+    free(index);
+    return NULL;
+}
+
+static enum ingot_status open_source(const char *path, struct ingot_source **out, struct ingot_error *err)
+{
     bool is_directory = false;
     struct ingot_source *src = calloc(1, sizeof *src);
     if (!src) return fail_memory(err, path);
@@ -196,6 +209,15 @@ enum ingot_status ingot_source_open(const char *path, struct ingot_source **out,
     if (src->n_tensors > 0) qsort(src->tensors, src->n_tensors, sizeof *src->tensors, by_place);
     *out = src;
     return INGOT_OK;
+}
+
+enum ingot_status ingot_source_open(const char *path, struct ingot_source **out, struct ingot_error *err)
+{
+    *out = NULL;
+    char *index = path_of_index(path);
+    enum ingot_status status = open_source(index ? index : path, out, err);
+    free(index);
+    return status;
 }
 
 static void free_facts(struct ingot_source *src)

@@ -1,0 +1,280 @@
+/* sstable.c - footer -> index block -> data blocks -> entries.
+ *
+ *   file    blocks, then a footer of 48 bytes: the handles of the metaindex and of the index, zeros, the magic
+ *   handle  varint offset, varint length of a block, its trailer not counted
+ *   block   entries, u32 offset of each restart, u32 number of restarts; trailer: type byte, masked CRC-32C of both
+ *   entry   varint shared, varint unshared, varint length of the value, the unshared end of the key, the value
+ *
+ * A key begins with the first `shared` bytes of the key before it; at a restart it is written out. Data blocks follow
+ * one another in the file as their keys do, so that no bytes are walked twice. */
+#include "convert/sstable.h"
+
+#include "convert/array.h"
+#include "convert/varint.h"
+#include "format/checked.h"
+#include "format/simd/crc.h"
+
+#include <inttypes.h>
+#include <snappy-c.h>
+
+#define FOOTER_BYTES     48u
+#define TRAILER_BYTES    5u
+#define TYPE_PLAIN       0
+#define TYPE_SNAPPY      1
+/* Three bytes of Snappy say 64 at most: format_description.txt, copies with a 2-byte offset. */
+#define SNAPPY_MAX_RATIO 22u
+#define MAX_BLOCK_BYTES  (UINT64_C(64) << 20)
+#define ADVICE_COPY      "get another copy of the file"
+
+struct table {
+    const uint8_t *bytes;
+    uint64_t size;
+    const char *path;
+};
+
+struct handle {
+    uint64_t off, n_bytes;
+};
+
+/* A block whose checksum is right, uncompressed. */
+struct block {
+    const uint8_t *bytes;
+    uint64_t n_bytes, off; /* off: where it stands in the file */
+    uint8_t *owned;        /* NULL when the bytes are the file's */
+};
+
+/* A walk over the entries of one block. */
+struct walk {
+    const struct table *t;
+    const struct block *b;
+    struct cursor entries, restarts;
+    uint32_t n_restarts;
+    uint8_t key[SSTABLE_MAX_KEY];
+    uint64_t n_key;
+    bool started;
+};
+
+static enum ingot_status bad(const struct table *t, enum ingot_status status, uint64_t off, struct ingot_error *err,
+                             const char *what)
+{
+    return ingot_fail(err, status, off, t->path, ADVICE_COPY, "%s", what);
+}
+
+/* ------------------------------------------------------------------------------------------------------- blocks */
+
+/* `at` is where the handle stands, for errors. */
+static enum ingot_status read_handle(const struct table *t, struct cursor *c, uint64_t at, struct handle *out,
+                                     struct ingot_error *err)
+{
+    const uint64_t room = t->size - FOOTER_BYTES;
+    out->off = cursor_varint(c);
+    out->n_bytes = cursor_varint(c);
+    if (c->bad) return bad(t, INGOT_E_SOURCE, at, err, "the handle of a block is no pair of numbers");
+    if (span_inside(out->off, out->n_bytes, room) && room - out->off - out->n_bytes >= TRAILER_BYTES) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_RANGE, at, t->path, ADVICE_COPY,
+                      "a block of %" PRIu64 " bytes at %" PRIu64 "; blocks end before %" PRIu64, out->n_bytes, out->off,
+                      room);
+}
+
+static enum ingot_status decompress(const struct table *t, const struct handle *h, struct block *out,
+                                    struct ingot_error *err)
+{
+    const char *packed = (const char *)t->bytes + h->off;
+    size_t n = 0;
+    if (snappy_uncompressed_length(packed, h->n_bytes, &n) != SNAPPY_OK)
+        return bad(t, INGOT_E_SOURCE, h->off, err, "a compressed block does not say its length");
+    if (n > MAX_BLOCK_BYTES || n > SNAPPY_MAX_RATIO * h->n_bytes)
+        return ingot_fail(err, INGOT_E_LIMIT, h->off, t->path, ADVICE_COPY,
+                          "a block of %" PRIu64 " bytes claims to be %zu when uncompressed", h->n_bytes, n);
+    out->owned = malloc(n + 1);
+    if (!out->owned) return fail_memory(err, t->path);
+    if (snappy_uncompress(packed, h->n_bytes, (char *)out->owned, &n) != SNAPPY_OK)
+        return bad(t, INGOT_E_SOURCE, h->off, err, "a block is not what Snappy writes");
+    out->bytes = out->owned;
+    out->n_bytes = n;
+    return INGOT_OK;
+}
+
+/* out->owned is to be freed, on failure too. */
+static enum ingot_status read_block(const struct table *t, const struct handle *h, struct block *out,
+                                    struct ingot_error *err)
+{
+    const uint8_t *p = t->bytes + h->off, *trailer = p + h->n_bytes;
+    *out = (struct block){ .bytes = p, .n_bytes = h->n_bytes, .off = h->off };
+    const uint32_t found = crc_mask(crc_of(CRC_32C, p, h->n_bytes + 1)), expected = get_u32(trailer + 1);
+    if (found != expected)
+        return ingot_fail(err, INGOT_E_DIGEST, h->off, t->path, ADVICE_COPY,
+                          "a block of %" PRIu64 " bytes has crc32c %08x, expected %08x", h->n_bytes, found, expected);
+    if (trailer[0] == TYPE_SNAPPY) return decompress(t, h, out, err);
+    if (trailer[0] == TYPE_PLAIN) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_UNSUPPORTED, h->off + h->n_bytes, t->path, NULL,
+                      "a block has compression %u; known are none (0) and Snappy (1)", trailer[0]);
+}
+
+/* ------------------------------------------------------------------------------------------------------ entries */
+
+/* Offsets inside a compressed block say nothing to who looks at the file. */
+static uint64_t place(const struct block *b, uint64_t in_block)
+{
+    return b->owned ? b->off : b->off + in_block;
+}
+
+static enum ingot_status bad_entry(const struct walk *w, enum ingot_status status, uint64_t at, struct ingot_error *err,
+                                   const char *what)
+{
+    return bad(w->t, status, place(w->b, at), err, what);
+}
+
+/* Parts a block into entries and restarts. */
+static enum ingot_status begin_walk(struct walk *w, const struct table *t, const struct block *b,
+                                    struct ingot_error *err)
+{
+    w->t = t;
+    w->b = b;
+    if (b->n_bytes < 4) return bad_entry(w, INGOT_E_SOURCE, 0, err, "a block has no restarts");
+    w->n_restarts = get_u32(b->bytes + b->n_bytes - 4);
+    const uint64_t room = b->n_bytes - 4, n = UINT64_C(4) * w->n_restarts;
+    if (n == 0 || n > room)
+        return bad_entry(w, INGOT_E_SOURCE, room, err, "the number of restarts is not one of this block");
+    w->entries = (struct cursor){ .p = b->bytes, .left = room - n };
+    w->restarts = (struct cursor){ .p = b->bytes + room - n, .left = n };
+    if (get_u32(w->restarts.p) == 0) return INGOT_OK;
+    return bad_entry(w, INGOT_E_ORDER, room - n, err, "the first restart is not the first entry");
+}
+
+/* Whether a restart is at `at`, the offset of the next entry: then its key must be written out. */
+static enum ingot_status check_restart(struct walk *w, uint64_t at, uint64_t shared, struct ingot_error *err)
+{
+    const uint64_t where = w->b->n_bytes - 4 - w->restarts.left;
+    if (w->restarts.left > 0 && get_u32(w->restarts.p) == at) {
+        cursor_u32(&w->restarts);
+        if (shared == 0) return INGOT_OK;
+        return bad_entry(w, INGOT_E_SOURCE, at, err, "a key at a restart is not written out");
+    }
+    if (w->restarts.left > 0 && get_u32(w->restarts.p) < at)
+        return bad_entry(w, INGOT_E_ORDER, where, err, "a restart is not where an entry begins");
+    return INGOT_OK;
+}
+
+/* The last restart must have been met; the only one of a block without entries is at its end. */
+static enum ingot_status end_walk(const struct walk *w, struct ingot_error *err)
+{
+    const uint64_t where = w->b->n_bytes - 4 - w->restarts.left;
+    const bool empty = w->entries.at == 0 && w->n_restarts == 1 && get_u32(w->restarts.p) == 0;
+    if (w->restarts.left == 0 || empty) return INGOT_OK;
+    return bad_entry(w, INGOT_E_ORDER, where, err, "a restart is not where an entry begins");
+}
+
+/* The new key in place of the old one. It must be above it: compared are the bytes, the shorter being the lower. */
+static enum ingot_status advance_key(struct walk *w, uint64_t at, uint64_t shared, const uint8_t *rest, uint64_t n,
+                                     struct ingot_error *err)
+{
+    if (n > SSTABLE_MAX_KEY - shared) return bad_entry(w, INGOT_E_LIMIT, at, err, "a key has more than 4096 bytes");
+    const uint64_t old = w->n_key - shared, common = old < n ? old : n;
+    const int order = common ? memcmp(rest, w->key + shared, common) : 0;
+    if (w->started && (order < 0 || (order == 0 && n <= old)))
+        return bad_entry(w, INGOT_E_ORDER, at, err, "a key is not above the one before it");
+    if (n > 0) memcpy(w->key + shared, rest, n);
+    w->n_key = shared + n;
+    w->started = true;
+    return INGOT_OK;
+}
+
+/* Not called at the end of the entries. */
+static enum ingot_status next_entry(struct walk *w, struct sstable_entry *out, struct ingot_error *err)
+{
+    struct cursor *c = &w->entries;
+    const uint64_t at = c->at, shared = cursor_varint(c), unshared = cursor_varint(c), n_value = cursor_varint(c);
+    const uint8_t *rest = cursor_take(c, unshared);
+    out->off = place(w->b, c->at);
+    out->value = cursor_take(c, n_value);
+    out->n_value = n_value;
+    if (c->bad) return bad_entry(w, INGOT_E_TRUNCATED, at, err, "an entry does not end in its block");
+    if (shared > w->n_key)
+        return bad_entry(w, INGOT_E_RANGE, at, err, "a key shares more with the one before it than that has");
+    enum ingot_status status = check_restart(w, at, shared, err);
+    if (status == INGOT_OK) status = advance_key(w, at, shared, rest, unshared, err);
+    out->key = w->key;
+    out->n_key = w->n_key;
+    return status;
+}
+
+/* The walk keeps the last key of the block before. */
+static enum ingot_status walk_data(struct walk *w, const struct table *t, const struct handle *h,
+                                   sstable_entry_fn entry, void *ctx, struct ingot_error *err)
+{
+    struct block b;
+    struct sstable_entry e;
+    enum ingot_status status = read_block(t, h, &b, err);
+    if (status == INGOT_OK) status = begin_walk(w, t, &b, err);
+    while (status == INGOT_OK && w->entries.left > 0) {
+        status = next_entry(w, &e, err);
+        if (status == INGOT_OK) status = entry(ctx, &e, err);
+    }
+    if (status == INGOT_OK) status = end_walk(w, err);
+    free(b.owned);
+    return status;
+}
+
+/* --------------------------------------------------------------------------------------------------------- table */
+
+/* An entry of the index: a key not below the block's last, the block's handle. */
+static enum ingot_status walk_indexed(struct walk *data, const struct table *t, const struct sstable_entry *indexed,
+                                      uint64_t *end, sstable_entry_fn entry, void *ctx, struct ingot_error *err)
+{
+    struct cursor c = { .p = indexed->value, .left = indexed->n_value };
+    struct handle h;
+    enum ingot_status status = read_handle(t, &c, indexed->off, &h, err);
+    if (status != INGOT_OK) return status;
+    if (h.off < *end)
+        return bad(t, INGOT_E_OVERLAP, indexed->off, err, "a block begins before the one in front of it ends");
+    *end = h.off + h.n_bytes + TRAILER_BYTES;
+    return walk_data(data, t, &h, entry, ctx, err);
+}
+
+static enum ingot_status walk_index(const struct table *t, const struct handle *h, sstable_entry_fn entry, void *ctx,
+                                    struct ingot_error *err)
+{
+    struct block b;
+    struct walk index, data;
+    struct sstable_entry e;
+    uint64_t end = 0;
+    index.n_key = data.n_key = 0;
+    index.started = data.started = false;
+    enum ingot_status status = read_block(t, h, &b, err);
+    if (status == INGOT_OK) status = begin_walk(&index, t, &b, err);
+    while (status == INGOT_OK && index.entries.left > 0) {
+        status = next_entry(&index, &e, err);
+        if (status == INGOT_OK) status = walk_indexed(&data, t, &e, &end, entry, ctx, err);
+    }
+    if (status == INGOT_OK) status = end_walk(&index, err);
+    free(b.owned);
+    return status;
+}
+
+/* Nothing is asked of the metaindex; its checksum counts like the others. */
+static enum ingot_status check_metaindex(const struct table *t, const struct handle *h, struct ingot_error *err)
+{
+    struct block b;
+    enum ingot_status status = read_block(t, h, &b, err);
+    free(b.owned);
+    return status;
+}
+
+enum ingot_status sstable_walk(const uint8_t *bytes, uint64_t size, const char *path, sstable_entry_fn entry, void *ctx,
+                               struct ingot_error *err)
+{
+    const struct table t = { bytes, size, path };
+    struct handle metaindex, index;
+    if (size < FOOTER_BYTES)
+        return ingot_fail(err, INGOT_E_TRUNCATED, size, path, ADVICE_COPY,
+                          "%" PRIu64 " bytes; the footer of the index alone takes 48", size);
+    if (get_u64(bytes + size - SSTABLE_MAGIC_BYTES) != SSTABLE_MAGIC)
+        return bad(&t, INGOT_E_SOURCE, size - SSTABLE_MAGIC_BYTES, err, "the file does not end as an index does");
+    const uint64_t footer = size - FOOTER_BYTES;
+    struct cursor c = { .p = bytes + footer, .left = FOOTER_BYTES - SSTABLE_MAGIC_BYTES };
+    enum ingot_status status = read_handle(&t, &c, footer, &metaindex, err);
+    if (status == INGOT_OK) status = read_handle(&t, &c, footer + c.at, &index, err);
+    if (status == INGOT_OK) status = check_metaindex(&t, &metaindex, err);
+    return status == INGOT_OK ? walk_index(&t, &index, entry, ctx, err) : status;
+}
