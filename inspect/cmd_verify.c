@@ -127,30 +127,170 @@ static int verify_file(const struct arguments *args, const struct ingot_file *fi
     return report.n_damaged > 0 ? CODE_NO : CODE_OK;
 }
 
+/* -------------------------------------------------------------------------------------- a foreign checkpoint */
+
+/* Where ingot_source_verify() delivers: a check that fails becomes a row, a good one is counted. */
+struct checklist {
+    struct table table;
+    json_t *array; /* NULL: the table */
+    uint64_t n_good, n_absent, bytes_checked;
+};
+
+static void add_check_json(json_t *array, const struct ingot_source_check *check, uint32_t found)
+{
+    enum ingot_status status = check->present ? INGOT_E_DIGEST : INGOT_E_MISSING;
+    json_t *row = json_object();
+    json_put(row, "code", json_integer(status));
+    json_put(row, "status", json_string(ingot_status_name(status)));
+    json_put(row, "name", json_text(check->name, strlen(check->name)));
+    json_put(row, "file", json_text(check->file, strlen(check->file)));
+    json_put(row, "offset", json_count(check->file_off));
+    json_put(row, "bytes", json_count(check->n_bytes));
+    json_put(row, "algorithm", json_string(check->algorithm));
+    json_put(row, "expected", json_count(check->expected));
+    json_put(row, "found", check->present ? json_count(found) : json_null());
+    json_add(array, row);
+}
+
+static void add_check(void *ctx, const struct ingot_source_check *check, uint32_t found, bool good)
+{
+    struct checklist *l = ctx;
+    char shown[4 * INGOT_MAX_NAME + 8];
+    l->n_good += good;
+    l->n_absent += !check->present;
+    if (check->present) l->bytes_checked += check->n_bytes;
+    if (good) return;
+    if (l->array) {
+        add_check_json(l->array, check, found);
+        return;
+    }
+    table_cell(&l->table, "%s", ingot_escape(check->name, strlen(check->name), shown, sizeof shown));
+    table_cell(&l->table, "%s", ingot_escape(check->file, strlen(check->file), shown, sizeof shown));
+    table_cell(&l->table, "%" PRIu64, check->file_off);
+    table_cell(&l->table, "%" PRIu64, check->n_bytes);
+    table_cell(&l->table, "%s", check->algorithm);
+    table_cell(&l->table, "%08" PRIx32, check->expected);
+    if (check->present)
+        table_cell(&l->table, "%08" PRIx32, found);
+    else
+        table_cell(&l->table, "not here");
+}
+
+static void print_checklist_json(const struct ingot_source *src, const struct checklist *l, uint64_t n_bad)
+{
+    const char *path = ingot_source_path(src);
+    json_t *root = json_begin();
+    json_put(root, "file", json_text(path, strlen(path)));
+    json_put(root, "format", json_string(ingot_source_format(src)));
+    json_put(root, "ok", json_boolean(n_bad == 0));
+    json_put(root, "bytes_checked", json_count(l->bytes_checked));
+    json_put(root, "checksums", json_count(ingot_source_check_count(src)));
+    json_put(root, "checksums_bad", json_count(n_bad));
+    json_put(root, "damage", l->array);
+    json_end(root);
+}
+
+static void summarise_source(const struct ingot_source *src, const struct checklist *l, uint64_t n_bad, double seconds)
+{
+    char shown[256], absent[64] = "";
+    uint64_t n = ingot_source_check_count(src);
+    ingot_escape(ingot_source_path(src), strlen(ingot_source_path(src)), shown, sizeof shown);
+    if (l->n_absent) snprintf(absent, sizeof absent, ", %" PRIu64 " of them not here", l->n_absent);
+    if (n_bad > 0)
+        report_note("%s: %" PRIu64 " checksum%s, %" PRIu64 " good, %" PRIu64 " bad%s", shown, n, n == 1 ? "" : "s",
+                    l->n_good, n_bad, absent);
+    else
+        report_note("%s: ok, %" PRIu64 " checksum%s, %s in %s (%s)", shown, n, n == 1 ? "" : "s",
+                    human_bytes(l->bytes_checked).text, human_duration(seconds).text,
+                    human_rate((double)l->bytes_checked / seconds).text);
+}
+
+/* Silence would say more than was checked. */
+static void note_no_checksums(const struct ingot_source *src)
+{
+    char shown[256];
+    report_note("%s: no checksums in this %s checkpoint: its structure is sound, its values could not be checked",
+                ingot_escape(ingot_source_path(src), strlen(ingot_source_path(src)), shown, sizeof shown),
+                ingot_source_format(src));
+}
+
+static int verify_source(const struct arguments *args, const struct ingot_source *src, struct ingot_error *err)
+{
+    static const struct table_column columns[] = {
+        { .title = "name", .flexible = true },
+        { .title = "file", .drop = 2 },
+        { .title = "offset", .right = true },
+        { .title = "bytes", .right = true },
+        { .title = "checksum", .drop = 1 },
+        { .title = "expected" },
+        { .title = "found" },
+    };
+    bool json = args->values[OPT_JSON].given, quiet = args->values[OPT_QUIET].given;
+    struct progress progress = progress_begin("verify", quiet);
+    struct checklist list = { .table = table_begin(columns, sizeof columns / sizeof *columns) };
+    struct ingot_source_verify_options how = { .n_threads = (uint32_t)args->values[OPT_THREADS].count,
+                                               .progress = progress_update,
+                                               .progress_ctx = &progress,
+                                               .check = add_check,
+                                               .check_ctx = &list };
+    uint64_t n_bad = 0;
+    if (json) list.array = json_array();
+    enum ingot_status status = ingot_source_verify(src, &how, &n_bad, err);
+    double seconds = progress_end(&progress);
+    if (status != INGOT_OK && n_bad == 0) {
+        json_decref(list.array);
+        table_discard(&list.table);
+        return report_error(err);
+    }
+    if (json)
+        print_checklist_json(src, &list, n_bad);
+    else if (n_bad > 0)
+        table_end(&list.table);
+    if (!quiet && ingot_source_check_count(src) == 0)
+        note_no_checksums(src);
+    else if (!quiet && (args->values[OPT_VERBOSE].given || terminal_is(stderr)))
+        summarise_source(src, &list, n_bad, seconds);
+    return n_bad > 0 ? CODE_NO : CODE_OK;
+}
+
+/* Damage may have taken every trace of what a file was but for its name. */
+static bool is_called_ingot(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 6 && strcmp(path + n - 6, ".ingot") == 0;
+}
+
 static int run_verify(const struct arguments *args)
 {
-    struct ingot_error err = { 0 };
-    struct ingot_file *file;
-    if (checkpoint_open_ingot(args->operands[0], &file, &err) != INGOT_OK) return report_error(&err);
-    int code = verify_file(args, file, &err);
-    ingot_close(file);
+    const char *path = args->operands[0];
+    struct ingot_error err = { 0 }, unknown = { 0 };
+    struct checkpoint cp;
+    enum ingot_status status = checkpoint_open(path, &cp, &unknown);
+    if (status == INGOT_E_UNSUPPORTED && is_called_ingot(path)) status = checkpoint_open_ingot(path, &cp.file, &err);
+    if (status != INGOT_OK) return report_error(err.status ? &err : &unknown);
+    int code = cp.file ? verify_file(args, cp.file, &err) : verify_source(args, cp.source, &err);
+    checkpoint_close(&cp);
     return code;
 }
 
 const struct command command_verify = {
     .name = "verify",
-    .summary = "check every byte of an .ingot file",
+    .summary = "check every byte against the checksums that the file carries",
     .operands = "FILE",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Reads every byte of FILE once and compares it with the digests that the writer recorded: "
-                   "sections, index, both superblocks, padding, and nothing behind the end. Says nothing when all is "
-                   "well.\n\n"
-                   "Exit code 0: intact. 1: damaged; each damaged range is listed with its section, offset and "
-                   "length. 3: too damaged to be opened, or not an .ingot file.",
+    .description =
+        "Reads every byte of an .ingot file once and compares it with the digests that the writer recorded: sections, "
+        "index, both superblocks, padding, and nothing behind the end. Says nothing when all is well.\n\n"
+        "FILE may also be any checkpoint that convert reads. Of those only some carry checksums: TensorFlow of every "
+        "tensor, PyTorch's zip files of every member. Where there are none, only the structure is checked, and a note "
+        "says so.\n\n"
+        "Exit code 0: intact, or nothing to compare with. 1: damaged, or bytes that should be here are not; each "
+        "damaged range is listed with its name, offset and length. 3: too damaged to be opened.",
     .examples = "ingot verify gpt2.ingot && echo intact\n"
+                "ingot verify models/124M\n"
                 "ingot verify --json gpt2.ingot",
     .run = run_verify,
 };

@@ -64,10 +64,28 @@ load common
     expect_error 3 cut.ingot
     ingot verify nowhere
     expect_error 5 nowhere
-    ingot verify "$INGOT_ROOT/tests/models/bard"
-    expect_error 3 "ingot convert"
-    ingot verify "$INGOT_ROOT/tests/models/bard/model.safetensors"
-    expect_error 3 model.safetensors
+    echo garbage >bad.ingot
+    ingot verify bad.ingot
+    expect_error 3 bad.ingot "not an .ingot file"
+    rm bad.ingot
+    echo garbage >garbage
+    ingot verify garbage
+    expect_error 4 garbage
+}
+
+@test "a checkpoint without checksums is said to have none" {
+    for path in "$INGOT_ROOT"/tests/models/{bard,bard/model.safetensors,foreign/gguf/tiny.gguf,foreign/llmc/model.bin}; do
+        ingot verify "$path"
+        expect 0
+        [ -z "$out" ]
+        [[ $err == "ingot: $path: no checksums"* ]]
+        ingot verify -q "$path"
+        expect 0
+        [ -z "$err" ]
+        ingot verify --json "$path"
+        expect 0
+        [ "$(json 'j["ok"], j["checksums"], j["damage"]')" = "(True, 0, [])" ]
+    done
 }
 
 @test "threads change nothing" {
