@@ -13,6 +13,7 @@
 /* In order of the certainty of their probes; the first that claims the path opens it. */
 static const struct source_reader *const readers[] = {
     &source_safetensors,
+    &source_torch,
     &source_gguf,
     &source_tensorflow,
     &source_llmc,
@@ -220,7 +221,7 @@ enum ingot_status ingot_source_open(const char *path, struct ingot_source **out,
     return status;
 }
 
-static void free_facts(struct ingot_source *src)
+void source_free_facts(struct ingot_source *src)
 {
     for (size_t i = 0; i < src->n_facts; i++) {
         free((void *)(uintptr_t)src->facts[i].key);
@@ -239,7 +240,7 @@ void ingot_source_close(struct ingot_source *src)
 {
     if (!src) return;
     if (src->reader && src->reader->close) src->reader->close(src);
-    free_facts(src);
+    source_free_facts(src);
     free_checks(src);
     for (size_t i = 0; i < src->n_tensors; i++) free((void *)(uintptr_t)src->tensors[i].name);
     for (size_t i = 0; i < src->n_files; i++) input_close(src->files[i]);
