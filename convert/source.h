@@ -94,6 +94,9 @@ const struct ingot_fact *source_find_fact(const struct ingot_source *src, const 
 enum ingot_status source_add_json_facts(struct ingot_source *src, const struct input *in, const char *prefix,
                                         struct ingot_error *err);
 
+/* Frees all of them; for the source itself ingot_source_close() does. */
+void source_free_facts(struct ingot_source *src);
+
 /* Declares a checksum; *number is what a tensor's `check` refers to. The name is copied. */
 enum ingot_status source_add_check(struct ingot_source *src, const struct source_check *check, uint32_t *number,
                                    struct ingot_error *err);
