@@ -45,3 +45,21 @@ bool vocab_spelling_decode(const char *text, size_t n, uint8_t *out, size_t *n_o
     *n_out = written;
     return true;
 }
+
+static unsigned character_of(unsigned byte)
+{
+    if (spells_itself(byte)) return byte;
+    if (byte <= 0x20) return FIRST_SUBSTITUTE + byte;
+    return FIRST_SUBSTITUTE + (byte == 0xad ? N_SUBSTITUTES - 1 : byte - 0x7f + 0x21);
+}
+
+size_t vocab_spelling_encode(const uint8_t *bytes, size_t n, char *out)
+{
+    size_t written = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned c = character_of(bytes[i]);
+        if (c >= 0x80) out[written++] = (char)(0xc0 | c >> 6);
+        out[written++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3f));
+    }
+    return written;
+}

@@ -11,4 +11,7 @@
  * that were good. */
 bool vocab_spelling_decode(const char *text, size_t n, uint8_t *out, size_t *n_out);
 
+/* The inverse: spells bytes[0 .. n) in UTF-8, written to out, which has room for 2 n. Returns the length. */
+size_t vocab_spelling_encode(const uint8_t *bytes, size_t n, char *out);
+
 #endif

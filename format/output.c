@@ -43,7 +43,7 @@ static enum ingot_status check_target(const struct output *out, struct ingot_err
                       S_ISDIR(st.st_mode) ? "a directory" : "a device, pipe or socket");
 }
 
-static int open_directory(const char *path, size_t dir_len)
+int output_open_directory(const char *path, size_t dir_len)
 {
     char *dir = dir_len ? strndup(path, dir_len) : strdup(path[0] == '/' ? "/" : ".");
     if (!dir) return -1;
@@ -52,8 +52,7 @@ static int open_directory(const char *path, size_t dir_len)
     return fd;
 }
 
-/* `.NAME.ingot-tmp-PID-RANDOM`, NAME cut so that the whole fits into a directory entry. */
-static char *make_temp_name(const char *name)
+char *output_temp_name(const char *name)
 {
     uint64_t random = 0;
     char *temp = NULL;
@@ -79,7 +78,7 @@ static int create_unnamed(const struct output *out)
 static int create_named(struct output *out)
 {
     for (int i = 0; i < TEMP_TRIES; i++) {
-        char *temp = make_temp_name(out->name);
+        char *temp = output_temp_name(out->name);
         if (!temp) return -1;
         int fd = openat(out->dir_fd, temp, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE);
         if (fd >= 0) {
@@ -114,7 +113,7 @@ static int link_as(const struct output *out, const char *name)
 static int replace(struct output *out)
 {
     for (int i = 0; !out->temp_name && i < TEMP_TRIES; i++) {
-        char *temp = make_temp_name(out->name);
+        char *temp = output_temp_name(out->name);
         if (temp && link_as(out, temp) == 0) {
             out->temp_name = temp;
             break;
@@ -143,12 +142,12 @@ static int name_first(struct output *out)
     return 0;
 }
 
-/* Some file systems cannot sync a directory and say EINVAL; the name is there all the same. Any other failure is one,
- * although the file stays: nobody could say whether taking its name away again would last, nor what it replaced. */
-static enum ingot_status sync_directory(const struct output *out, struct ingot_error *err)
+/* A failure is one although the file stays: nobody could say whether taking its name away again would last, nor what it
+ * replaced. */
+enum ingot_status output_sync_directory(int dir_fd, const char *path, struct ingot_error *err)
 {
-    if (fsync(out->dir_fd) == 0 || errno == EINVAL || errno == EROFS) return INGOT_OK;
-    return ingot_fail_errno(err, out->path, "sync the directory (the file is in it, complete)");
+    if (fsync(dir_fd) == 0 || errno == EINVAL || errno == EROFS) return INGOT_OK;
+    return ingot_fail_errno(err, path, "sync the directory (the output is in it, complete)");
 }
 
 enum ingot_status output_init(struct output *out, const char *path, bool overwrite, struct ingot_error *err)
@@ -160,7 +159,7 @@ enum ingot_status output_init(struct output *out, const char *path, bool overwri
     if (out->name[0] == '\0' || strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "give the name of a file",
                           "the output is not a file name");
-    out->dir_fd = open_directory(out->path, slash ? (size_t)(slash - out->path) : 0);
+    out->dir_fd = output_open_directory(out->path, slash ? (size_t)(slash - out->path) : 0);
     if (out->dir_fd < 0) return ingot_fail_errno(err, path, "open the directory of");
     return check_target(out, err);
 }
@@ -172,6 +171,24 @@ enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingo
     if (out->fd < 0) return ingot_fail_errno(err, out->path, "create a file beside");
     if (reserve(out->fd, n_bytes) != 0) return ingot_fail_errno(err, out->path, "reserve space for");
     return INGOT_OK;
+}
+
+enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *name, const char *path, uint64_t n_bytes,
+                                  struct ingot_error *err)
+{
+    *out = (struct output){ .dir_fd = dup(dir_fd), .fd = -1, .path = strdup(path) };
+    char *temp_name = strdup(name);
+    if (!out->path || !temp_name) {
+        free(temp_name);
+        return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, path, NULL, "no memory for a path");
+    }
+    out->fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, MODE);
+    if (out->fd >= 0)
+        out->temp_name = temp_name;
+    else
+        free(temp_name);
+    if (out->fd < 0 || out->dir_fd < 0) return ingot_fail_errno(err, path, "create");
+    return reserve(out->fd, n_bytes) == 0 ? INGOT_OK : ingot_fail_errno(err, path, "reserve space for");
 }
 
 enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
@@ -194,7 +211,20 @@ enum ingot_status output_publish(struct output *out, struct ingot_error *err)
     if (fsync(out->fd) != 0) return ingot_fail_errno(err, out->path, "sync");
     int result = out->overwrite ? replace(out) : name_first(out);
     if (result != 0) return errno == EEXIST ? fail_exists(out, err) : ingot_fail_errno(err, out->path, "name");
-    return sync_directory(out, err);
+    return output_sync_directory(out->dir_fd, out->path, err);
+}
+
+enum ingot_status output_keep(struct output *out, struct ingot_error *err)
+{
+    if (fsync(out->fd) != 0) return ingot_fail_errno(err, out->path, "sync");
+    free(out->temp_name);
+    out->temp_name = NULL;
+    return INGOT_OK;
+}
+
+void output_retract(const struct output *out)
+{
+    unlinkat(out->dir_fd, out->name, 0);
 }
 
 void output_close(struct output *out)

@@ -20,6 +20,11 @@ enum ingot_status output_init(struct output *out, const char *path, bool overwri
 /* Creates the file, unnamed where the system can, and reserves n_bytes for it, all reading as zero. */
 enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingot_error *err);
 
+/* Instead of both: creates the file `name`, named at once, in a directory that is not yet to be seen itself. `path` is
+ * what errors call it. output_close() removes it unless output_keep() succeeded. */
+enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *name, const char *path, uint64_t n_bytes,
+                                  struct ingot_error *err);
+
 /* Thread-safe. */
 enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
                                struct ingot_error *err);
@@ -28,7 +33,23 @@ enum ingot_status output_write(const struct output *out, const void *bytes, uint
  * what cannot be promised is that its name survives a crash. */
 enum ingot_status output_publish(struct output *out, struct ingot_error *err);
 
+/* Syncs the file of output_begin_in(); it stays. */
+enum ingot_status output_keep(struct output *out, struct ingot_error *err);
+
+/* Takes the name away again from a file that was published without replacing another. */
+void output_retract(const struct output *out);
+
 /* A file that was not published is gone afterwards. */
 void output_close(struct output *out);
+
+/* For names that must not last (the caller frees): `.NAME.ingot-tmp-PID-RANDOM`, NAME cut so that the whole fits into a
+ * directory entry; NULL without memory. */
+char *output_temp_name(const char *name);
+
+/* The directory that holds `path`, whose own name has dir_len bytes in front of its last slash; -1 with errno. */
+int output_open_directory(const char *path, size_t dir_len);
+
+/* Syncs a directory. Some file systems cannot and say EINVAL; what is in it is there all the same. */
+enum ingot_status output_sync_directory(int dir_fd, const char *path, struct ingot_error *err);
 
 #endif

@@ -8,6 +8,7 @@ extern const struct command command_cat;
 extern const struct command command_convert;
 extern const struct command command_cpu;
 extern const struct command command_eval;
+extern const struct command command_export;
 extern const struct command command_help;
 extern const struct command command_ls;
 extern const struct command command_params;

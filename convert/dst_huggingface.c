@@ -1,0 +1,366 @@
+/* dst_huggingface.c - a Hugging Face directory: model.safetensors, config.json and the tokenizer's files.
+ *
+ * Names and orientation are those of the released gpt2: Conv1D keeps its weight as [in, out], and there is no lm_head
+ * where it is tied. An untied head asks for the prefix "transformer.", without which transformers refuses the file as
+ * corrupted (PreTrainedModel._load_pretrained_model).
+ *
+ * Vectors of an .ingot file are f32. Where all matrices are written as one 16-bit dtype and every vector's values are
+ * values of it, the vectors are too: nothing is lost, and a checkpoint of one dtype comes out as one. Else they are
+ * f32.
+ *
+ * transformers wants vocab_size to be the rows of the embedding. Where fewer of them are tokens, that number stands in
+ * config.json as "logical_vocab_size", which transformers keeps and does not use, and config.c reads. */
+#include "convert/export.h"
+
+#include "convert/vocab_spelling.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PREFIX   "transformer."
+#define LAYOUT   8u /* the header is padded so that the tensors begin at a multiple of this */
+#define MAX_NAME (PROFILE_NAME_MAX + sizeof PREFIX)
+#define EOT      "<|endoftext|>"
+
+static const char *const files[] = {
+    "model.safetensors",       "config.json",           "vocab.json",        "merges.txt",
+    "special_tokens_map.json", "tokenizer_config.json", "added_tokens.json", NULL
+};
+
+static enum ingot_status fail_out(struct export *e)
+{
+    return fail_memory(e->err, ingot_file_path(e->file));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- tensors */
+
+struct tensor {
+    char name[MAX_NAME];
+    uint32_t slot;
+    bool transposed;
+    enum ingot_dtype dtype;
+    uint64_t off, n_bytes; /* off: behind the header */
+};
+
+static bool is_conv1d(const struct export *e, uint32_t slot)
+{
+    const struct profile_tensor *role = &profile_gpt2[profile_role_of(slot, e->hp.n_layer)];
+    return role->shape[1] != DIM_NONE && strncmp(role->name, "h.", 2) == 0;
+}
+
+static enum ingot_dtype vector_dtype(const struct export *e)
+{
+    enum ingot_dtype common = export_common_dtype(e);
+    return common != INGOT_DTYPE_NONE && export_vectors_fit(e, common) ? common : INGOT_F32;
+}
+
+/* As the reference implementation orders them (safetensors, tensor.rs, prepare()): the dtypes of more bytes first, then
+ * by name. Of the two of 16 bits, BF16 is the greater there. */
+static unsigned dtype_order(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_F32 ? 0 : dtype == INGOT_BF16 ? 1 : 2;
+}
+
+static int compare_tensors(const void *a, const void *b)
+{
+    const struct tensor *x = a, *y = b;
+    unsigned dx = dtype_order(x->dtype), dy = dtype_order(y->dtype);
+    return dx != dy ? (dx > dy) - (dx < dy) : strcmp(x->name, y->name);
+}
+
+/* Sorted, with their offsets; to be freed. NULL without memory. */
+static struct tensor *list_tensors(const struct export *e, size_t n)
+{
+    enum ingot_dtype vectors = vector_dtype(e);
+    struct tensor *list = calloc(n, sizeof *list);
+    if (!list) return NULL;
+    for (uint32_t slot = 0; slot < n; slot++) {
+        char name[PROFILE_NAME_MAX];
+        struct tensor *t = &list[slot];
+        bool head = slot == e->n_slots - 1;
+        t->slot = slot;
+        t->transposed = is_conv1d(e, slot);
+        t->dtype = profile_gpt2[profile_role_of(slot, e->hp.n_layer)].shape[1] ? export_matrix_dtype(e, slot) : vectors;
+        t->n_bytes = export_elems(e, slot) * ingot_dtype_size(t->dtype);
+        profile_slot_name(slot, e->hp.n_layer, name);
+        snprintf(t->name, sizeof t->name, "%s%s", e->tied || head ? "" : PREFIX, name);
+    }
+    qsort(list, n, sizeof *list, compare_tensors);
+    for (size_t i = 1; i < n; i++) list[i].off = list[i - 1].off + list[i - 1].n_bytes;
+    return list;
+}
+
+static void put_header_line(const struct export *e, struct buffer *b, const struct tensor *t)
+{
+    char text[MAX_NAME + 192], shape_text[64];
+    uint64_t shape[2];
+    export_shape(e, t->slot, shape);
+    uint64_t first = shape[t->transposed ? 1 : 0], second = shape[t->transposed ? 0 : 1];
+    if (shape[1])
+        snprintf(shape_text, sizeof shape_text, "%" PRIu64 ",%" PRIu64, first, second);
+    else
+        snprintf(shape_text, sizeof shape_text, "%" PRIu64, shape[0]);
+    const char *dtype = t->dtype == INGOT_F32 ? "F32" : t->dtype == INGOT_F16 ? "F16" : "BF16";
+    snprintf(text, sizeof text, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}",
+             t->name, dtype, shape_text, t->off, t->off + t->n_bytes);
+    buffer_text(b, text);
+}
+
+static enum ingot_status plan_weights(struct export *e)
+{
+    size_t n = e->n_slots - e->tied;
+    struct tensor *list = list_tensors(e, n);
+    if (!list) return fail_out(e);
+    struct export_file *f = export_add_file(e, "model.safetensors");
+    buffer_u64(&f->head, 0);
+    buffer_text(&f->head, "{\"__metadata__\":{\"format\":\"pt\"}");
+    for (size_t i = 0; i < n; i++) put_header_line(e, &f->head, &list[i]);
+    buffer_text(&f->head, "}");
+    buffer_fill(&f->head, ' ', (LAYOUT - f->head.n % LAYOUT) % LAYOUT);
+    enum ingot_status status = f->head.bad ? fail_out(e) : INGOT_OK;
+    if (status == INGOT_OK) put_u64(f->head.bytes, f->head.n - 8);
+    for (size_t i = 0; i < n && status == INGOT_OK; i++)
+        status = export_place(e, f, list[i].slot, list[i].transposed, list[i].dtype, f->head.n + list[i].off);
+    f->n_bytes = f->head.n + list[n - 1].off + list[n - 1].n_bytes;
+    free(list);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- JSON */
+
+/* Frees the value, which may be NULL for want of memory. */
+static enum ingot_status add_json(struct export *e, const char *name, json_t *value, size_t flags)
+{
+    char *text = value ? json_dumps(value, flags) : NULL;
+    json_decref(value);
+    if (!text) return fail_out(e);
+    struct export_file *f = export_add_file(e, name);
+    buffer_text(&f->head, text);
+    buffer_text(&f->head, "\n");
+    free(text);
+    f->n_bytes = f->head.n;
+    return f->head.bad ? fail_out(e) : INGOT_OK;
+}
+
+/* The digits that the value needs to be read back, as a double and then as the f32 that it is. */
+static int digits_of(float value)
+{
+    char text[64];
+    int digits = 1;
+    for (; digits < 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if ((float)strtod(text, NULL) == value) break;
+    }
+    return digits;
+}
+
+static json_t *id_or_null(uint32_t id)
+{
+    return id == VOCAB_NO_TOKEN ? json_null() : json_integer(id);
+}
+
+static const char *torch_dtype(const struct export *e)
+{
+    enum ingot_dtype dtype = export_common_dtype(e);
+    return dtype == INGOT_F16 ? "float16" : dtype == INGOT_BF16 ? "bfloat16" : "float32";
+}
+
+static void set_counts(json_t *config, const struct ingot_hparams *hp)
+{
+    json_object_set_new(config, "n_ctx", json_integer(hp->n_ctx));
+    json_object_set_new(config, "n_embd", json_integer(hp->n_embd));
+    json_object_set_new(config, "n_head", json_integer(hp->n_head));
+    json_object_set_new(config, "n_inner", hp->n_inner == 4 * hp->n_embd ? json_null() : json_integer(hp->n_inner));
+    json_object_set_new(config, "n_layer", json_integer(hp->n_layer));
+    json_object_set_new(config, "n_positions", json_integer(hp->n_ctx));
+    json_object_set_new(config, "vocab_size", json_integer(hp->n_vocab_stored));
+    if (hp->n_vocab != hp->n_vocab_stored) json_object_set_new(config, "logical_vocab_size", json_integer(hp->n_vocab));
+}
+
+static enum ingot_status plan_config(struct export *e)
+{
+    const struct ingot_hparams *hp = &e->hp;
+    const bool tanh_form = hp->activation == INGOT_GELU_TANH;
+    json_t *config = json_object();
+    json_object_set_new(config, "activation_function", json_string(tanh_form ? "gelu_new" : "gelu"));
+    json_object_set_new(config, "architectures", json_pack("[s]", "GPT2LMHeadModel"));
+    json_object_set_new(config, "bos_token_id", id_or_null(e->eot));
+    json_object_set_new(config, "eos_token_id", id_or_null(e->eot));
+    json_object_set_new(config, "layer_norm_epsilon", json_real((double)hp->layer_norm_epsilon));
+    json_object_set_new(config, "model_type", json_string("gpt2"));
+    set_counts(config, hp);
+    json_object_set_new(config, "scale_attn_weights", json_boolean(hp->attention_flags & INGOT_ATTN_SCALE));
+    json_object_set_new(config, "scale_attn_by_inverse_layer_idx",
+                        json_boolean(hp->attention_flags & INGOT_ATTN_SCALE_BY_LAYER));
+    json_object_set_new(config, "tie_word_embeddings", json_boolean(e->tied));
+    json_object_set_new(config, "torch_dtype", json_string(torch_dtype(e)));
+    const size_t digits = (size_t)digits_of(hp->layer_norm_epsilon);
+    return add_json(e, "config.json", config, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
+}
+
+/* ------------------------------------------------------------------------------------------------------- vocabulary */
+
+/* A string of JSON without its quotes; what needs escapes by number does not occur in a spelling. */
+static void put_json_text(struct buffer *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] == '"' || text[i] == '\\') buffer_put(b, "\\", 1);
+        buffer_put(b, text + i, 1);
+    }
+}
+
+/* Of plain visible characters: then the spelling of the token is the token. */
+static bool spells_itself(const uint8_t *at, size_t n)
+{
+    size_t i = 0;
+    while (i < n && at[i] >= 0x21 && at[i] <= 0x7e) i++;
+    return i == n;
+}
+
+/* Special tokens that vocab.json and special_tokens_map.json together do not bring back: one that is no word of visible
+ * characters, or that merges make too. They stand in added_tokens.json. */
+static bool is_added(const struct vocab_tables *t, uint32_t id)
+{
+    const struct vocab_piece *p = &t->pieces[id];
+    return p->special && (p->reachable || !spells_itself(t->text + p->off, p->n));
+}
+
+static enum ingot_status plan_tokens(struct export *e)
+{
+    const struct vocab_tables *t = &e->vocabulary;
+    struct export_file *f = export_add_file(e, "vocab.json");
+    size_t longest = 0;
+    for (uint32_t id = 0; id < t->n_pieces; id++)
+        if (t->pieces[id].n > longest) longest = t->pieces[id].n;
+    char *spelled = malloc(2 * longest + 1);
+    if (!spelled) return fail_out(e);
+    for (uint32_t id = 0; id < t->n_pieces; id++) {
+        const struct vocab_piece *p = &t->pieces[id];
+        char number[24];
+        if (p->n == 0 || is_added(t, id)) continue;
+        buffer_text(&f->head, f->head.n ? ", \"" : "{\"");
+        put_json_text(&f->head, spelled, vocab_spelling_encode(t->text + p->off, p->n, spelled));
+        snprintf(number, sizeof number, "\": %" PRIu32, id);
+        buffer_text(&f->head, number);
+    }
+    free(spelled);
+    buffer_text(&f->head, "}\n");
+    f->n_bytes = f->head.n;
+    return f->head.bad ? fail_out(e) : INGOT_OK;
+}
+
+static void put_spelled(struct buffer *b, const struct vocab_tables *t, uint32_t id)
+{
+    const struct vocab_piece *p = &t->pieces[id];
+    char *text = (char *)buffer_take(b, 2 * (size_t)p->n);
+    if (text) b->n -= 2 * (size_t)p->n - vocab_spelling_encode(t->text + p->off, p->n, text);
+}
+
+static enum ingot_status plan_merges(struct export *e)
+{
+    const struct vocab_tables *t = &e->vocabulary;
+    struct export_file *f = export_add_file(e, "merges.txt");
+    buffer_text(&f->head, "#version: 0.2\n");
+    for (size_t i = 0; i < t->n_merges; i++) {
+        put_spelled(&f->head, t, t->merges[i].left);
+        buffer_text(&f->head, " ");
+        put_spelled(&f->head, t, t->merges[i].right);
+        buffer_text(&f->head, "\n");
+    }
+    f->n_bytes = f->head.n;
+    return f->head.bad ? fail_out(e) : INGOT_OK;
+}
+
+static enum ingot_status special_text(struct export *e, uint32_t id, json_t **out)
+{
+    const struct vocab_piece *p = &e->vocabulary.pieces[id];
+    char shown[96];
+    *out = json_stringn((const char *)e->vocabulary.text + p->off, p->n);
+    if (*out) return INGOT_OK;
+    ingot_escape((const char *)e->vocabulary.text + p->off, p->n, shown, sizeof shown);
+    return ingot_fail(e->err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, ingot_file_path(e->file), NULL,
+                      "the special token %" PRIu32 ", %s, is not valid UTF-8, which JSON wants", id, shown);
+}
+
+/* `others`: special tokens but for <|endoftext|>; `added`: the object of added_tokens.json; `decoder`: all of them, as
+ * transformers wants them since 2023. */
+struct special {
+    json_t *others, *added, *decoder;
+};
+
+static enum ingot_status add_special(struct export *e, uint32_t id, struct special *s)
+{
+    json_t *text;
+    char number[16];
+    enum ingot_status status = special_text(e, id, &text);
+    if (status != INGOT_OK) return status;
+    snprintf(number, sizeof number, "%" PRIu32, id);
+    if (id != e->eot) json_array_append(s->others, text);
+    if (is_added(&e->vocabulary, id)) json_object_set_new(s->added, json_string_value(text), json_integer(id));
+    json_object_set_new(s->decoder, number,
+                        json_pack("{sOsbsbsbsbsb}", "content", text, "lstrip", 0, "normalized", 0, "rstrip", 0,
+                                  "single_word", 0, "special", 1));
+    json_decref(text);
+    return INGOT_OK;
+}
+
+/* transformers' own defaults for the three roles are <|endoftext|>, which it would add where there is none. */
+static void set_roles(const struct export *e, json_t *object)
+{
+    static const char *const roles[] = { "bos_token", "eos_token", "unk_token" };
+    for (size_t i = 0; i < 3; i++)
+        json_object_set_new(object, roles[i], e->eot == VOCAB_NO_TOKEN ? json_null() : json_string(EOT));
+}
+
+static enum ingot_status plan_special(struct export *e, struct special *s)
+{
+    json_t *map = json_object(), *config = json_object();
+    set_roles(e, map);
+    if (json_array_size(s->others) > 0) json_object_set(map, "additional_special_tokens", s->others);
+    json_object_set_new(config, "add_bos_token", json_false());
+    json_object_set_new(config, "add_prefix_space", json_false());
+    json_object_set(config, "added_tokens_decoder", s->decoder);
+    set_roles(e, config);
+    if (json_array_size(s->others) > 0) json_object_set(config, "additional_special_tokens", s->others);
+    json_object_set_new(config, "model_max_length", json_integer(e->hp.n_ctx));
+    json_object_set_new(config, "tokenizer_class", json_string("GPT2Tokenizer"));
+    enum ingot_status status = add_json(e, "special_tokens_map.json", map, JSON_INDENT(2));
+    if (status != INGOT_OK) {
+        json_decref(config);
+        return status;
+    }
+    status = add_json(e, "tokenizer_config.json", config, JSON_INDENT(2));
+    if (status != INGOT_OK || json_object_size(s->added) == 0) return status;
+    return add_json(e, "added_tokens.json", json_incref(s->added), JSON_INDENT(2));
+}
+
+static enum ingot_status plan_vocabulary(struct export *e)
+{
+    struct special s = { json_array(), json_object(), json_object() };
+    enum ingot_status status = plan_tokens(e);
+    if (status == INGOT_OK) status = plan_merges(e);
+    for (uint32_t id = 0; id < e->vocabulary.n_pieces && status == INGOT_OK; id++)
+        if (e->vocabulary.pieces[id].special) status = add_special(e, id, &s);
+    if (status == INGOT_OK) status = plan_special(e, &s);
+    json_decref(s.others);
+    json_decref(s.added);
+    json_decref(s.decoder);
+    return status;
+}
+
+static enum ingot_status plan(struct export *e)
+{
+    enum ingot_status status = plan_weights(e);
+    if (status == INGOT_OK) status = plan_config(e);
+    return status == INGOT_OK && e->has_vocabulary ? plan_vocabulary(e) : status;
+}
+
+const struct export_target export_huggingface = {
+    .name = "huggingface",
+    .about = "a directory for transformers: model.safetensors, config.json, vocab.json, merges.txt",
+    .is_directory = true,
+    .files = files,
+    .plan = plan,
+};

@@ -1,0 +1,199 @@
+/* export_model.c - the model that is to be written out: every tensor that a GPT-2 has, found, with the shape that the
+ * hyper-parameters give it. */
+#include "convert/export.h"
+
+#include "convert/vocab_section.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ADVICE_WHOLE "only a whole GPT-2 can be exported"
+
+static bool is_float(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_F32 || dtype == INGOT_F16 || dtype == INGOT_BF16;
+}
+
+static const struct profile_tensor *role_of(const struct export *e, uint32_t slot)
+{
+    return &profile_gpt2[profile_role_of(slot, e->hp.n_layer)];
+}
+
+static bool is_matrix(const struct export *e, uint32_t slot)
+{
+    return role_of(e, slot)->shape[1] != DIM_NONE;
+}
+
+void export_shape(const struct export *e, uint32_t slot, uint64_t shape[2])
+{
+    for (size_t i = 0; i < 2; i++) shape[i] = profile_dim_value(role_of(e, slot)->shape[i], &e->hp);
+}
+
+/* No overflow: the limits of the hyper-parameters see to it. */
+uint64_t export_elems(const struct export *e, uint32_t slot)
+{
+    uint64_t shape[2];
+    export_shape(e, slot, shape);
+    return shape[1] ? shape[0] * shape[1] : shape[0];
+}
+
+static enum ingot_status check_tensor(const struct export *e, uint32_t slot, const struct ingot_section *s)
+{
+    uint64_t shape[2];
+    export_shape(e, slot, shape);
+    uint32_t rank = is_matrix(e, slot) ? 2 : 1;
+    if (s->kind != INGOT_KIND_TENSOR && s->kind != INGOT_KIND_ALIAS)
+        return ingot_fail(e->err, INGOT_E_KIND, s->data_off, s->name, ADVICE_WHOLE, "this section is not a tensor");
+    if (s->rank != rank || s->shape[0] != shape[0] || (rank == 2 && s->shape[1] != shape[1]))
+        return ingot_fail(e->err, INGOT_E_SHAPE, s->data_off, s->name, ADVICE_WHOLE,
+                          "rank %u, shape [%" PRIu64 ", %" PRIu64 "]; @model says rank %u, [%" PRIu64 ", %" PRIu64 "]",
+                          s->rank, s->shape[0], s->shape[1], rank, shape[0], shape[1]);
+    if (!is_float(s->dtype))
+        return ingot_fail(e->err, INGOT_E_DTYPE, s->data_off, s->name, NULL, "dtype %s; expected f32, f16 or bf16",
+                          ingot_dtype_name(s->dtype));
+    return INGOT_OK;
+}
+
+static enum ingot_status bind_slot(struct export *e, uint32_t slot)
+{
+    char name[PROFILE_NAME_MAX];
+    struct ingot_section *s = &e->slots[slot];
+    profile_slot_name(slot, e->hp.n_layer, name);
+    if (ingot_find(e->file, name, s)) return check_tensor(e, slot, s);
+    *s = (struct ingot_section){ 0 };
+    if (!role_of(e, slot)->is_bias)
+        return ingot_fail(e->err, INGOT_E_MISSING, INGOT_NO_OFFSET, name, ADVICE_WHOLE, "no such tensor");
+    e->n_no_bias++;
+    return INGOT_OK;
+}
+
+/* Before there is memory for its slots, the file must show that it has that many sections. */
+static enum ingot_status bind_slots(struct export *e)
+{
+    const char *path = ingot_file_path(e->file);
+    uint32_t n_biases = 0;
+    for (uint32_t role = 0; role < PROFILE_LAYER_ROLES; role++)
+        n_biases += profile_gpt2[PROFILE_FIRST_LAYER + role].is_bias;
+    uint64_t needed = (uint64_t)(PROFILE_LAYER_ROLES - n_biases) * e->hp.n_layer;
+    if (needed > ingot_section_count(e->file))
+        return ingot_fail(e->err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, ADVICE_WHOLE,
+                          "%u sections are too few for the tensors of %u layers", ingot_section_count(e->file),
+                          e->hp.n_layer);
+    e->n_slots = profile_slot_count(e->hp.n_layer);
+    e->slots = calloc(e->n_slots, sizeof *e->slots);
+    if (!e->slots) return fail_memory(e->err, path);
+    enum ingot_status status = INGOT_OK;
+    for (uint32_t slot = 0; slot < e->n_slots && status == INGOT_OK; slot++) status = bind_slot(e, slot);
+    return status;
+}
+
+static enum ingot_status bind_vocabulary(struct export *e)
+{
+    struct ingot_section s;
+    e->eot = VOCAB_NO_TOKEN;
+    if (!ingot_find(e->file, INGOT_NAME_VOCABULARY, &s)) {
+        export_warn(e, "there is no tokenizer in it; the result takes and gives token ids only");
+        return INGOT_OK;
+    }
+    enum ingot_status status =
+        vocab_section_read(&s, ingot_file_path(e->file), e->hp.n_vocab, &e->vocabulary, &e->eot, e->err);
+    e->has_vocabulary = status == INGOT_OK;
+    return status;
+}
+
+enum ingot_status export_bind(struct export *e)
+{
+    enum ingot_status status = ingot_hparams_read(e->file, &e->hp, e->err);
+    if (status == INGOT_OK) status = bind_slots(e);
+    if (status != INGOT_OK) return status;
+    const struct ingot_section *head = &e->slots[e->n_slots - 1];
+    e->tied = head->data == e->slots[PROFILE_WTE].data;
+    if (e->n_no_bias > 0) export_warn(e, "biases that it does not have are written as zeros, which mean the same");
+    return bind_vocabulary(e);
+}
+
+void export_free(struct export *e)
+{
+    for (size_t i = 0; i < e->n_files; i++) {
+        free(e->files[i].head.bytes);
+        free(e->files[i].pieces);
+    }
+    vocab_tables_free(&e->vocabulary);
+    free(e->slots);
+}
+
+/* ----------------------------------------------------------------------------------------------- for the targets */
+
+enum ingot_status export_unsupported(struct export *e, const char *advice, const char *what)
+{
+    return ingot_fail(e->err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, ingot_file_path(e->file), advice, "%s", what);
+}
+
+void export_warn(const struct export *e, const char *message)
+{
+    if (e->options->warning) e->options->warning(e->options->warning_ctx, ingot_file_path(e->file), message);
+}
+
+struct export_file *export_add_file(struct export *e, const char *name)
+{
+    struct export_file *f = &e->files[e->n_files++];
+    *f = (struct export_file){ .name = name };
+    return f;
+}
+
+enum ingot_status export_place(struct export *e, struct export_file *f, uint32_t slot, bool transposed,
+                               enum ingot_dtype dtype, uint64_t off)
+{
+    if (!e->slots[slot].data) return INGOT_OK;
+    struct export_piece *pieces = array_grow(f->pieces, &f->cap_pieces, f->n_pieces, sizeof *pieces);
+    if (!pieces) return fail_memory(e->err, ingot_file_path(e->file));
+    f->pieces = pieces;
+    struct export_piece *p = &pieces[f->n_pieces++];
+    memset(p, 0, sizeof *p);
+    p->section = &e->slots[slot];
+    p->transposed = transposed;
+    p->dtype = dtype;
+    p->off = off;
+    p->n_elems = export_elems(e, slot);
+    return INGOT_OK;
+}
+
+enum ingot_dtype export_matrix_dtype(const struct export *e, uint32_t slot)
+{
+    return e->options->dtype != INGOT_DTYPE_NONE ? e->options->dtype : e->slots[slot].dtype;
+}
+
+enum ingot_dtype export_common_dtype(const struct export *e)
+{
+    enum ingot_dtype common = export_matrix_dtype(e, PROFILE_WTE);
+    for (uint32_t slot = 0; slot < e->n_slots; slot++)
+        if (is_matrix(e, slot) && export_matrix_dtype(e, slot) != common) return INGOT_DTYPE_NONE;
+    return common;
+}
+
+/* Bit for bit: a signalling NaN that a cast makes quiet does not fit. */
+static bool vector_fits(const struct ingot_section *s, enum ingot_dtype dtype)
+{
+    enum { WINDOW = 1024 };
+    uint16_t halves[WINDOW];
+    uint32_t wide[WINDOW], again[WINDOW];
+    for (uint64_t first = 0, n; first < s->shape[0]; first += n) {
+        n = s->shape[0] - first < WINDOW ? s->shape[0] - first : WINDOW;
+        ingot_unpack(s, false, INGOT_F32, first, n, wide, NULL);
+        ingot_unpack(s, false, dtype, first, n, halves, NULL);
+        const struct ingot_section narrow = {
+            .dtype = dtype, .layout = INGOT_ROWS, .rank = 1, .shape = { n }, .data = halves
+        };
+        ingot_unpack(&narrow, false, INGOT_F32, 0, n, again, NULL);
+        if (memcmp(wide, again, n * sizeof *wide) != 0) return false;
+    }
+    return true;
+}
+
+bool export_vectors_fit(const struct export *e, enum ingot_dtype dtype)
+{
+    for (uint32_t slot = 0; slot < e->n_slots && dtype != INGOT_F32; slot++)
+        if (!is_matrix(e, slot) && e->slots[slot].data && !vector_fits(&e->slots[slot], dtype)) return false;
+    return true;
+}
