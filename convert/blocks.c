@@ -165,8 +165,8 @@ static void scales_k4(const uint8_t *packed, unsigned s, float d, float m, float
 {
     unsigned dq = packed[s] & 63, mq = packed[s + 4] & 63;
     if (s >= 4) {
-        dq = (packed[s + 4] & 15u) | (packed[s - 4] >> 6 << 4);
-        mq = (packed[s + 4] >> 4u) | (packed[s] >> 6 << 4);
+        dq = (unsigned)((packed[s + 4] & 15) | packed[s - 4] >> 6 << 4);
+        mq = (unsigned)(packed[s + 4] >> 4 | packed[s] >> 6 << 4);
     }
     *ds = d * (float)dq;
     *ms = m * (float)mq;
