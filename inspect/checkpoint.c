@@ -146,6 +146,12 @@ struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_
     return t;
 }
 
+const char *checkpoint_layout(const struct checkpoint_tensor *t)
+{
+    if (t->origin.block) return "blocks";
+    return t->origin.strided ? "strided" : ingot_layout_name(t->layout);
+}
+
 static bool is_spelled(const struct checkpoint_tensor *t, const char *name)
 {
     char shown[4 * INGOT_MAX_NAME + 8];

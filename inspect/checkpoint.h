@@ -41,6 +41,9 @@ void checkpoint_close(struct checkpoint *cp);
 
 struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_t i);
 
+/* "rows", "panel16"; of a source also "strided" and "blocks". */
+const char *checkpoint_layout(const struct checkpoint_tensor *t);
+
 /* The tensor of that name, spelled as it is or as ls prints it. ARGUMENT with the nearest name when there is none. */
 enum ingot_status checkpoint_find(const struct checkpoint *cp, const char *name, struct checkpoint_tensor *out,
                                   struct ingot_error *err);

@@ -23,13 +23,19 @@ static const struct option options[N_OPTIONS] = {
 
 struct totals {
     uint64_t n_tensors, n_aliases, n_params, n_bytes;
+    uint64_t n_absent; /* tensors whose file is not here */
+    bool one_file;
 };
 
 static struct totals sum_up(const struct checkpoint *cp)
 {
-    struct totals all = { 0 };
+    struct totals all = { .one_file = true };
+    const char *file = NULL;
     for (size_t i = 0; i < cp->n_tensors; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        if (file && strcmp(file, t.part_file) != 0) all.one_file = false;
+        file = t.part_file;
+        all.n_absent += t.n_elems > 0 && !t.data;
         if (t.target) {
             all.n_aliases++;
             continue;
@@ -54,7 +60,7 @@ static void tensor_cells(struct table *table, const struct checkpoint_tensor *t)
     human_shape(t->rank, t->shape, shape, sizeof shape);
     name_cell(table, t->name, t->name_len);
     name_cell(table, t->dtype_name, strlen(t->dtype_name));
-    table_cell(table, "%s", ingot_layout_name(t->layout));
+    table_cell(table, "%s", checkpoint_layout(t));
     table_cell(table, "%s", shape);
 }
 
@@ -74,6 +80,9 @@ static void print_totals(const struct totals *all)
     if (all->n_aliases) printf(", %s alias%s", human_count(all->n_aliases).text, all->n_aliases == 1 ? "" : "es");
     printf(", %s parameter%s, %s\n", human_count(all->n_params).text, all->n_params == 1 ? "" : "s",
            human_bytes(all->n_bytes).text);
+    if (all->n_absent)
+        report_note("%s of the tensors %s in a file that is not here", human_count(all->n_absent).text,
+                    all->n_absent == 1 ? "is" : "are");
 }
 
 static void print_table(const struct checkpoint *cp)
@@ -86,9 +95,10 @@ static void print_table(const struct checkpoint *cp)
         { .title = "parameters", .right = true },
         { .title = "bytes", .right = true, .drop = 2 },
         { .title = "share", .right = true, .drop = 4 },
+        { .title = "file", .drop = 5 },
     };
     struct totals all = sum_up(cp);
-    struct table table = table_begin(columns, sizeof columns / sizeof *columns);
+    struct table table = table_begin(columns, sizeof columns / sizeof *columns - all.one_file);
     for (size_t i = 0; i < cp->n_tensors; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
         if (t.target) {
@@ -99,6 +109,7 @@ static void print_table(const struct checkpoint *cp)
         table_cell(&table, "%s", human_count(t.n_elems).text);
         table_cell(&table, "%s", human_bytes(t.n_bytes).text);
         table_cell(&table, "%s", human_share(t.n_bytes, all.n_bytes).text);
+        if (!all.one_file) name_cell(&table, t.part_file, strlen(t.part_file));
     }
     table_rule(&table);
     table_end(&table);
@@ -172,12 +183,14 @@ static json_t *tensor_json(const struct checkpoint_tensor *t)
     json_t *o = json_object();
     json_put(o, "name", json_text(t->name, t->name_len));
     json_put(o, "dtype", json_text(t->dtype_name, strlen(t->dtype_name)));
-    json_put(o, "layout", json_string(ingot_layout_name(t->layout)));
+    json_put(o, "layout", json_string(checkpoint_layout(t)));
     json_put(o, "shape", json_shape(t->rank, t->shape));
+    if (t->origin.strided) json_put(o, "strides", json_shape(t->rank, t->origin.strides));
     json_put(o, "parameters", json_count(t->n_elems));
     json_put(o, "bytes", json_count(t->n_bytes));
     json_put(o, "offset", json_count(t->file_off));
     if (t->part_file) json_put(o, "file", json_text(t->part_file, strlen(t->part_file)));
+    if (t->part_file) json_put(o, "present", json_boolean(t->n_elems == 0 || t->data));
     if (t->target) json_put(o, "alias_of", json_text(t->target, strlen(t->target)));
     return o;
 }
@@ -225,10 +238,11 @@ const struct command command_ls = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Lists name, dtype, layout, shape, parameters, bytes and share of every tensor, in the order in "
-                   "which they stand in the file. FILE is an .ingot file, a .safetensors file or a Hugging Face "
-                   "directory; which one, is decided by its content. No tensor byte is read.\n\n"
-                   "On a terminal the table is fitted to its width; in a pipe nothing is cut.",
+    .description =
+        "Lists name, dtype, layout, shape, parameters, bytes and share of every tensor, in the order in "
+        "which they stand in the file. FILE is an .ingot file or any checkpoint that convert reads, a file or "
+        "a directory; which one, is decided by its content. No tensor byte is read.\n\n"
+        "On a terminal the table is fitted to its width; in a pipe nothing is cut.",
     .examples = "ingot ls gpt2.ingot\n"
                 "ingot ls gpt2/ | grep wte\n"
                 "ingot ls --json gpt2.ingot | jq '.tensors[].name'",

@@ -1,6 +1,7 @@
 /* cmd_show.c - `ingot show`: everything about a file, or about one tensor. */
 #include "inspect/commands.h"
 
+#include "convert/vocabulary.h"
 #include "format/bytes.h"
 #include "format/disk.h"
 #include "format/error.h"
@@ -19,16 +20,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_PROVENANCE, OPT_JSON, N_OPTIONS };
+enum { OPT_PROVENANCE, OPT_RECIPE, OPT_ALL, OPT_JSON, N_OPTIONS };
 
 static const struct option options[N_OPTIONS] = {
-    [OPT_PROVENANCE] = { .name = "provenance", .help = "Print where each tensor came from (YAML)" },
+    [OPT_PROVENANCE] = { .name = "provenance",
+                         .help =
+                             "Print only where each tensor of an .ingot file came from, and what became of it (YAML)" },
+    [OPT_RECIPE] = { .name = "recipe", .help = "Print only the recipe by which an .ingot file was converted (YAML)" },
+    [OPT_ALL] = { .name = "all", .letter = 'a', .help = "Print long lists and texts to their end" },
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
 };
 
 /* Rows and columns of the corner of a matrix. */
 #define CORNER_ROWS 4
 #define CORNER_COLS 5
+
+/* What is shown of long lists and texts unless all is asked for. */
+#define LIST_LINES 24
+#define TEXT_BYTES 72 /* of a value on one line */
 
 /* ------------------------------------------------------------------------------------------------ pieces */
 
@@ -47,17 +56,20 @@ __attribute__((format(printf, 2, 3))) static void field(const char *name, const 
     va_end(args);
 }
 
-/* Foreign text line by line, each made harmless. */
-static void print_text(const char *text, size_t n)
+/* Foreign text line by line, each made harmless. Returns how many lines there are beyond `max`, which are not printed.
+ */
+static size_t print_lines(const char *text, size_t n, const char *indent, size_t max)
 {
     char *shown = memory_array(4 * n + 8, 1);
+    size_t n_lines = 0;
     for (size_t i = 0; i < n;) {
         const char *newline = memchr(text + i, '\n', n - i);
         size_t line = newline ? (size_t)(newline - (text + i)) : n - i;
-        printf("  %s\n", ingot_escape(text + i, line, shown, 4 * n + 8));
+        if (n_lines++ < max) printf("%s%s\n", indent, ingot_escape(text + i, line, shown, 4 * n + 8));
         i += line + 1;
     }
     free(shown);
+    return n_lines > max ? n_lines - max : 0;
 }
 
 static const char *activation_name(enum ingot_activation activation)
@@ -201,21 +213,14 @@ static void print_budget(const struct budget *b, uint64_t file_bytes)
     table_end(&t);
 }
 
-/* The header of the vocabulary, if it is there and long enough to be one. */
-static bool find_vocabulary(const struct ingot_file *file, struct ingot_section *s)
+/* The vocabulary as a section lays it out; NULL when there is none. */
+static void print_vocabulary(const uint8_t *p)
 {
-    return ingot_find(file, INGOT_NAME_VOCABULARY, s) && s->raw_bytes >= VOCAB_HEADER_BYTES;
-}
-
-static void print_vocabulary(const struct ingot_file *file)
-{
-    struct ingot_section s;
     heading("Vocabulary");
-    if (!find_vocabulary(file, &s)) {
+    if (!p) {
         field("none", "prompts are given as token ids");
         return;
     }
-    const uint8_t *p = s.data;
     field("tokens", "%s", human_count(get_u32(p + VOCAB_N_TOKENS_OFF)).text);
     field("merges", "%s", human_count(get_u32(p + VOCAB_N_MERGES_OFF)).text);
     field("special tokens", "%s", human_count(get_u32(p + VOCAB_N_SPECIAL_OFF)).text);
@@ -223,11 +228,9 @@ static void print_vocabulary(const struct ingot_file *file)
     field("longest token", "%u bytes", get_u32(p + VOCAB_MAX_PIECE_OFF));
 }
 
-static json_t *vocabulary_json(const struct ingot_file *file)
+static json_t *vocabulary_json(const uint8_t *p)
 {
-    struct ingot_section s;
-    if (!find_vocabulary(file, &s)) return json_null();
-    const uint8_t *p = s.data;
+    if (!p) return json_null();
     uint32_t eot = get_u32(p + VOCAB_EOT_OFF);
     json_t *o = json_object();
     json_put(o, "tokens", json_count(get_u32(p + VOCAB_N_TOKENS_OFF)));
@@ -237,16 +240,24 @@ static json_t *vocabulary_json(const struct ingot_file *file)
     return o;
 }
 
-static void print_text_section(const struct ingot_file *file, const char *name, const char *title)
+/* NULL when there is none, or one that is too short for its header. */
+static const uint8_t *stored_vocabulary(const struct ingot_file *file)
+{
+    struct ingot_section s;
+    return ingot_find(file, INGOT_NAME_VOCABULARY, &s) && s.raw_bytes >= VOCAB_HEADER_BYTES ? s.data : NULL;
+}
+
+static void print_text_section(const struct ingot_file *file, const char *name, const char *title, bool all)
 {
     struct ingot_section s;
     if (!ingot_find(file, name, &s)) return;
     putchar('\n');
     heading(title);
-    print_text(s.data, s.raw_bytes);
+    size_t left = print_lines(s.data, s.raw_bytes, "  ", all ? SIZE_MAX : LIST_LINES);
+    if (left) printf("  ... %zu more line%s: --all\n", left, left == 1 ? "" : "s");
 }
 
-static void show_ingot(const struct checkpoint *cp)
+static void show_ingot(const struct checkpoint *cp, bool all)
 {
     struct ingot_file_info info;
     ingot_file_get_info(cp->file, &info);
@@ -255,11 +266,11 @@ static void show_ingot(const struct checkpoint *cp)
     putchar('\n');
     print_hparams(cp);
     putchar('\n');
-    print_vocabulary(cp->file);
+    print_vocabulary(stored_vocabulary(cp->file));
     putchar('\n');
     print_budget(&budget, info.file_bytes);
-    print_text_section(cp->file, INGOT_NAME_METADATA, "Metadata");
-    print_text_section(cp->file, INGOT_NAME_RECIPE, "Recipe");
+    print_text_section(cp->file, INGOT_NAME_METADATA, "Metadata", all);
+    print_text_section(cp->file, INGOT_NAME_RECIPE, "Recipe", all);
 }
 
 static json_t *budget_json(const struct budget *b)
@@ -297,19 +308,31 @@ static void show_ingot_json(const struct checkpoint *cp)
     json_put(root, "align", json_count(info.align));
     json_put(root, "sections", json_count(ingot_section_count(cp->file)));
     json_put(root, "hyper_parameters", hparams_json(cp));
-    json_put(root, "vocabulary", vocabulary_json(cp->file));
+    json_put(root, "vocabulary", vocabulary_json(stored_vocabulary(cp->file)));
     json_put(root, "bytes", budget_json(&budget));
     bool has = ingot_find(cp->file, INGOT_NAME_METADATA, &metadata);
     json_put(root, "metadata", has ? json_text(metadata.data, metadata.raw_bytes) : json_null());
     json_end(root);
 }
 
-static int show_provenance(const struct checkpoint *cp)
+/* A section of text alone, as it stands: it can be saved and read as YAML. */
+static int show_text(const struct checkpoint *cp, const char *name, const char *what, bool json)
 {
     struct ingot_section s;
-    if (!cp->file || !ingot_find(cp->file, INGOT_NAME_PROVENANCE, &s))
-        return report_failure(INGOT_E_MISSING, cp->path, NULL, "holds no provenance");
-    print_text(s.data, s.raw_bytes);
+    if (!cp->file)
+        return report_failure(INGOT_E_MISSING, cp->path,
+                              "a converted file does: ingot convert CHECKPOINT -o FILE.ingot",
+                              "a checkpoint holds no %s", what);
+    if (!ingot_find(cp->file, name, &s))
+        return report_failure(INGOT_E_MISSING, cp->path, NULL, "the file holds no %s", what);
+    if (!json) {
+        print_lines(s.data, s.raw_bytes, "", SIZE_MAX);
+        return CODE_OK;
+    }
+    json_t *root = json_begin();
+    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(root, what, json_text(s.data, s.raw_bytes));
+    json_end(root);
     return CODE_OK;
 }
 
@@ -322,26 +345,151 @@ static uint64_t tensor_bytes(const struct checkpoint *cp)
     return total;
 }
 
-static void show_source(const struct checkpoint *cp)
+/* Tensors are in order of file. */
+static uint64_t count_files(const struct checkpoint *cp)
+{
+    uint64_t n = 0;
+    const char *last = "";
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        const char *file = ingot_source_at(cp->source, i).file;
+        n += strcmp(last, file) != 0;
+        last = file;
+    }
+    return n;
+}
+
+static uint64_t count_absent(const struct checkpoint *cp)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        n += t.n_elems > 0 && !t.data;
+    }
+    return n;
+}
+
+static void print_source(const struct checkpoint *cp)
 {
     char shown[256];
+    uint64_t n_checks = ingot_source_check_count(cp->source), n_absent = count_absent(cp);
     heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
     field("format", "%s", checkpoint_format(cp));
     field("tensors", "%s", human_count(cp->n_tensors).text);
+    if (n_absent) field("", "%s in files that are not here", human_count(n_absent).text);
+    field("files", "%s", human_count(count_files(cp)).text);
     field("bytes", "%s", human_count(tensor_bytes(cp)).text);
+    if (n_checks)
+        field("checksums", "%s, %s: ingot verify", human_count(n_checks).text,
+              ingot_source_check_at(cp->source, 0).algorithm);
+    else
+        field("checksums", "none");
+}
+
+/* One value as a line of text. */
+static void fact_text(const struct ingot_fact *f, bool all, char *out, size_t cap)
+{
+    size_t n = f->type == INGOT_FACT_TEXT ? strlen(f->text) : 0;
+    size_t room = all || cap < TEXT_BYTES ? cap : TEXT_BYTES;
+    if (f->type == INGOT_FACT_NULL) snprintf(out, cap, "null");
+    if (f->type == INGOT_FACT_BOOL) snprintf(out, cap, "%s", f->integer ? "true" : "false");
+    if (f->type == INGOT_FACT_INT) snprintf(out, cap, "%" PRId64, f->integer);
+    if (f->type == INGOT_FACT_FLOAT) values_text(INGOT_SCALAR_F64, &f->number, VALUES_EXACT, out);
+    if (f->type == INGOT_FACT_TEXT) ingot_escape(f->text, n, out, room);
+}
+
+static void print_facts(const struct checkpoint *cp, bool all)
+{
+    static const struct table_column columns[] = { { .title = "" }, { .title = "", .flexible = true } };
+    size_t n = ingot_source_fact_count(cp->source), n_shown = all || n < LIST_LINES ? n : LIST_LINES;
+    struct table t = table_begin(columns, 2);
+    char key[256], text[1024];
+    if (n == 0) return;
+    t.no_titles = true;
+    putchar('\n');
+    heading("Stated beside the tensors");
+    for (size_t i = 0; i < n_shown; i++) {
+        struct ingot_fact f = ingot_source_fact(cp->source, i);
+        fact_text(&f, all, text, sizeof text);
+        table_cell(&t, "  %s", ingot_escape(f.key, strlen(f.key), key, sizeof key));
+        table_cell(&t, "%s", text);
+    }
+    table_end(&t);
+    if (n > n_shown) printf("  ... %zu more: --all\n", n - n_shown);
+}
+
+/* The tokenizer in or beside the checkpoint. Ids are compared with the hyper-parameters where those are known. */
+static enum ingot_status read_vocabulary(const struct checkpoint *cp, struct vocabulary *v, struct ingot_error *err)
+{
+    struct ingot_hparams hp;
+    bool known = checkpoint_hparams(cp, &hp, NULL) == INGOT_OK;
+    return vocabulary_of_source(cp->source, known ? hp.n_vocab : LIMIT_N_VOCAB, v, err);
+}
+
+static void show_source(const struct checkpoint *cp, bool all)
+{
+    struct vocabulary vocabulary = { 0 };
+    struct ingot_error err = { 0 };
+    print_source(cp);
     putchar('\n');
     print_hparams(cp);
+    putchar('\n');
+    if (read_vocabulary(cp, &vocabulary, &err) == INGOT_OK) {
+        print_vocabulary(vocabulary.bytes);
+    } else {
+        heading("Vocabulary");
+        field("not usable", "%s%s%s", err.subject, *err.subject ? ": " : "", err.message);
+    }
+    vocabulary_free(&vocabulary);
+    print_facts(cp, all);
+}
+
+static json_t *fact_json(const struct ingot_fact *f)
+{
+    switch (f->type) {
+    case INGOT_FACT_BOOL:
+        return json_boolean(f->integer);
+    case INGOT_FACT_INT:
+        return json_integer(f->integer);
+    case INGOT_FACT_FLOAT:
+        return json_number(f->number);
+    case INGOT_FACT_TEXT:
+        return json_text(f->text, strlen(f->text));
+    case INGOT_FACT_NULL:
+        break;
+    }
+    return json_null();
+}
+
+/* Keys that are not UTF-8 become what a terminal would show. */
+static json_t *facts_json(const struct checkpoint *cp)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < ingot_source_fact_count(cp->source); i++) {
+        struct ingot_fact f = ingot_source_fact(cp->source, i);
+        json_t *key = json_text(f.key, strlen(f.key));
+        json_put(o, json_string_value(key), fact_json(&f));
+        json_decref(key);
+    }
+    return o;
 }
 
 static void show_source_json(const struct checkpoint *cp)
 {
+    struct vocabulary vocabulary = { 0 };
     json_t *root = json_begin();
+    bool usable = read_vocabulary(cp, &vocabulary, NULL) == INGOT_OK;
     json_put(root, "file", json_text(cp->path, strlen(cp->path)));
     json_put(root, "format", json_string(checkpoint_format(cp)));
     json_put(root, "n_tensors", json_count(cp->n_tensors));
+    json_put(root, "n_tensors_absent", json_count(count_absent(cp)));
+    json_put(root, "n_files", json_count(count_files(cp)));
     json_put(root, "bytes", json_count(tensor_bytes(cp)));
+    json_put(root, "checksums", json_count(ingot_source_check_count(cp->source)));
     json_put(root, "hyper_parameters", hparams_json(cp));
+    json_put(root, "vocabulary", vocabulary_json(usable ? vocabulary.bytes : NULL));
+    json_put(root, "facts", facts_json(cp));
     json_end(root);
+    vocabulary_free(&vocabulary);
 }
 
 /* ------------------------------------------------------------------------------------------------ one tensor */
@@ -420,6 +568,16 @@ static json_t *corner_json(const struct checkpoint_tensor *t)
     return rows;
 }
 
+static void print_strides(const struct checkpoint_tensor *t)
+{
+    char text[24 * INGOT_MAX_RANK] = "";
+    size_t n = 0;
+    if (!t->origin.strided) return;
+    for (uint32_t i = 0; i < t->rank; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%" PRIu64, i ? ", " : "", t->origin.strides[i]);
+    field("strides", "%s elements", text);
+}
+
 static void show_tensor(const struct checkpoint_tensor *t, const struct ingot_section *s)
 {
     char shown[4 * INGOT_MAX_NAME + 8], shape[192];
@@ -427,13 +585,15 @@ static void show_tensor(const struct checkpoint_tensor *t, const struct ingot_se
     heading(ingot_escape(t->name, t->name_len, shown, sizeof shown));
     if (t->target) field("alias of", "%s", ingot_escape(t->target, strlen(t->target), shown, sizeof shown));
     field("dtype", "%s", ingot_escape(t->dtype_name, strlen(t->dtype_name), shown, sizeof shown));
-    field("layout", "%s", ingot_layout_name(t->layout));
+    field("layout", "%s", checkpoint_layout(t));
     field("shape", "%s", shape);
+    print_strides(t);
     field("parameters", "%s", human_count(t->n_elems).text);
     field("bytes", "%s", human_count(t->n_bytes).text);
     if (t->part_file) field("file", "%s", ingot_escape(t->part_file, strlen(t->part_file), shown, sizeof shown));
     field("offset", "%" PRIu64, t->file_off);
     if (s) field("xxh3-128", "%s", human_digest(s->digest).text);
+    if (t->n_elems > 0 && !t->data) field("values", "not here: the file is missing");
     print_corner(t);
 }
 
@@ -443,8 +603,10 @@ static void show_tensor_json(const struct checkpoint_tensor *t, const struct ing
     json_put(root, "name", json_text(t->name, t->name_len));
     if (t->target) json_put(root, "alias_of", json_text(t->target, strlen(t->target)));
     json_put(root, "dtype", json_text(t->dtype_name, strlen(t->dtype_name)));
-    json_put(root, "layout", json_string(ingot_layout_name(t->layout)));
+    json_put(root, "layout", json_string(checkpoint_layout(t)));
     json_put(root, "shape", json_shape(t->rank, t->shape));
+    if (t->origin.strided) json_put(root, "strides", json_shape(t->rank, t->origin.strides));
+    json_put(root, "present", json_boolean(t->n_elems == 0 || t->data));
     json_put(root, "parameters", json_count(t->n_elems));
     json_put(root, "bytes", json_count(t->n_bytes));
     if (t->part_file) json_put(root, "file", json_text(t->part_file, strlen(t->part_file)));
@@ -466,7 +628,7 @@ static void show_section(const struct ingot_section *s)
     if (s->kind != INGOT_KIND_METADATA && s->kind != INGOT_KIND_RECIPE && s->kind != INGOT_KIND_PROVENANCE) return;
     putchar('\n');
     heading("Text");
-    print_text(s->data, s->raw_bytes);
+    print_lines(s->data, s->raw_bytes, "  ", SIZE_MAX);
 }
 
 static void show_section_json(const struct ingot_section *s)
@@ -497,13 +659,14 @@ static int show_one(const struct checkpoint *cp, const char *name, bool json)
 
 static int show(const struct checkpoint *cp, const struct arguments *args)
 {
-    bool json = args->values[OPT_JSON].given;
+    bool json = args->values[OPT_JSON].given, all = args->values[OPT_ALL].given;
     if (args->n_operands > 1) return show_one(cp, args->operands[1], json);
-    if (args->values[OPT_PROVENANCE].given) return show_provenance(cp);
-    if (cp->file)
-        (json ? show_ingot_json : show_ingot)(cp);
+    if (args->values[OPT_PROVENANCE].given) return show_text(cp, INGOT_NAME_PROVENANCE, "provenance", json);
+    if (args->values[OPT_RECIPE].given) return show_text(cp, INGOT_NAME_RECIPE, "recipe", json);
+    if (json)
+        (cp->file ? show_ingot_json : show_source_json)(cp);
     else
-        (json ? show_source_json : show_source)(cp);
+        (cp->file ? show_ingot : show_source)(cp, all);
     return CODE_OK;
 }
 
@@ -525,12 +688,17 @@ const struct command command_show = {
     .max_operands = 2,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, and the metadata of FILE, "
-                   "which is an .ingot file, a .safetensors file or a Hugging Face directory. With TENSOR (a name as "
-                   "ls prints it, or that of a section such as @metadata): its place, digest, shape, and the values "
-                   "of its first rows and columns.",
+    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, metadata and recipe of FILE if "
+                   "it is an .ingot "
+                   "file; of any checkpoint that convert reads: format, files, checksums, hyper-parameters or what is "
+                   "missing to know "
+                   "them, tokenizer, and every value that it states beside its tensors.\n\n"
+                   "With TENSOR (a name as ls prints it, or that of a section such as @metadata): its place, digest, "
+                   "shape, and the "
+                   "values of its first rows and columns; ingot cat prints them all.",
     .examples = "ingot show gpt2.ingot\n"
                 "ingot show gpt2.ingot h.0.attn.c_attn.weight\n"
-                "ingot show gpt2.ingot --provenance",
+                "ingot show gpt2.ingot --provenance\n"
+                "ingot show ckpt.pt --all",
     .run = run_show,
 };

@@ -195,10 +195,10 @@ static void summarise_source(const struct ingot_source *src, const struct checkl
     char shown[256], absent[64] = "";
     uint64_t n = ingot_source_check_count(src);
     ingot_escape(ingot_source_path(src), strlen(ingot_source_path(src)), shown, sizeof shown);
-    if (l->n_absent) snprintf(absent, sizeof absent, ", %" PRIu64 " of them not here", l->n_absent);
+    if (l->n_absent) snprintf(absent, sizeof absent, ", %" PRIu64 " not here", l->n_absent);
     if (n_bad > 0)
         report_note("%s: %" PRIu64 " checksum%s, %" PRIu64 " good, %" PRIu64 " bad%s", shown, n, n == 1 ? "" : "s",
-                    l->n_good, n_bad, absent);
+                    l->n_good, n_bad - l->n_absent, absent);
     else
         report_note("%s: ok, %" PRIu64 " checksum%s, %s in %s (%s)", shown, n, n == 1 ? "" : "s",
                     human_bytes(l->bytes_checked).text, human_duration(seconds).text,
