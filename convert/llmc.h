@@ -28,4 +28,14 @@ enum ingot_status llmc_parse(const uint8_t *bytes, uint64_t size, const char *pa
                              struct ingot_error *err);
 void llmc_free(struct ingot_source_tensor *tensors, size_t n);
 
+/* The files of a directory whose name ends so and that begin with this magic: how many, and the first two by name. */
+struct llmc_found {
+    size_t n;
+    char *names[2];
+};
+
+/* What cannot be opened or read is not found. False without memory. Free with llmc_found_free(), in any case. */
+bool llmc_find(const char *directory, const char *suffix, uint32_t magic, struct llmc_found *out);
+void llmc_found_free(struct llmc_found *found);
+
 #endif

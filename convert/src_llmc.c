@@ -3,83 +3,23 @@
 
 #include "convert/array.h"
 #include "convert/llmc.h"
-#include "format/bytes.h"
 #include "format/error.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define N_SHOWN 96
 
-/* The model files of a directory: how many, and the first two by name. */
-struct found {
-    size_t n;
-    char *names[2];
-};
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-/* What cannot be read is no model here; O_NONBLOCK: nor is a pipe. */
-static bool is_model(int directory, const char *name)
-{
-    uint8_t head[4];
-    if (!ends_with(name, ".bin")) return false;
-    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return false;
-    bool yes = pread(fd, head, sizeof head, 0) == sizeof head && get_u32(head) == LLMC_MAGIC;
-    close(fd);
-    return yes;
-}
-
-/* False without memory. */
-static bool add_found(struct found *found, const char *name)
-{
-    size_t at = found->n == 0 || strcmp(name, found->names[0]) < 0 ? 0 : 1;
-    found->n++;
-    if (at == 1 && found->names[1] && strcmp(name, found->names[1]) > 0) return true;
-    char *copy = strdup(name);
-    if (!copy) return false;
-    free(found->names[1]);
-    found->names[1] = at == 1 ? copy : found->names[0];
-    if (at == 0) found->names[0] = copy;
-    return true;
-}
-
-static void free_found(struct found *found)
-{
-    free(found->names[0]);
-    free(found->names[1]);
-}
-
-static bool find_models(const char *directory, struct found *found)
-{
-    bool enough = true;
-    DIR *d = opendir(directory);
-    *found = (struct found){ 0 };
-    if (!d) return true;
-    for (struct dirent *e; enough && (e = readdir(d));)
-        if (is_model(dirfd(d), e->d_name)) enough = add_found(found, e->d_name);
-    closedir(d);
-    return enough;
-}
-
 static bool probe(const struct source_candidate *c)
 {
-    struct found found;
+    struct llmc_found found;
     if (!c->is_directory) return llmc_knows(c->head, c->head_bytes);
-    bool claimed = !find_models(c->path, &found) || found.n > 0;
-    free_found(&found);
+    bool claimed = !llmc_find(c->path, ".bin", LLMC_MAGIC, &found) || found.n > 0;
+    llmc_found_free(&found);
     return claimed;
 }
 
-static enum ingot_status fail_several(const struct ingot_source *src, const struct found *found,
+static enum ingot_status fail_several(const struct ingot_source *src, const struct llmc_found *found,
                                       struct ingot_error *err)
 {
     char a[N_SHOWN], b[N_SHOWN];
@@ -124,10 +64,10 @@ static enum ingot_status add_file(struct ingot_source *src, const char *name, st
 
 static enum ingot_status open_source(struct ingot_source *src, struct ingot_error *err)
 {
-    struct found found;
+    struct llmc_found found;
     enum ingot_status status;
     if (src->base) return add_file(src, src->base, err);
-    if (!find_models(src->directory, &found))
+    if (!llmc_find(src->directory, ".bin", LLMC_MAGIC, &found))
         status = fail_memory(err, src->path);
     else if (found.n > 1)
         status = fail_several(src, &found, err);
@@ -135,7 +75,7 @@ static enum ingot_status open_source(struct ingot_source *src, struct ingot_erro
         status = ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, src->path, NULL, "the model has gone");
     else
         status = add_file(src, found.names[0], err);
-    free_found(&found);
+    llmc_found_free(&found);
     return status;
 }
 

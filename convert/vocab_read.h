@@ -15,7 +15,8 @@ struct json_text vocab_file_text(const struct input *in);
 /* One JSON value as an id: a whole number below LIMIT_N_VOCAB. */
 enum ingot_status vocab_read_id(struct json_text text, const char *file, uint32_t *id, struct ingot_error *err);
 
-/* One token in GPT-2's spelling. A special token that is in the tables already may come once more, spelled as itself. */
+/* One token in GPT-2's spelling. A special token that is in the tables already may come once more, spelled as itself.
+ */
 enum ingot_status vocab_read_token(struct vocab_tables *t, uint32_t id, struct vocab_span text,
                                    struct vocab_place place, struct ingot_error *err);
 
@@ -45,5 +46,9 @@ enum ingot_status vocab_read_special(const struct input *in, struct vocab_tables
 /* tokenizer.json: everything in one file; calls vocab_tables_close_tokens(). UNSUPPORTED, by name, for whatever is not
  * GPT-2's byte-level BPE. */
 enum ingot_status vocab_read_tokenizer(const struct input *in, struct vocab_tables *t, struct ingot_error *err);
+
+/* llm.c's tokenizer, which lists tokens alone: the merges are recovered from their order. Calls
+ * vocab_tables_close_tokens(). UNSUPPORTED, naming the token, where one is no merge of two before it. */
+enum ingot_status vocab_read_llmc(const struct input *in, struct vocab_tables *t, struct ingot_error *err);
 
 #endif

@@ -95,7 +95,7 @@ static int compare_keys(const void *a, const void *b)
     return compare_bytes((struct vocab_span){ x->at, x->n }, (struct vocab_span){ y->at, y->n });
 }
 
-static uint32_t find_token(const struct vocab_tables *t, struct vocab_span bytes)
+uint32_t vocab_tables_find(const struct vocab_tables *t, struct vocab_span bytes)
 {
     struct vocab_key wanted = { .at = bytes.at, .n = (uint32_t)bytes.n };
     if (bytes.n > TEXT_LIMIT) return VOCAB_NO_TOKEN;
@@ -134,7 +134,7 @@ enum ingot_status vocab_tables_close_tokens(struct vocab_tables *t, const char *
     if (status != INGOT_OK) return status;
     for (unsigned b = 0; b < 256; b++) {
         uint8_t byte = (uint8_t)b;
-        uint32_t id = find_token(t, (struct vocab_span){ &byte, 1 });
+        uint32_t id = vocab_tables_find(t, (struct vocab_span){ &byte, 1 });
         if (id == VOCAB_NO_TOKEN)
             return ingot_fail(err, INGOT_E_VOCABULARY, INGOT_NO_OFFSET, file,
                               "a byte-level vocabulary can spell every text", "there is no token for the byte 0x%02x",
@@ -162,7 +162,7 @@ static enum ingot_status find_joined(const struct vocab_tables *t, struct vocab_
     struct vocab_span joined = { t->joined, left.n + right.n };
     memcpy(t->joined, left.at, left.n);
     memcpy(t->joined + left.n, right.at, right.n);
-    *id = find_token(t, joined);
+    *id = vocab_tables_find(t, joined);
     return *id == VOCAB_NO_TOKEN ? fail_merge(place, joined, "is made here and is no token", err) : INGOT_OK;
 }
 
@@ -170,9 +170,9 @@ enum ingot_status vocab_tables_add_merge(struct vocab_tables *t, struct vocab_sp
                                          struct vocab_place place, struct ingot_error *err)
 {
     struct vocab_merge m = { .off = place.off, .line = place.line };
-    m.left = find_token(t, left);
+    m.left = vocab_tables_find(t, left);
     if (m.left == VOCAB_NO_TOKEN) return fail_merge(place, left, "is no token", err);
-    m.right = find_token(t, right);
+    m.right = vocab_tables_find(t, right);
     if (m.right == VOCAB_NO_TOKEN) return fail_merge(place, right, "is no token", err);
     enum ingot_status status = find_joined(t, left, right, place, &m.merged, err);
     if (status != INGOT_OK) return status;
@@ -206,7 +206,7 @@ static enum ingot_status check_reachable(const struct vocab_tables *t, struct in
 /* Returns the id, VOCAB_NO_TOKEN when no token is meant: what merges make is text, whoever calls it special. */
 static uint32_t mark_special(struct vocab_tables *t, struct vocab_span bytes)
 {
-    uint32_t id = find_token(t, bytes);
+    uint32_t id = vocab_tables_find(t, bytes);
     if (id == VOCAB_NO_TOKEN || t->pieces[id].reachable) return VOCAB_NO_TOKEN;
     t->pieces[id].special = true;
     return id;

@@ -61,6 +61,9 @@ enum ingot_status vocab_tables_add_token(struct vocab_tables *t, uint32_t id, st
 /* No token follows. VOCABULARY when two ids have the same bytes or one of the 256 bytes has no token. */
 enum ingot_status vocab_tables_close_tokens(struct vocab_tables *t, const char *file, struct ingot_error *err);
 
+/* The id of the token that has these bytes, VOCAB_NO_TOKEN if there is none. The tokens must be closed. */
+uint32_t vocab_tables_find(const struct vocab_tables *t, struct vocab_span bytes);
+
 /* The merge of the next rank. VOCABULARY when left, right or both together are no token. */
 enum ingot_status vocab_tables_add_merge(struct vocab_tables *t, struct vocab_span left, struct vocab_span right,
                                          struct vocab_place place, struct ingot_error *err);

@@ -2,20 +2,23 @@
  * vocabulary.c - finds the tokenizer of a checkpoint and has it read.
  *
  * tokenizer.json comes first because it says everything, also what would have to be refused; the pairs say only tokens
- * and merges.
+ * and merges; llm.c's file, which comes last, only tokens.
  */
 #include "convert/vocabulary.h"
 
+#include "convert/array.h"
+#include "convert/llmc.h"
 #include "convert/vocab_read.h"
-#include "format/error.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #define FILE_LIMIT     (UINT64_C(256) << 20)
 #define TOKENIZER_FILE "tokenizer.json"
 #define ADDED_FILE     "added_tokens.json"
 #define SPECIAL_FILE   "special_tokens_map.json"
 #define CONFIG_FILE    "tokenizer_config.json"
+#define LLMC_FILE      "gpt2_tokenizer.bin"
+#define LLMC_SUFFIX    "tokenizer.bin"
 #define SHOWN_BYTES    64
 
 static const struct {
@@ -108,6 +111,33 @@ static enum ingot_status read_pair(struct vocabulary *v, const char *directory, 
     return status == INGOT_OK ? vocab_read_special(more_in, t, err) : status;
 }
 
+/* The file that llm.c's own script writes, or the only one of its kind. *name, to be freed, is NULL when there is none.
+ */
+static enum ingot_status find_llmc(const char *directory, char **name, struct ingot_error *err)
+{
+    struct llmc_found found = { 0 };
+    bool usual = path_exists(directory, LLMC_FILE);
+    bool enough = usual || llmc_find(directory, LLMC_SUFFIX, LLMC_TOKENIZER_MAGIC, &found);
+    enum ingot_status status = INGOT_OK;
+    *name = NULL;
+    if (found.n > 1)
+        status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, directory, "call the right one " LLMC_FILE,
+                            "%zu tokenizers of llm.c in one directory", found.n);
+    else if (enough && (usual || found.n == 1))
+        enough = (*name = strdup(usual ? LLMC_FILE : found.names[0])) != NULL;
+    if (!enough) status = fail_memory(err, directory);
+    llmc_found_free(&found);
+    return status;
+}
+
+static enum ingot_status read_llmc(struct vocabulary *v, const char *directory, const char *name,
+                                   struct vocab_tables *t, struct ingot_error *err)
+{
+    struct input *in;
+    enum ingot_status status = open_file(v, directory, name, &in, err);
+    return status == INGOT_OK ? vocab_read_llmc(in, t, err) : status;
+}
+
 /* A directory without a tokenizer leaves *v empty; one with a tokenizer of another kind is an error. */
 static enum ingot_status check_other_kinds(const char *directory, struct ingot_error *err)
 {
@@ -142,8 +172,12 @@ static enum ingot_status read_files(struct vocabulary *v, const char *directory,
         return status == INGOT_OK ? vocab_read_tokenizer(in, t, err) : status;
     }
     size_t pair = find_pair(directory);
-    if (pair == N_PAIRS) return check_other_kinds(directory, err);
-    return read_pair(v, directory, pairs[pair].tokens, pairs[pair].merges, t, err);
+    if (pair < N_PAIRS) return read_pair(v, directory, pairs[pair].tokens, pairs[pair].merges, t, err);
+    char *name;
+    enum ingot_status status = find_llmc(directory, &name, err);
+    if (status == INGOT_OK) status = name ? read_llmc(v, directory, name, t, err) : check_other_kinds(directory, err);
+    free(name);
+    return status;
 }
 
 enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, struct vocabulary *out,

@@ -1,9 +1,9 @@
 /*
  * vocabulary.h - the tokenizer files beside a checkpoint become the bytes of the @vocabulary section.
  *
- * Three spellings of one thing are read: `tokenizer.json` (Hugging Face, everything in one file), `vocab.json` with
- * `merges.txt` (Hugging Face), `encoder.json` with `vocab.bpe` (OpenAI). The section depends on the vocabulary alone:
- * whichever spelling it came from, equal vocabularies give equal bytes.
+ * Four spellings of one thing are read: `tokenizer.json` (Hugging Face, everything in one file), `vocab.json` with
+ * `merges.txt` (Hugging Face), `encoder.json` with `vocab.bpe` (OpenAI), `gpt2_tokenizer.bin` (llm.c). The section
+ * depends on the vocabulary alone: whichever spelling it came from, equal vocabularies give equal bytes.
  */
 #ifndef INGOT_VOCABULARY_H
 #define INGOT_VOCABULARY_H
