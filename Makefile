@@ -38,7 +38,7 @@ obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 LIBS := $(BUILD)/libingot_convert.a $(BUILD)/libingot_runtime.a $(BUILD)/libingot_format.a
 $(BUILD)/libingot_format.a:  $(call obj,$(FORMAT_SRC))
-$(BUILD)/libingot_convert.a: $(call obj,$(CONVERT_SRC))
+$(BUILD)/libingot_convert.a: $(call obj,$(CONVERT_SRC)) $(BUILD)/convert/recipe_texts.o
 $(BUILD)/libingot_runtime.a: $(call obj,$(RUNTIME_SRC))
 $(BUILD)/libinspect.a:       $(call obj,$(INSPECT_SRC))
 %.a:
@@ -47,6 +47,24 @@ $(BUILD)/libinspect.a:       $(call obj,$(INSPECT_SRC))
 
 $(BUILD)/ingot: $(BUILD)/inspect/main.o $(BUILD)/libinspect.a $(LIBS)
 	$(LINK) $(LDLIBS_ALL)
+
+# ---- the built-in recipes, compiled in; in the order in which they are tried
+RECIPES := huggingface openai nanogpt mingpt gpt-by-hand gguf llm.c
+RECIPE_FILES := $(RECIPES:%=convert/recipes/%.yaml)
+$(BUILD)/convert/recipe_texts.c: $(RECIPE_FILES) Makefile
+	@mkdir -p $(@D)
+	$(call say,SED) { \
+	    echo '#include "convert/recipe.h"'; \
+	    echo '#pragma GCC diagnostic ignored "-Woverlength-strings"'; \
+	    echo 'const struct ingot_recipe_info recipe_texts[] = {'; \
+	    for file in $(RECIPE_FILES); do \
+	        echo "{ \"$$(basename $$file .yaml)\", \"$$(sed -n 's/^about: //p' $$file)\","; \
+	        sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $$file; echo '},'; \
+	    done; \
+	    echo '};'; \
+	    echo 'const size_t n_recipe_texts = sizeof recipe_texts / sizeof *recipe_texts;'; } >$@
+$(BUILD)/convert/recipe_texts.o: $(BUILD)/convert/recipe_texts.c $(BUILD)/flags
+	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # ---- instruction sets: by file name, never globally; a file for another architecture is empty there
 AVX2   := -mavx2 -mfma -mf16c

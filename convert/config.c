@@ -113,17 +113,23 @@ static const struct {
     { "gelu_python", INGOT_GELU_ERF },
 };
 
+bool config_activation(const char *name, enum ingot_activation *out)
+{
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (strcmp(activations[i].name, name) == 0) {
+            *out = activations[i].activation;
+            return true;
+        }
+    return false;
+}
+
 static enum ingot_status read_activation(const struct config *c, struct ingot_hparams *hp)
 {
     const json_t *value = json_object_get(c->json, "activation_function");
     const char *name = value ? json_string_value(value) : "gelu_new";
     char shown[96];
     if (!name) return fail(c, INGOT_E_SOURCE, NULL, "activation_function is not a string");
-    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
-        if (strcmp(activations[i].name, name) == 0) {
-            hp->activation = activations[i].activation;
-            return INGOT_OK;
-        }
+    if (config_activation(name, &hp->activation)) return INGOT_OK;
     return fail(c, INGOT_E_UNSUPPORTED, "executed are gelu_new and its equals, and gelu",
                 "activation_function %s is not executed", ingot_escape(name, strlen(name), shown, sizeof shown));
 }

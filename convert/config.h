@@ -11,6 +11,9 @@ struct model_config {
     bool tied;               /* tie_word_embeddings: the output head is the token embedding */
 };
 
+/* The activation that transformers calls by this name; false for one that is not executed. */
+bool config_activation(const char *name, enum ingot_activation *out);
+
 /* Parses the bytes of a config.json. `path` names it in errors. SOURCE for bad JSON, a wrong type or a number out of
  * range; MISSING for an absent field without a default; MODEL for fields that contradict each other; UNSUPPORTED for a
  * field that changes the mathematics in a way that is not executed. Each names the field. */

@@ -49,6 +49,29 @@ uint32_t profile_find(const char *name)
     return role;
 }
 
+/* Whether name is `pattern` with a number in the place of {i}. */
+static bool is_of_layer(const char *pattern, const char *name, uint32_t *layer)
+{
+    const char *mark = strstr(pattern, "{i}");
+    if (!mark || strncmp(pattern, name, (size_t)(mark - pattern)) != 0) return false;
+    name += mark - pattern;
+    size_t n = strspn(name, "0123456789");
+    if (n == 0 || n > 9 || (n > 1 && name[0] == '0')) return false;
+    *layer = 0;
+    for (size_t i = 0; i < n; i++) *layer = *layer * 10 + (uint32_t)(name[i] - '0');
+    return strcmp(name + n, mark + strlen("{i}")) == 0;
+}
+
+uint32_t profile_parse(const char *name, uint32_t *layer)
+{
+    uint32_t role = 0;
+    for (; role < PROFILE_ROLES; role++) {
+        *layer = profile_role_has_layer(role) ? UINT32_MAX : 0;
+        if (strcmp(profile_gpt2[role].name, name) == 0 || is_of_layer(profile_gpt2[role].name, name, layer)) break;
+    }
+    return role;
+}
+
 uint32_t profile_slot_count(uint32_t n_layer)
 {
     return PROFILE_ROLES + PROFILE_LAYER_ROLES * (n_layer - 1);

@@ -32,6 +32,10 @@ extern const struct profile_tensor profile_gpt2[];
 /* Which role has this canonical name; it must have one. */
 uint32_t profile_find(const char *name);
 
+/* The same for a name that anyone may have written, and which layer: UINT32_MAX for {i} itself, 0 for a role without
+ * layers. PROFILE_ROLES when none has it. */
+uint32_t profile_parse(const char *name, uint32_t *layer);
+
 /* A slot is one tensor of one model: a role, and for the roles of a layer, which. */
 uint32_t profile_slot_count(uint32_t n_layer);
 uint32_t profile_slot(uint32_t role, uint32_t layer, uint32_t n_layer);

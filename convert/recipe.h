@@ -2,7 +2,7 @@
  * hyper-parameters: a text in YAML. The built-in recipes are files of recipes/, compiled in; inspect/cli/recipe_help.c
  * describes the language for those who write one.
  *
- * A parsed recipe is immutable. All of its strings are borrowed from its own tree. */
+ * A parsed recipe is immutable. Its strings are borrowed from its own tree. */
 #ifndef INGOT_RECIPE_H
 #define INGOT_RECIPE_H
 
@@ -50,6 +50,7 @@ struct recipe_rule {
     enum ingot_dtype dtype;    /* of the result; DTYPE_NONE leaves it to the options */
     struct recipe_shape shape; /* of what is dropped, where it could be mistaken for a weight */
     const char *why;
+    char *short_from; /* owned: the one pattern of a rule written as "from -> to" */
     size_t line;
 };
 
@@ -123,10 +124,8 @@ enum ingot_status recipe_open(const char *name, struct recipe **out, struct inpu
 
 /* ------------------------------------------------------------------------------------------------------- built in */
 
-struct recipe_text {
-    const char *name, *text;
-};
-extern const struct recipe_text recipe_texts[];
+/* Made of recipes/ by the Makefile. */
+extern const struct ingot_recipe_info recipe_texts[];
 extern const size_t n_recipe_texts;
 
 /* ------------------------------------------------------------------------------------------------------- matching */
