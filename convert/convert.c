@@ -1,97 +1,53 @@
-/* convert.c - the pipeline: plan, declare, write in parallel, seal, check, publish.
+/* convert.c - the pipeline: prepare, declare, write in parallel, seal, check, publish.
  *
- * The result does not depend on the number of threads: every chunk of every section is a job of its own, and so is
- * every chunk of a source tensor that is hashed for the provenance. A job needs one window of private memory, however
- * large its tensor; the source is only mapped. */
+ * The result does not depend on the number of threads. A job is one chunk: it is packed into a window and written, and
+ * in the same go a chunk of the tensor's source is hashed, and its checksum computed, so that where source and result
+ * have one order the bytes come from the cache. A worker needs a window and a tile of private memory, however large its
+ * tensor; the source is only mapped. */
 #include "convert/array.h"
+#include "convert/digests.h"
 #include "convert/manifest.h"
+#include "convert/parts.h"
+#include "convert/prepare.h"
+#include "convert/recipe.h"
 #include "convert/self_check.h"
 #include "format/error.h"
 #include "format/layout.h"
 #include "format/parallel.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-/* Windows of 4 MiB: 64 MiB of private memory at most, and more writers than disks can use. */
+/* With 4.5 MiB each, 72 MiB of private memory at most, and more writers than disks can use. */
 #define MAX_WORKERS 16u
 
 /* What became of one tensor while it was written. */
 struct tensor_work {
-    uint64_t first_job; /* its jobs: the chunks of its source to hash, then its own chunks to write */
-    uint64_t n_hashes, n_chunks;
-    uint64_t *hashes; /* XXH3-64 of each chunk of the source */
+    uint64_t first_job; /* as many jobs as it has chunks, or as its source has units, whichever is more */
+    uint64_t n_chunks;
     uint32_t section;
     _Atomic uint64_t n_overflow, n_underflow, n_nan;
 };
 
 struct conversion {
     const struct ingot_convert_options *options;
-    struct ingot_source *source;
-    struct vocabulary vocabulary;
-    struct plan plan;
+    struct prepared in;
+    const struct plan *plan; /* that of `in` */
     struct text metadata, provenance;
     struct ingot_writer *writer;
-    uint32_t model_section, vocabulary_section, metadata_section, provenance_section;
+    uint32_t model_section, vocabulary_section, metadata_section, recipe_section, provenance_section;
     struct tensor_work *work; /* one per tensor of the plan */
-    uint64_t *hashes;         /* all of them, in order */
+    struct digests digests;
+    uint64_t *first_units; /* of the digests, by tensor of the plan; one more at the end */
     uint64_t n_jobs;
-    uint8_t *windows[MAX_WORKERS];
+    uint8_t *windows[MAX_WORKERS], *tiles[MAX_WORKERS];
     pthread_mutex_t progress_lock;
     uint64_t done_bytes, total_bytes;
     struct ingot_error *err;
 };
-
-static void warn(const struct conversion *c, const char *subject, const char *message)
-{
-    if (c->options->warning) c->options->warning(c->options->warning_ctx, subject, message);
-}
-
-/* ---------------------------------------------------------------------------------------------------- before writing
- */
-
-static bool is_same_file(const struct input *in, const struct stat *st)
-{
-    return in->at_open.st_dev == st->st_dev && in->at_open.st_ino == st->st_ino;
-}
-
-/* Reading and replacing one file is never meant, whatever links lead there. */
-static enum ingot_status check_output(const struct conversion *c, const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) != 0) return INGOT_OK;
-    bool same = false;
-    for (size_t i = 0; i < c->plan.n_inputs; i++) same = same || is_same_file(c->plan.inputs[i], &st);
-    for (size_t i = 0; i < c->source->n_files; i++) same = same || is_same_file(c->source->files[i], &st);
-    for (size_t i = 0; i < c->vocabulary.n_files; i++) same = same || is_same_file(c->vocabulary.files[i], &st);
-    if (!same) return INGOT_OK;
-    return ingot_fail(c->err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "choose another name for the output",
-                      "the output is one of the inputs");
-}
-
-/* A checkpoint without a tokenizer can be run on token ids. */
-static enum ingot_status read_vocabulary(struct conversion *c)
-{
-    const char *directory = c->source->directory;
-    enum ingot_status status = vocabulary_of_source(c->source, c->plan.hp.n_vocab, &c->vocabulary, c->err);
-    if (status == INGOT_OK && !c->vocabulary.bytes)
-        warn(c, directory, "no tokenizer is here; the result can only be run on token ids");
-    return status;
-}
-
-static enum ingot_status open_inputs(struct conversion *c, const char *source_path)
-{
-    enum ingot_status status = ingot_source_open(source_path, &c->source, c->err);
-    if (status == INGOT_OK) status = plan_make(c->source, c->options, &c->plan, c->err);
-    if (status == INGOT_OK) status = read_vocabulary(c);
-    if (status == INGOT_OK && !c->plan.biased) warn(c, source_path, "no tensor is a bias: all are taken as zero");
-    return status;
-}
 
 /* --------------------------------------------------------------------------------------------------------- declaring
  */
@@ -115,9 +71,9 @@ static enum ingot_status add_tensor(struct conversion *c, const struct plan_tens
 static enum ingot_status add_tensors(struct conversion *c)
 {
     enum ingot_status status = INGOT_OK;
-    for (size_t i = 0; i < c->plan.n_tensors && status == INGOT_OK; i++)
-        status = add_tensor(c, &c->plan.tensors[i], &c->work[i]);
-    if (status != INGOT_OK || !c->plan.tied) return status;
+    for (size_t i = 0; i < c->plan->n_tensors && status == INGOT_OK; i++)
+        status = add_tensor(c, &c->plan->tensors[i], &c->work[i]);
+    if (status != INGOT_OK || !c->plan->tied) return status;
     uint32_t none;
     struct ingot_section_plan alias = { .name = profile_gpt2[PROFILE_HEAD].name,
                                         .kind = INGOT_KIND_ALIAS,
@@ -125,41 +81,31 @@ static enum ingot_status add_tensors(struct conversion *c)
     return ingot_writer_add(c->writer, &alias, &none, c->err);
 }
 
-/* Counts the source's chunks and lays out the array of their hashes. The provenance is written twice: now for its
- * length, which the digests do not change, and again when they are known. */
+/* The provenance is written twice: now for its length, which the digests do not change, and again when they are
+ * known. */
 static enum ingot_status prepare_work(struct conversion *c)
 {
-    uint64_t n_hashes = 0;
-    const size_t n = c->plan.n_tensors;
-    c->work = calloc(n, sizeof *c->work);
-    for (size_t i = 0; i < n; i++) n_hashes += chunk_count(c->plan.tensors[i].parts->source->n_bytes);
-    c->hashes = calloc(n_hashes, sizeof *c->hashes);
-    struct ingot_digest *zeros = calloc(n, sizeof *zeros);
-    if (!c->work || !c->hashes || !zeros) {
-        free(zeros);
-        return fail_memory(c->err, c->source->path);
-    }
-    uint64_t *hashes = c->hashes;
-    for (size_t i = 0; i < n; i++) {
-        c->work[i].n_hashes = chunk_count(c->plan.tensors[i].parts->source->n_bytes);
-        c->work[i].hashes = hashes;
-        hashes += c->work[i].n_hashes;
-    }
-    enum ingot_status status = manifest_metadata(c->source, &c->vocabulary, c->options->dtype, &c->metadata, c->err);
-    if (status == INGOT_OK) status = manifest_provenance(&c->plan, zeros, &c->provenance, c->err);
-    free(zeros);
+    const size_t n = c->plan->n_tensors;
+    c->work = calloc(n + 1, sizeof *c->work);
+    c->first_units = calloc(n + 1, sizeof *c->first_units);
+    if (!c->work || !c->first_units) return fail_memory(c->err, c->in.source->path);
+    enum ingot_status status = digests_plan(&c->digests, c->in.source, c->plan, c->first_units, c->err);
+    if (status == INGOT_OK) status = manifest_metadata(&c->in, c->options->dtype, &c->metadata, c->err);
+    if (status == INGOT_OK) status = manifest_provenance(c->plan, &c->digests, &c->provenance, c->err);
     return status;
 }
 
 /* In order of placement. */
 static enum ingot_status declare(struct conversion *c)
 {
+    const struct vocabulary *v = &c->in.vocabulary;
     enum ingot_status status = add_bytes(c, INGOT_NAME_MODEL, INGOT_KIND_MODEL, INGOT_HPARAMS_BYTES, &c->model_section);
-    if (status == INGOT_OK && c->vocabulary.bytes)
-        status =
-            add_bytes(c, INGOT_NAME_VOCABULARY, INGOT_KIND_VOCABULARY, c->vocabulary.n_bytes, &c->vocabulary_section);
+    if (status == INGOT_OK && v->bytes)
+        status = add_bytes(c, INGOT_NAME_VOCABULARY, INGOT_KIND_VOCABULARY, v->n_bytes, &c->vocabulary_section);
     if (status == INGOT_OK)
         status = add_bytes(c, INGOT_NAME_METADATA, INGOT_KIND_METADATA, c->metadata.n, &c->metadata_section);
+    if (status == INGOT_OK && c->plan->recipe)
+        status = add_bytes(c, INGOT_NAME_RECIPE, INGOT_KIND_RECIPE, c->plan->recipe->n_text, &c->recipe_section);
     if (status == INGOT_OK) status = add_tensors(c);
     if (status == INGOT_OK)
         status = add_bytes(c, INGOT_NAME_PROVENANCE, INGOT_KIND_PROVENANCE, c->provenance.n, &c->provenance_section);
@@ -192,7 +138,7 @@ static enum ingot_status report_progress(struct conversion *c, uint64_t n, struc
 /* The tensor whose jobs hold number `job`. */
 static size_t tensor_of_job(const struct conversion *c, uint64_t job)
 {
-    size_t low = 0, high = c->plan.n_tensors;
+    size_t low = 0, high = c->plan->n_tensors;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (c->work[middle].first_job <= job)
@@ -203,19 +149,13 @@ static size_t tensor_of_job(const struct conversion *c, uint64_t job)
     return low;
 }
 
-static uint64_t hash_chunk(const struct ingot_source_tensor *source, struct tensor_work *work, uint64_t chunk)
-{
-    uint64_t n = chunk_bytes(source->n_bytes, chunk);
-    work->hashes[chunk] = ingot_hash64((const uint8_t *)source->data + chunk * INGOT_CHUNK_BYTES, (size_t)n);
-    return n;
-}
-
 static enum ingot_status write_chunk(struct conversion *c, const struct plan_tensor *t, struct tensor_work *work,
-                                     uint64_t chunk, uint8_t *window, struct ingot_error *err)
+                                     uint64_t chunk, uint32_t worker, struct ingot_error *err)
 {
     struct ingot_cast_stats stats = { 0 };
+    uint8_t *window = c->windows[worker];
     size_t n = ingot_writer_chunk_bytes(c->writer, work->section, chunk);
-    ingot_pack(&t->parts->view, t->dtype, t->layout, chunk * INGOT_CHUNK_BYTES, window, n, &stats);
+    parts_pack(t, chunk * INGOT_CHUNK_BYTES, window, n, c->tiles[worker], &stats);
     atomic_fetch_add_explicit(&work->n_overflow, stats.n_overflow, memory_order_relaxed);
     atomic_fetch_add_explicit(&work->n_underflow, stats.n_underflow, memory_order_relaxed);
     atomic_fetch_add_explicit(&work->n_nan, stats.n_nan, memory_order_relaxed);
@@ -227,27 +167,25 @@ static enum ingot_status do_job(void *ctx, uint64_t job, uint32_t worker, struct
     struct conversion *c = ctx;
     size_t i = tensor_of_job(c, job);
     struct tensor_work *work = &c->work[i];
-    const struct plan_tensor *t = &c->plan.tensors[i];
-    uint64_t chunk = job - work->first_job, n;
+    uint64_t chunk = job - work->first_job, unit = c->first_units[i] + chunk, n = 0;
     enum ingot_status status = INGOT_OK;
-    if (chunk < work->n_hashes) {
-        n = hash_chunk(t->parts->source, work, chunk);
-    } else {
-        chunk -= work->n_hashes;
-        n = ingot_writer_chunk_bytes(c->writer, work->section, chunk);
-        status = write_chunk(c, t, work, chunk, c->windows[worker], err);
+    if (unit < c->first_units[i + 1]) n += digests_do(&c->digests, unit);
+    if (chunk < work->n_chunks) {
+        n += ingot_writer_chunk_bytes(c->writer, work->section, chunk);
+        status = write_chunk(c, &c->plan->tensors[i], work, chunk, worker, err);
     }
     return status == INGOT_OK ? report_progress(c, n, err) : status;
 }
 
 static void number_jobs(struct conversion *c)
 {
-    for (size_t i = 0; i < c->plan.n_tensors; i++) {
+    c->total_bytes = c->digests.n_bytes;
+    for (size_t i = 0; i < c->plan->n_tensors; i++) {
         struct tensor_work *work = &c->work[i];
+        uint64_t n_units = c->first_units[i + 1] - c->first_units[i];
         work->first_job = c->n_jobs;
         work->n_chunks = ingot_writer_chunk_count(c->writer, work->section);
-        c->n_jobs += work->n_hashes + work->n_chunks;
-        c->total_bytes += c->plan.tensors[i].parts->source->n_bytes;
+        c->n_jobs += n_units > work->n_chunks ? n_units : work->n_chunks;
         for (uint64_t k = 0; k < work->n_chunks; k++)
             c->total_bytes += ingot_writer_chunk_bytes(c->writer, work->section, k);
     }
@@ -258,10 +196,13 @@ static enum ingot_status write_tensors(struct conversion *c)
     uint32_t n_threads = parallel_threads(c->options->n_threads);
     if (n_threads > MAX_WORKERS) n_threads = MAX_WORKERS;
     number_jobs(c);
-    for (uint32_t i = 0; i < n_threads; i++)
-        if (!(c->windows[i] = aligned_alloc(SECTION_ALIGN, INGOT_CHUNK_BYTES)))
-            return fail_memory(c->err, c->source->path);
-    return parallel_for(c->n_jobs, n_threads, do_job, c, c->err);
+    for (uint32_t i = 0; i < n_threads; i++) {
+        c->windows[i] = aligned_alloc(SECTION_ALIGN, INGOT_CHUNK_BYTES);
+        c->tiles[i] = aligned_alloc(SECTION_ALIGN, PARTS_SCRATCH_BYTES);
+        if (!c->windows[i] || !c->tiles[i]) return fail_memory(c->err, c->in.source->path);
+    }
+    enum ingot_status status = parallel_for(c->n_jobs, n_threads, do_job, c, c->err);
+    return status == INGOT_OK ? digests_compare(&c->digests, c->err) : status;
 }
 
 static enum ingot_status put_bytes(struct conversion *c, uint32_t section, const void *bytes)
@@ -274,27 +215,22 @@ static enum ingot_status put_bytes(struct conversion *c, uint32_t section, const
     return status;
 }
 
-/* Digest of the digests, as for sections. */
 static enum ingot_status write_provenance(struct conversion *c)
 {
-    const size_t n = c->plan.n_tensors;
-    struct ingot_digest *digests = calloc(n, sizeof *digests);
-    if (!digests) return fail_memory(c->err, c->source->path);
-    for (size_t i = 0; i < n; i++)
-        digests[i] = ingot_hash128(c->work[i].hashes, c->work[i].n_hashes * sizeof *c->work[i].hashes);
     text_free(&c->provenance);
-    enum ingot_status status = manifest_provenance(&c->plan, digests, &c->provenance, c->err);
-    free(digests);
+    enum ingot_status status = manifest_provenance(c->plan, &c->digests, &c->provenance, c->err);
     return status == INGOT_OK ? put_bytes(c, c->provenance_section, c->provenance.bytes) : status;
 }
 
 static enum ingot_status write_sections(struct conversion *c)
 {
     uint8_t model[INGOT_HPARAMS_BYTES];
-    ingot_hparams_encode(&c->plan.hp, model);
+    ingot_hparams_encode(&c->plan->hp, model);
     enum ingot_status status = put_bytes(c, c->model_section, model);
-    if (status == INGOT_OK && c->vocabulary.bytes) status = put_bytes(c, c->vocabulary_section, c->vocabulary.bytes);
+    if (status == INGOT_OK && c->in.vocabulary.bytes)
+        status = put_bytes(c, c->vocabulary_section, c->in.vocabulary.bytes);
     if (status == INGOT_OK) status = put_bytes(c, c->metadata_section, c->metadata.bytes);
+    if (status == INGOT_OK && c->plan->recipe) status = put_bytes(c, c->recipe_section, c->plan->recipe->text);
     if (status == INGOT_OK) status = write_tensors(c);
     return status == INGOT_OK ? write_provenance(c) : status;
 }
@@ -302,21 +238,16 @@ static enum ingot_status write_sections(struct conversion *c)
 /* ----------------------------------------------------------------------------------------------------- after writing
  */
 
-static enum ingot_status check_inputs_unchanged(const struct conversion *c)
+static void warn(const struct conversion *c, const char *subject, const char *message)
 {
-    enum ingot_status status = source_check_unchanged(c->source, c->err);
-    for (size_t i = 0; i < c->plan.n_inputs && status == INGOT_OK; i++)
-        status = input_check_unchanged(c->plan.inputs[i], c->err);
-    for (uint32_t i = 0; i < c->vocabulary.n_files && status == INGOT_OK; i++)
-        status = input_check_unchanged(c->vocabulary.files[i], c->err);
-    return status;
+    if (c->options->warning) c->options->warning(c->options->warning_ctx, subject, message);
 }
 
 /* What a cast lost, tensor by tensor, in order. */
 static void warn_of_casts(const struct conversion *c, struct ingot_cast_stats *sum)
 {
-    for (size_t i = 0; i < c->plan.n_tensors; i++) {
-        const struct plan_tensor *t = &c->plan.tensors[i];
+    for (size_t i = 0; i < c->plan->n_tensors; i++) {
+        const struct plan_tensor *t = &c->plan->tensors[i];
         char message[128];
         sum->n_overflow += c->work[i].n_overflow;
         sum->n_underflow += c->work[i].n_underflow;
@@ -333,12 +264,12 @@ static void fill_report(const struct conversion *c, const struct ingot_file *fil
 {
     struct ingot_file_info info;
     ingot_file_get_info(file, &info);
-    *report = (struct ingot_convert_report){ .n_tensors = c->plan.n_tensors,
-                                             .n_dropped = c->plan.n_dropped,
+    *report = (struct ingot_convert_report){ .n_tensors = c->plan->n_tensors,
+                                             .n_dropped = c->plan->n_dropped,
                                              .n_checked = n_checked,
                                              .output_bytes = info.file_bytes,
                                              .content_id = info.content_id };
-    for (size_t i = 0; i < c->source->n_files; i++) report->source_bytes += c->source->files[i]->map.size;
+    for (size_t i = 0; i < c->in.source->n_files; i++) report->source_bytes += c->in.source->files[i]->map.size;
     warn_of_casts(c, &report->cast);
 }
 
@@ -347,8 +278,8 @@ static enum ingot_status finish(struct conversion *c, struct ingot_convert_repor
     const struct ingot_file *file = NULL;
     uint64_t n_checked = 0;
     enum ingot_status status = ingot_writer_seal(c->writer, c->options->n_threads, &file, c->err);
-    if (status == INGOT_OK) status = self_check(&c->plan, file, &n_checked, c->err);
-    if (status == INGOT_OK) status = check_inputs_unchanged(c);
+    if (status == INGOT_OK) status = self_check(c->plan, file, &n_checked, c->err);
+    if (status == INGOT_OK) status = prepared_check_unchanged(&c->in, c->err);
     if (status == INGOT_OK) status = report_progress(c, 0, c->err); /* sealing took its time: a last chance to stop */
     if (status == INGOT_OK) fill_report(c, file, n_checked, report);
     return status == INGOT_OK ? ingot_writer_publish(c->writer, c->err) : status;
@@ -357,29 +288,17 @@ static enum ingot_status finish(struct conversion *c, struct ingot_convert_repor
 static void clean_up(struct conversion *c)
 {
     ingot_writer_close(c->writer);
-    for (uint32_t i = 0; i < MAX_WORKERS; i++) free(c->windows[i]);
+    for (uint32_t i = 0; i < MAX_WORKERS; i++) {
+        free(c->windows[i]);
+        free(c->tiles[i]);
+    }
     free(c->work);
-    free(c->hashes);
+    free(c->first_units);
+    digests_free(&c->digests);
     text_free(&c->metadata);
     text_free(&c->provenance);
-    plan_free(&c->plan);
-    vocabulary_free(&c->vocabulary);
-    ingot_source_close(c->source);
+    prepared_free(&c->in);
     pthread_mutex_destroy(&c->progress_lock);
-}
-
-static enum ingot_status check_options(const struct ingot_convert_options *o, struct ingot_error *err)
-{
-    switch (o->dtype) {
-    case INGOT_DTYPE_NONE:
-    case INGOT_F32:
-    case INGOT_F16:
-    case INGOT_BF16:
-        return INGOT_OK;
-    default:
-        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "dtype", "give f32, f16 or bf16",
-                          "weights cannot be converted to %s", ingot_dtype_name(o->dtype));
-    }
 }
 
 enum ingot_status ingot_convert(const char *source_path, const char *output_path,
@@ -390,9 +309,9 @@ enum ingot_status ingot_convert(const char *source_path, const char *output_path
     struct ingot_convert_report unasked;
     struct conversion c = { .options = options ? options : &defaults, .err = err };
     pthread_mutex_init(&c.progress_lock, NULL);
-    enum ingot_status status = check_options(c.options, err);
-    if (status == INGOT_OK) status = open_inputs(&c, source_path);
-    if (status == INGOT_OK) status = check_output(&c, output_path);
+    c.plan = &c.in.plan;
+    enum ingot_status status = prepare(source_path, c.options, &c.in, err);
+    if (status == INGOT_OK) status = prepared_check_output(&c.in, output_path, err);
     if (status == INGOT_OK) status = create_output(&c, output_path);
     if (status == INGOT_OK) status = write_sections(&c);
     if (status == INGOT_OK) status = finish(&c, report ? report : &unasked);

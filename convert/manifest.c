@@ -2,6 +2,8 @@
 #include "convert/manifest.h"
 
 #include "convert/array.h"
+#include "convert/describe.h"
+#include "convert/recipe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -114,63 +116,107 @@ static enum ingot_status end(struct emitter *e, struct text *out, struct ingot_e
     return fail_memory(err, "metadata");
 }
 
-/* A file's name may hold any bytes; a text in the result may not. */
-static void file_name(struct emitter *e, const char *name)
+/* Names of files and tensors may hold any bytes; a text in the result may not. */
+static void foreign(struct emitter *e, const char *name)
 {
-    char shown[1024];
+    char shown[4096];
     string(e, ingot_escape(name, strlen(name), shown, sizeof shown));
+}
+
+static void foreign_pair(struct emitter *e, const char *name, const char *value)
+{
+    key(e, name);
+    foreign(e, value);
 }
 
 static void file_names(struct emitter *e, const char *name, struct input *const *files, size_t n)
 {
     key(e, name);
     begin_sequence(e);
-    for (size_t i = 0; i < n; i++) file_name(e, files[i]->base);
+    for (size_t i = 0; i < n; i++) foreign(e, files[i]->base);
     end_sequence(e);
 }
 
-enum ingot_status manifest_metadata(const struct ingot_source *src, const struct vocabulary *vocabulary,
-                                    enum ingot_dtype dtype, struct text *out, struct ingot_error *err)
+static void recipe(struct emitter *e, const struct recipe *r)
+{
+    foreign_pair(e, "recipe", r->name);
+    if (r->metadata.n == 0) return;
+    key(e, "metadata");
+    begin_mapping(e);
+    for (uint32_t i = 0; i < r->metadata.n; i++) {
+        string(e, r->metadata.items[i].key);
+        string(e, r->metadata.items[i].value);
+    }
+    end_mapping(e);
+}
+
+enum ingot_status manifest_metadata(const struct prepared *in, enum ingot_dtype dtype, struct text *out,
+                                    struct ingot_error *err)
 {
     struct emitter e;
     begin(&e, out);
     pair(&e, "producer", "ingot " INGOT_VERSION);
-    pair(&e, "source_format", src->reader->format);
-    file_names(&e, "source_files", src->files, src->n_files);
-    file_names(&e, "tokenizer_files", vocabulary->files, vocabulary->n_files);
+    pair(&e, "source_format", in->source->reader->format);
+    file_names(&e, "source_files", in->source->files, in->source->n_files);
+    file_names(&e, "tokenizer_files", in->vocabulary.files, in->vocabulary.n_files);
+    if (in->plan.recipe) recipe(&e, in->plan.recipe);
     pair(&e, "dtype", dtype == INGOT_DTYPE_NONE ? "keep" : ingot_dtype_name(dtype));
     return end(&e, out, err);
 }
 
-static void tensor(struct emitter *e, const struct plan_tensor *t, struct ingot_digest digest)
+static void part(struct emitter *e, const struct plan_tensor *t, const struct plan_part *p, struct ingot_digest digest)
 {
-    char hex[33];
+    char hex[33], transform[DESCRIBE_MAX];
     snprintf(hex, sizeof hex, "%016" PRIx64 "%016" PRIx64, digest.hi, digest.lo);
+    foreign_pair(e, "file", p->source->file);
+    foreign_pair(e, "name", p->source->name);
+    pair(e, "digest", hex);
+    pair(e, "transform", describe_part(t, p, transform));
+    pair(e, "from", p->source->block ? p->source->block->name : ingot_dtype_name(t->from));
+}
+
+static void tensor(struct emitter *e, const struct plan_tensor *t, const struct digests *digests)
+{
     string(e, t->name);
     begin_mapping(e);
-    key(e, "file");
-    file_name(e, t->parts->source->file);
-    pair(e, "name", t->parts->source->name);
-    pair(e, "digest", hex);
-    pair(e, "transform", t->parts->transposed ? "transpose" : "none");
-    pair(e, "from", ingot_dtype_name(t->from));
+    if (t->n_parts == 1) {
+        part(e, t, t->parts, digests_of(digests, t->parts->source));
+    } else {
+        key(e, "parts");
+        begin_sequence(e);
+        for (uint32_t i = 0; i < t->n_parts; i++) {
+            begin_mapping(e);
+            part(e, t, &t->parts[i], digests_of(digests, t->parts[i].source));
+            end_mapping(e);
+        }
+        end_sequence(e);
+    }
     pair(e, "to", ingot_dtype_name(t->dtype));
     end_mapping(e);
 }
 
-enum ingot_status manifest_provenance(const struct plan *plan, const struct ingot_digest *digests, struct text *out,
+static void dropped(struct emitter *e, const struct plan_dropped *d)
+{
+    begin_mapping(e);
+    foreign_pair(e, "file", d->source->file);
+    foreign_pair(e, "name", d->source->name);
+    pair(e, "why", d->why);
+    end_mapping(e);
+}
+
+enum ingot_status manifest_provenance(const struct plan *plan, const struct digests *digests, struct text *out,
                                       struct ingot_error *err)
 {
     struct emitter e;
     begin(&e, out);
-    pair(&e, "digest", "XXH3-128 of the XXH3-64s of the source tensor's 4 MiB chunks");
+    pair(&e, "digest", "XXH3-128 of the XXH3-64s of the source tensor's 4 MiB chunks, as its bytes are stored");
     key(&e, "tensors");
     begin_mapping(&e);
-    for (size_t i = 0; i < plan->n_tensors; i++) tensor(&e, &plan->tensors[i], digests[i]);
+    for (size_t i = 0; i < plan->n_tensors; i++) tensor(&e, &plan->tensors[i], digests);
     end_mapping(&e);
     key(&e, "dropped");
     begin_sequence(&e);
-    for (size_t i = 0; i < plan->n_dropped; i++) string(&e, plan->dropped[i].source->name);
+    for (size_t i = 0; i < plan->n_dropped; i++) dropped(&e, &plan->dropped[i]);
     end_sequence(&e);
     return end(&e, out, err);
 }

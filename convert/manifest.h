@@ -3,21 +3,22 @@
 #ifndef INGOT_MANIFEST_H
 #define INGOT_MANIFEST_H
 
-#include "convert/plan.h"
-#include "convert/vocabulary.h"
+#include "convert/digests.h"
+#include "convert/prepare.h"
 
 struct text {
     char *bytes;
     size_t n, cap;
 };
 
-/* producer, source format, base names of the files, dtype. `dtype` as in struct ingot_convert_options. */
-enum ingot_status manifest_metadata(const struct ingot_source *src, const struct vocabulary *vocabulary,
-                                    enum ingot_dtype dtype, struct text *out, struct ingot_error *err);
+/* producer, source format, base names of the files, recipe and what it adds, dtype. `dtype` as in struct
+ * ingot_convert_options. */
+enum ingot_status manifest_metadata(const struct prepared *in, enum ingot_dtype dtype, struct text *out,
+                                    struct ingot_error *err);
 
-/* For every tensor of the plan: file, name, digest, transform, dtypes; and what was dropped. digests[i] belongs to
- * plan->tensors[i]. The length of the text does not depend on the digests' values. */
-enum ingot_status manifest_provenance(const struct plan *plan, const struct ingot_digest *digests, struct text *out,
+/* For every tensor of the plan: file, name, digest, transform, dtypes; and what was dropped, and why. The length of the
+ * text does not depend on the digests' values. */
+enum ingot_status manifest_provenance(const struct plan *plan, const struct digests *digests, struct text *out,
                                       struct ingot_error *err);
 
 void text_free(struct text *text);

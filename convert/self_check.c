@@ -1,24 +1,36 @@
 /* self_check.c - a missed transpose of a square matrix cannot be seen by its shape, only by its elements.
  *
- * The check shares nothing with the packing: the source is addressed by the shape that stands in its file, values are
- * cast one by one, the result is read through the layout's inverse. */
+ * The check shares nothing with the packing: the source is addressed by the shape and strides that stand in its file,
+ * values are decoded and cast one by one, the result is read through the layout's inverse. */
 #include "convert/self_check.h"
 
 #include "format/bytes.h"
 #include "format/error.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 /* Elements per tensor besides the corners; a tensor that has no more is compared whole. They are visited in steps of
  * the golden ratio, which fill any range evenly and have no common period with rows or panels. */
-#define N_SPREAD    1024u
-#define GOLDEN_STEP UINT64_C(0x9E3779B97F4A7C15)
+#define N_SPREAD        1024u
+#define MAX_BLOCK_ELEMS 256u
+#define GOLDEN_STEP     UINT64_C(0x9E3779B97F4A7C15)
 
-static double source_element(const struct ingot_source_tensor *s, uint64_t index)
+/* The one block that holds the element is decoded. */
+static double block_element(const struct ingot_source_tensor *s, uint64_t index)
 {
-    const uint8_t *at = (const uint8_t *)s->data + index * ingot_dtype_size(s->dtype);
+    float elems[MAX_BLOCK_ELEMS];
+    assert(s->block->n_elems <= MAX_BLOCK_ELEMS);
+    s->block->decode((const uint8_t *)s->data + index / s->block->n_elems * s->block->n_bytes, elems);
+    return (double)elems[index % s->block->n_elems];
+}
+
+/* Element `offset` elements into the source's memory. */
+static double plain_element(const struct ingot_source_tensor *s, uint64_t offset)
+{
+    const uint8_t *at = (const uint8_t *)s->data + offset * ingot_dtype_size(s->dtype);
     float f32;
     double f64;
     switch (s->dtype) {
@@ -33,6 +45,25 @@ static double source_element(const struct ingot_source_tensor *s, uint64_t index
         memcpy(&f32, at, sizeof f32);
         return (double)f32;
     }
+}
+
+/* By the shape and the strides that stand in the file. Dimensions in front of the last two are 1. */
+static double source_element(const struct plan_part *part, uint64_t row, uint64_t col)
+{
+    const struct ingot_source_tensor *s = part->source;
+    uint64_t outer = part->transposed ? col : row, inner = part->transposed ? row : col;
+    if (s->block) return block_element(s, outer * s->shape[s->rank - 1] + inner);
+    uint64_t offset = s->rank > 0 ? inner * s->strides[s->rank - 1] : 0;
+    if (s->rank > 1) offset += outer * s->strides[s->rank - 2];
+    return plain_element(s, offset);
+}
+
+/* The first part whose rectangle holds the element. */
+static const struct plan_part *part_of(const struct plan_tensor *t, uint64_t row, uint64_t col)
+{
+    const struct plan_part *p = t->parts;
+    while (row - p->row >= p->view.n_rows || col - p->col >= p->view.n_cols) p++;
+    return p;
 }
 
 /* f64 to an f32 that a second rounding cannot spoil: towards zero, with the last bit set when anything was lost
@@ -65,9 +96,9 @@ static bool same(double a, double b)
 static enum ingot_status check_element(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,
                                        uint64_t col, struct ingot_error *err)
 {
-    const struct ingot_source_tensor *s = t->parts->source;
-    uint64_t index = t->parts->transposed ? col * s->shape[1] + row : row * s->shape[t->rank - 1] + col;
-    double expected = cast(source_element(s, index), t->dtype), found = ingot_element(section, row, col);
+    const struct plan_part *p = part_of(t, row, col);
+    double value = source_element(p, p->from_row + row - p->row, p->from_col + col - p->col);
+    double expected = cast(value, t->dtype), found = ingot_element(section, row, col);
     if (same(expected, found)) return INGOT_OK;
     return ingot_fail(err, INGOT_E_MODEL, INGOT_NO_OFFSET, t->name, "please report this: the converter is at fault",
                       "self-check: element [%" PRIu64 ", %" PRIu64 "] was written as %.9g, expected %.9g", row, col,
