@@ -16,8 +16,10 @@ enum torch_name {
     TORCH_REBUILD_TENSOR_V2,
     TORCH_REBUILD_TENSOR_V3,
     TORCH_REBUILD_PARAMETER,
-    TORCH_REFUSED_TENSOR, /* a kind of tensor that is no plain view */
-    TORCH_VALUE,          /* harmless, and of no use here */
+    TORCH_QUANTISED_TENSOR,
+    TORCH_SPARSE_TENSOR,
+    TORCH_OTHER_TENSOR,
+    TORCH_VALUE, /* harmless, and of no use here */
     TORCH_MAP,
     TORCH_STORAGE = 100, /* + enum ingot_scalar; NONE: bytes without a type */
     TORCH_DTYPE = 200,   /* + enum ingot_scalar */

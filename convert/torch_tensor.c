@@ -17,19 +17,6 @@
 #define FREE_ELEMS     (UINT64_C(1) << 20)
 #define MAX_EXPANSION  16u
 
-#define STORAGE(name, scalar)                                                                                          \
-    {                                                                                                                  \
-        "torch", name, PICKLE_NAMED, TORCH_STORAGE + (scalar)                                                          \
-    }
-#define DTYPE(name, scalar)                                                                                            \
-    {                                                                                                                  \
-        "torch", name, PICKLE_NAMED, TORCH_DTYPE + (scalar)                                                            \
-    }
-#define REFUSED(module, name)                                                                                          \
-    {                                                                                                                  \
-        module, name, PICKLE_CALLED, TORCH_REFUSED_TENSOR                                                              \
-    }
-
 const struct pickle_name torch_names[] = {
     { "torch._utils", "_rebuild_tensor_v2", PICKLE_CALLED, TORCH_REBUILD_TENSOR_V2 },
     { "torch._utils", "_rebuild_tensor_v3", PICKLE_CALLED, TORCH_REBUILD_TENSOR_V3 },
@@ -41,45 +28,46 @@ const struct pickle_name torch_names[] = {
     { "torch", "Size", PICKLE_CALLED, TORCH_VALUE },
     { "torch", "device", PICKLE_CALLED, TORCH_VALUE },
     { "_codecs", "encode", PICKLE_CALLED, TORCH_VALUE },
-    REFUSED("torch._utils", "_rebuild_qtensor"),
-    REFUSED("torch._utils", "_rebuild_sparse_tensor"),
-    REFUSED("torch._utils", "_rebuild_sparse_csr_tensor"),
-    REFUSED("torch._utils", "_rebuild_nested_tensor"),
-    REFUSED("torch._utils", "_rebuild_meta_tensor_no_storage"),
-    REFUSED("torch._utils", "_rebuild_device_tensor_from_numpy"),
-    REFUSED("torch._utils", "_rebuild_xla_tensor"),
-    REFUSED("torch._tensor", "_rebuild_from_type_v2"),
-    STORAGE("DoubleStorage", INGOT_SCALAR_F64),
-    STORAGE("FloatStorage", INGOT_SCALAR_F32),
-    STORAGE("HalfStorage", INGOT_SCALAR_F16),
-    STORAGE("BFloat16Storage", INGOT_SCALAR_BF16),
-    STORAGE("LongStorage", INGOT_SCALAR_I64),
-    STORAGE("IntStorage", INGOT_SCALAR_I32),
-    STORAGE("ShortStorage", INGOT_SCALAR_I16),
-    STORAGE("CharStorage", INGOT_SCALAR_I8),
-    STORAGE("ByteStorage", INGOT_SCALAR_U8),
-    STORAGE("BoolStorage", INGOT_SCALAR_BOOL),
-    STORAGE("ComplexFloatStorage", INGOT_SCALAR_C64),
-    STORAGE("ComplexDoubleStorage", INGOT_SCALAR_C128),
-    STORAGE("UntypedStorage", INGOT_SCALAR_NONE),
+    { "torch.serialization", "_get_layout", PICKLE_CALLED, TORCH_VALUE },
+    { "torch._utils", "_rebuild_qtensor", PICKLE_CALLED, TORCH_QUANTISED_TENSOR },
+    { "torch._utils", "_rebuild_sparse_tensor", PICKLE_CALLED, TORCH_SPARSE_TENSOR },
+    { "torch._utils", "_rebuild_sparse_csr_tensor", PICKLE_CALLED, TORCH_SPARSE_TENSOR },
+    { "torch._utils", "_rebuild_nested_tensor", PICKLE_CALLED, TORCH_OTHER_TENSOR },
+    { "torch._utils", "_rebuild_meta_tensor_no_storage", PICKLE_CALLED, TORCH_OTHER_TENSOR },
+    { "torch._utils", "_rebuild_device_tensor_from_numpy", PICKLE_CALLED, TORCH_OTHER_TENSOR },
+    { "torch._utils", "_rebuild_xla_tensor", PICKLE_CALLED, TORCH_OTHER_TENSOR },
+    { "torch._tensor", "_rebuild_from_type_v2", PICKLE_CALLED, TORCH_OTHER_TENSOR },
+    { "torch", "DoubleStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_F64 },
+    { "torch", "FloatStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_F32 },
+    { "torch", "HalfStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_F16 },
+    { "torch", "BFloat16Storage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_BF16 },
+    { "torch", "LongStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_I64 },
+    { "torch", "IntStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_I32 },
+    { "torch", "ShortStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_I16 },
+    { "torch", "CharStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_I8 },
+    { "torch", "ByteStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_U8 },
+    { "torch", "BoolStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_BOOL },
+    { "torch", "ComplexFloatStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_C64 },
+    { "torch", "ComplexDoubleStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_C128 },
+    { "torch", "UntypedStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_NONE },
     { "torch.storage", "UntypedStorage", PICKLE_NAMED, TORCH_STORAGE + INGOT_SCALAR_NONE },
-    DTYPE("float64", INGOT_SCALAR_F64),
-    DTYPE("float32", INGOT_SCALAR_F32),
-    DTYPE("float16", INGOT_SCALAR_F16),
-    DTYPE("bfloat16", INGOT_SCALAR_BF16),
-    DTYPE("float8_e4m3fn", INGOT_SCALAR_F8_E4M3),
-    DTYPE("float8_e5m2", INGOT_SCALAR_F8_E5M2),
-    DTYPE("uint64", INGOT_SCALAR_U64),
-    DTYPE("uint32", INGOT_SCALAR_U32),
-    DTYPE("uint16", INGOT_SCALAR_U16),
-    DTYPE("uint8", INGOT_SCALAR_U8),
-    DTYPE("int64", INGOT_SCALAR_I64),
-    DTYPE("int32", INGOT_SCALAR_I32),
-    DTYPE("int16", INGOT_SCALAR_I16),
-    DTYPE("int8", INGOT_SCALAR_I8),
-    DTYPE("bool", INGOT_SCALAR_BOOL),
-    DTYPE("complex64", INGOT_SCALAR_C64),
-    DTYPE("complex128", INGOT_SCALAR_C128),
+    { "torch", "float64", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_F64 },
+    { "torch", "float32", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_F32 },
+    { "torch", "float16", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_F16 },
+    { "torch", "bfloat16", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_BF16 },
+    { "torch", "float8_e4m3fn", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_F8_E4M3 },
+    { "torch", "float8_e5m2", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_F8_E5M2 },
+    { "torch", "uint64", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_U64 },
+    { "torch", "uint32", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_U32 },
+    { "torch", "uint16", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_U16 },
+    { "torch", "uint8", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_U8 },
+    { "torch", "int64", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_I64 },
+    { "torch", "int32", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_I32 },
+    { "torch", "int16", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_I16 },
+    { "torch", "int8", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_I8 },
+    { "torch", "bool", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_BOOL },
+    { "torch", "complex64", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_C64 },
+    { "torch", "complex128", PICKLE_NAMED, TORCH_DTYPE + INGOT_SCALAR_C128 },
 };
 const size_t torch_n_names = sizeof torch_names / sizeof *torch_names;
 
@@ -356,12 +344,19 @@ static enum ingot_status read_view(struct view *v, int function, struct ingot_er
     return status == INGOT_OK ? place(v, err) : status;
 }
 
-/* What of a call that cannot be read is to be said: its function. */
+/* A call that is understood, and gives no view of a storage. */
 static enum ingot_status refuse(const struct view *v, const struct pickle_value *call, struct ingot_error *err)
 {
-    if (call->as.call.id == TORCH_REFUSED_TENSOR)
-        return bad_view(v, INGOT_E_UNSUPPORTED, err, "quantised, sparse, or of another kind that is no plain array");
-    return bad_view(v, INGOT_E_SOURCE, err, "a call that gives no tensor");
+    switch (call->as.call.id) {
+    case TORCH_QUANTISED_TENSOR:
+        return bad_view(v, INGOT_E_UNSUPPORTED, err, "it is quantised");
+    case TORCH_SPARSE_TENSOR:
+        return bad_view(v, INGOT_E_UNSUPPORTED, err, "it is sparse");
+    case TORCH_OTHER_TENSOR:
+        return bad_view(v, INGOT_E_UNSUPPORTED, err, "it is no plain array of a storage");
+    default:
+        return bad_view(v, INGOT_E_SOURCE, err, "a call that gives no tensor");
+    }
 }
 
 enum ingot_status torch_read_tensor(const struct torch_file *f, const struct pickle_value *call, const char *name,
