@@ -3,8 +3,10 @@
 
 #include "inspect/cli/help.h"
 #include "inspect/cli/report.h"
+#include "inspect/recipe_help.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { OPT_MAN, OPT_COMPLETION, N_OPTIONS };
 
@@ -12,6 +14,16 @@ static const struct option options[N_OPTIONS] = {
     [OPT_MAN] = { .name = "man", .help = "Print the manual page, for man -l" },
     [OPT_COMPLETION] = { .name = "completion", .help = "Print the completion for bash, to be sourced" },
 };
+
+static int help_recipes(const struct arguments *args)
+{
+    struct ingot_error err = { 0 };
+    if (args->n_operands == 1)
+        recipe_help_language();
+    else if (recipe_help_one(args->operands[1], &err) != INGOT_OK)
+        return report_error(&err);
+    return CODE_OK;
+}
 
 static int run_help(const struct arguments *args)
 {
@@ -28,6 +40,9 @@ static int run_help(const struct arguments *args)
         help_overview(stdout, commands, n_commands);
         return CODE_OK;
     }
+    if (strcmp(args->operands[0], "recipes") == 0) return help_recipes(args);
+    if (args->n_operands > 1)
+        return report_failure(INGOT_E_ARGUMENT, "help", "usage: ingot help COMMAND", "too many arguments");
     const struct command *command = command_find(args->operands[0]);
     if (!command) {
         command_unknown(args->operands[0], &err);
@@ -40,12 +55,14 @@ static int run_help(const struct arguments *args)
 const struct command command_help = {
     .name = "help",
     .summary = "explain a command",
-    .operands = "[COMMAND]",
-    .max_operands = 1,
+    .operands = "[COMMAND | recipes [NAME]]",
+    .max_operands = 2,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Without an argument, lists the commands.",
+    .description = "Without an argument, lists the commands. 'recipes' explains the language in which a recipe says "
+                   "how a checkpoint is to be read; with NAME, prints the recipe of that name.",
     .examples = "ingot help convert\n"
+                "ingot help recipes nanogpt\n"
                 "ingot help --man | man -l -\n"
                 "source <(ingot help --completion)",
     .run = run_help,
