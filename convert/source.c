@@ -12,11 +12,7 @@
 
 /* In order of the certainty of their probes; the first that claims the path opens it. */
 static const struct source_reader *const readers[] = {
-    &source_safetensors,
-    &source_torch,
-    &source_gguf,
-    &source_tensorflow,
-    &source_llmc,
+    &source_safetensors, &source_gguf, &source_tensorflow, &source_torch, &source_llmc,
 };
 
 enum ingot_status source_add_file(struct ingot_source *src, const char *name, const struct input **out,
