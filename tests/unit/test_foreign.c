@@ -1,4 +1,5 @@
-/* One tiny GPT-2 in every format (tests/models/foreign): whichever reader opens it, the weights are the same. */
+/* One tiny GPT-2 in every format (tests/models/foreign): whichever reader opens it, the weights are the same, and so is
+ * what they are converted to. */
 #include "tests/unit/vocab_fixture.h"
 
 #define FOLDER   "tests/models/foreign/"
@@ -56,7 +57,9 @@ struct dialect {
             prefix "h.%d.mlp.c_proj.bias", prefix "ln_f.weight", prefix "ln_f.bias"                                    \
     }
 
-static const struct dialect bare = { false, TORCH_NAMES("") }, prefixed = { false, TORCH_NAMES("transformer.") };
+static const struct dialect bare = { false, TORCH_NAMES("") }, prefixed = { false, TORCH_NAMES("transformer.") },
+                            nanogpt = { true, TORCH_NAMES("model._orig_mod.transformer.") },
+                            mingpt = { true, TORCH_NAMES("transformer.") };
 
 static const struct dialect tensorflow = {
     false,
@@ -86,17 +89,25 @@ static const struct foreign {
     size_t n_tensors; /* whatever else the files hold counts too */
     uint64_t n_rows;  /* of the token embedding, with the padding */
     bool biased;
+    const char *same; /* after conversion its tensors are those of this one */
+    bool same_model;  /* and hyper-parameters and tokenizer, too */
 } models[] = {
-    { "hf", "safetensors", &bare, 28, N_VOCAB, true },
-    { "hf/model.safetensors", "safetensors", &bare, 28, N_VOCAB, true },
-    { "hf-f16", "safetensors", &bare, 28, N_VOCAB, true },
-    { "hf-bf16", "safetensors", &bare, 28, N_VOCAB, true },
-    { "hf-sharded", "safetensors", &prefixed, 28, N_VOCAB, true },
-    { "tensorflow", "tensorflow", &tensorflow, 28, N_VOCAB, true },
-    { "gguf/tiny.gguf", "gguf", &gguf, 28, N_VOCAB, true },
-    { "gguf/tiny-f16.gguf", "gguf", &gguf, 28, N_VOCAB, true },
-    { "llmc/model.bin", "llm.c", &llmc, 28, 384, true },
-    { "llmc/model_bf16.bin", "llm.c", &llmc, 28, 384, true },
+    { "hf", "safetensors", &bare, 28, N_VOCAB, true, "hf", true },
+    { "hf/model.safetensors", "safetensors", &bare, 28, N_VOCAB, true, "hf", true },
+    { "hf-f16", "safetensors", &bare, 28, N_VOCAB, true, "hf-f16", true },
+    { "hf-bf16", "safetensors", &bare, 28, N_VOCAB, true, "hf-bf16", true },
+    { "hf-sharded", "safetensors", &prefixed, 28, N_VOCAB, true, "hf", true },
+    { "torch-zip", "torch", &prefixed, 33, N_VOCAB, true, "hf", true },
+    { "torch-legacy", "torch", &bare, 30, N_VOCAB, true, "hf", true },
+    { "torch-sharded", "torch", &prefixed, 32, N_VOCAB, true, "hf", true },
+    { "nanogpt", "torch", &nanogpt, 114, 320, true, "hf", false },
+    { "nanogpt-nobias", "torch", &nanogpt, 17, 320, false, "hf", false },
+    { "mingpt", "torch", &mingpt, 31, N_VOCAB, true, "hf", false },
+    { "tensorflow", "tensorflow", &tensorflow, 28, N_VOCAB, true, "hf", true },
+    { "gguf/tiny.gguf", "gguf", &gguf, 28, N_VOCAB, true, "hf", true },
+    { "gguf/tiny-f16.gguf", "gguf", &gguf, 28, N_VOCAB, true, NULL, false }, /* of several dtypes */
+    { "llmc/model.bin", "llm.c", &llmc, 28, 384, true, "hf", false },
+    { "llmc/model_bf16.bin", "llm.c", &llmc, 28, 384, true, "hf-bf16", false },
 };
 #define N_MODELS (sizeof models / sizeof *models)
 
@@ -205,10 +216,80 @@ static void every_format_holds_the_same_weights(void **state)
     ingot_source_close(hf);
 }
 
+/* -------------------------------------------------------------------------------------------------------- conversion
+ */
+
+static struct ingot_file *convert(const char *path, const char *directory)
+{
+    char below[128], output[512];
+    struct ingot_file *file;
+    struct ingot_error err = { 0 };
+    const struct ingot_convert_options options = { .overwrite = true, .n_threads = 1 };
+    snprintf(below, sizeof below, FOLDER "%s", path);
+    snprintf(output, sizeof output, "%s/converted.ingot", directory);
+    if (ingot_convert(vocab_root_path(below), output, &options, NULL, &err) != INGOT_OK)
+        fail_msg("%s: %s: %s", path, err.subject, err.message);
+    assert_int_equal(ingot_open(output, INGOT_OPEN_READ, &file, &err), INGOT_OK);
+    return file;
+}
+
+/* The head of minGPT is its own, and a padded embedding is longer than that of hf/. */
+static bool may_differ(const struct foreign *m, const char *name)
+{
+    if (strcmp(name, "wte.weight") == 0) return m->n_rows != N_VOCAB;
+    return strcmp(name, "lm_head.weight") == 0 && (m->n_rows != N_VOCAB || m->dialect == &mingpt);
+}
+
+static void expect_same_tensors(const struct foreign *m, const struct ingot_file *file, const struct ingot_file *right)
+{
+    size_t n_same = 0;
+    for (uint32_t i = 0; i < ingot_section_count(file); i++) {
+        struct ingot_section s = ingot_section_at(file, i), r;
+        if (s.kind != INGOT_KIND_TENSOR || may_differ(m, s.name)) continue;
+        if (!ingot_find(right, s.name, &r)) fail_msg("%s: %s is not in hf/", m->path, s.name);
+        if (s.dtype != r.dtype || s.layout != r.layout || s.raw_bytes != r.raw_bytes || s.digest.lo != r.digest.lo ||
+            s.digest.hi != r.digest.hi || memcmp(s.data, r.data, s.raw_bytes) != 0)
+            fail_msg("%s: %s has other bytes", m->path, s.name);
+        n_same++;
+    }
+    assert_int_equal(n_same, (m->biased ? 28 : 15) - (m->n_rows != N_VOCAB));
+}
+
+static bool same_content(const struct ingot_file *a, const struct ingot_file *b)
+{
+    struct ingot_file_info x, y;
+    ingot_file_get_info(a, &x);
+    ingot_file_get_info(b, &y);
+    return x.content_id.lo == y.content_id.lo && x.content_id.hi == y.content_id.hi;
+}
+
+static void every_format_converts_to_the_same_bytes(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    const char *right_of = "";
+    struct ingot_file *right = NULL;
+    for (size_t i = 0; i < N_MODELS; i++) {
+        if (!models[i].same) continue;
+        if (strcmp(right_of, models[i].same) != 0) {
+            ingot_close(right);
+            right = convert(models[i].same, directory);
+            right_of = models[i].same;
+        }
+        struct ingot_file *file = convert(models[i].path, directory);
+        expect_same_tensors(&models[i], file, right);
+        if (same_content(file, right) != models[i].same_model) fail_msg("%s: content id", models[i].path);
+        ingot_close(file);
+    }
+    ingot_close(right);
+    fixture_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_holds_the_same_weights),
+        cmocka_unit_test(every_format_converts_to_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
