@@ -104,7 +104,7 @@ static enum ingot_status declare(struct conversion *c)
         status = add_bytes(c, INGOT_NAME_VOCABULARY, INGOT_KIND_VOCABULARY, v->n_bytes, &c->vocabulary_section);
     if (status == INGOT_OK)
         status = add_bytes(c, INGOT_NAME_METADATA, INGOT_KIND_METADATA, c->metadata.n, &c->metadata_section);
-    if (status == INGOT_OK && c->plan->recipe)
+    if (status == INGOT_OK)
         status = add_bytes(c, INGOT_NAME_RECIPE, INGOT_KIND_RECIPE, c->plan->recipe->n_text, &c->recipe_section);
     if (status == INGOT_OK) status = add_tensors(c);
     if (status == INGOT_OK)
@@ -230,7 +230,7 @@ static enum ingot_status write_sections(struct conversion *c)
     if (status == INGOT_OK && c->in.vocabulary.bytes)
         status = put_bytes(c, c->vocabulary_section, c->in.vocabulary.bytes);
     if (status == INGOT_OK) status = put_bytes(c, c->metadata_section, c->metadata.bytes);
-    if (status == INGOT_OK && c->plan->recipe) status = put_bytes(c, c->recipe_section, c->plan->recipe->text);
+    if (status == INGOT_OK) status = put_bytes(c, c->recipe_section, c->plan->recipe->text);
     if (status == INGOT_OK) status = write_tensors(c);
     return status == INGOT_OK ? write_provenance(c) : status;
 }

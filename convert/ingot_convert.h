@@ -119,6 +119,21 @@ struct ingot_fact ingot_source_fact(const struct ingot_source *src, size_t i);
 enum ingot_status ingot_source_hparams(const struct ingot_source *src, struct ingot_hparams *out,
                                        struct ingot_error *err);
 
+/* What a tensor of a source is to the recipe that fits. */
+struct ingot_source_role {
+    const char *name;    /* canonical name of what it becomes, alone or with others; NULL: nothing of a GPT-2 */
+    uint32_t n_pieces;   /* of how many equal ones this is one; each has a call of its own */
+    const char *dropped; /* why a model leaves it out, or NULL; may come from a file: escape before printing */
+};
+
+/* Both texts are borrowed for the call. */
+typedef void (*ingot_role_fn)(void *ctx, size_t i, const struct ingot_source_role *role);
+
+/* Tells the role of every tensor, in order, also when the whole does not make a model. Errors are those of choosing the
+ * recipe, UNSUPPORTED above all when none fits; then `role` was never called. */
+enum ingot_status ingot_source_roles(const struct ingot_source *src, ingot_role_fn role, void *ctx,
+                                     struct ingot_error *err);
+
 /* A checksum that a source carries for some of its bytes: of a tensor in TensorFlow, of a member in a zip file. */
 struct ingot_source_check {
     const char *name;      /* the tensor's or the member's; hostile */
@@ -218,7 +233,7 @@ struct ingot_plan_line {
 typedef void (*ingot_plan_fn)(void *ctx, const struct ingot_plan_line *line);
 
 struct ingot_plan_summary {
-    const char *recipe; /* its name; borrowed for the call of `summary` only */
+    char recipe[64]; /* its name; a long one is cut */
     struct ingot_hparams hparams;
     uint64_t n_tensors, n_dropped, output_bytes; /* output_bytes: of the tensors */
     bool tied;
@@ -229,6 +244,31 @@ struct ingot_plan_summary {
 enum ingot_status ingot_convert_plan(const char *source_path, const struct ingot_convert_options *options,
                                      ingot_plan_fn line, void *ctx, struct ingot_plan_summary *summary,
                                      struct ingot_error *err);
+
+/* One conversion of a batch. Texts are borrowed for the call only. */
+struct ingot_batch_entry {
+    const char *source, *output; /* paths as they will be opened */
+    uint32_t number, count;      /* this one, from 1, of how many */
+};
+
+/* Called before an entry is converted, with `report` NULL, and after it succeeded. */
+typedef void (*ingot_batch_fn)(void *ctx, const struct ingot_batch_entry *entry,
+                               const struct ingot_convert_report *report);
+
+/* Converts what a YAML file lists:
+ *     dtype: f16                      for all that do not say their own; so for `recipe` and `set`
+ *     conversions:
+ *       - source: gpt2/               relative paths are those from the batch file's directory
+ *         output: gpt2.ingot
+ *         recipe: my-recipe.yaml      the name of a built-in one, or a path
+ *         set: { n_head: 12 }         hyper-parameters, added to those for all
+ * Every entry is planned before the first is written, and every output looked at, so that a mistake in the last shows
+ * at once. Then they are converted in order, each atomically; the first failure ends the batch, and what was converted
+ * before stays. `options` says everything that the file does not, and its dtype, recipe and settings are what holds
+ * where the file is silent. `each` may be NULL. RECIPE with line and column for a bad file, also for two entries
+ * with one output, else the errors of ingot_convert(). */
+enum ingot_status ingot_convert_batch(const char *path, const struct ingot_convert_options *options,
+                                      ingot_batch_fn each, void *ctx, struct ingot_error *err);
 
 /* --------------------------------------------------------------------------------------------------------- export */
 

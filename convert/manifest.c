@@ -159,7 +159,7 @@ enum ingot_status manifest_metadata(const struct prepared *in, enum ingot_dtype 
     pair(&e, "source_format", in->source->reader->format);
     file_names(&e, "source_files", in->source->files, in->source->n_files);
     file_names(&e, "tokenizer_files", in->vocabulary.files, in->vocabulary.n_files);
-    if (in->plan.recipe) recipe(&e, in->plan.recipe);
+    recipe(&e, in->plan.recipe);
     pair(&e, "dtype", dtype == INGOT_DTYPE_NONE ? "keep" : ingot_dtype_name(dtype));
     return end(&e, out, err);
 }

@@ -5,6 +5,7 @@
 #include "convert/recipe.h"
 #include "format/error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum ingot_status check_options(const struct ingot_convert_options *o, struct ingot_error *err)
@@ -115,6 +116,16 @@ static uint64_t output_bytes(const struct plan *plan)
     return sum;
 }
 
+static void fill_summary(const struct plan *plan, struct ingot_plan_summary *out)
+{
+    *out = (struct ingot_plan_summary){ .hparams = plan->hp,
+                                        .n_tensors = plan->n_tensors,
+                                        .n_dropped = plan->n_dropped,
+                                        .output_bytes = output_bytes(plan),
+                                        .tied = plan->tied };
+    snprintf(out->recipe, sizeof out->recipe, "%s", plan->recipe->name);
+}
+
 enum ingot_status ingot_convert_plan(const char *source_path, const struct ingot_convert_options *options,
                                      ingot_plan_fn line, void *ctx, struct ingot_plan_summary *summary,
                                      struct ingot_error *err)
@@ -123,13 +134,7 @@ enum ingot_status ingot_convert_plan(const char *source_path, const struct ingot
     struct prepared p;
     enum ingot_status status = prepare(source_path, options ? options : &defaults, &p, err);
     const struct plan *plan = &p.plan;
-    if (status == INGOT_OK && summary)
-        *summary = (struct ingot_plan_summary){ .recipe = plan->recipe ? plan->recipe->name : "",
-                                                .hparams = plan->hp,
-                                                .n_tensors = plan->n_tensors,
-                                                .n_dropped = plan->n_dropped,
-                                                .output_bytes = output_bytes(plan),
-                                                .tied = plan->tied };
+    if (status == INGOT_OK && summary) fill_summary(plan, summary);
     for (size_t i = 0; status == INGOT_OK && line && i < plan->n_tensors; i++)
         tell_tensor(&plan->tensors[i], line, ctx);
     for (size_t i = 0; status == INGOT_OK && line && i < plan->n_dropped; i++) {

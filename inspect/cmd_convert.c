@@ -9,12 +9,27 @@
 #include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
 #include "inspect/cli/terminal.h"
+#include "inspect/convert_plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { OPT_OUTPUT, OPT_DTYPE, OPT_FORCE, OPT_THREADS, OPT_ALIGN, OPT_QUIET, OPT_VERBOSE, N_OPTIONS };
+enum {
+    OPT_OUTPUT,
+    OPT_DTYPE,
+    OPT_RECIPE,
+    OPT_SET,
+    OPT_PLAN,
+    OPT_JSON,
+    OPT_BATCH,
+    OPT_FORCE,
+    OPT_THREADS,
+    OPT_ALIGN,
+    OPT_QUIET,
+    OPT_VERBOSE,
+    N_OPTIONS
+};
 
 static const char *const dtype_choices[] = { "keep", "f32", "f16", "bf16", NULL };
 
@@ -23,7 +38,7 @@ static const struct option options[N_OPTIONS] = {
                      .letter = 'o',
                      .type = OPTION_FILE,
                      .value = "FILE",
-                     .help = "The file to write; required" },
+                     .help = "The file to write" },
     [OPT_DTYPE] = { .name = "dtype",
                     .letter = 'd',
                     .type = OPTION_CHOICE,
@@ -31,6 +46,27 @@ static const struct option options[N_OPTIONS] = {
                     .fallback = "keep",
                     .choices = dtype_choices,
                     .help = "What the matrices are stored as; norms and biases are always f32" },
+    [OPT_RECIPE] = { .name = "recipe",
+                     .letter = 'r',
+                     .type = OPTION_FILE,
+                     .value = "RECIPE",
+                     .help = "How the names of SOURCE become those of a GPT-2: a built-in recipe, or a file; the first "
+                             "built-in one that fits when not given. 'ingot help recipes' tells more" },
+    [OPT_SET] = { .name = "set",
+                  .letter = 's',
+                  .type = OPTION_TEXT,
+                  .value = "KEY=VALUE",
+                  .repeats = true,
+                  .help = "A hyper-parameter that SOURCE does not say, or says wrongly: n_head=12" },
+    [OPT_PLAN] = { .name = "plan",
+                   .letter = 'p',
+                   .help = "Write nothing; show what every tensor would become, after all checks" },
+    [OPT_JSON] = { .name = "json", .help = "With --plan: print JSON" },
+    [OPT_BATCH] = { .name = "batch",
+                    .letter = 'b',
+                    .type = OPTION_FILE,
+                    .value = "FILE",
+                    .help = "Convert what this YAML file lists; all are planned before the first is written" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Replace FILE if it exists" },
     [OPT_THREADS] = { .name = "threads",
                       .letter = 't',
@@ -66,7 +102,7 @@ static void print_summary(const char *output, const struct ingot_convert_report 
     report_note("%s: %" PRIu64 " tensors, %s, in %s (%s)", ingot_escape(output, strlen(output), shown, sizeof shown),
                 report->n_tensors, human_bytes(report->output_bytes).text, human_duration(seconds).text,
                 human_rate((double)report->output_bytes / seconds).text);
-    if (report->n_dropped) report_note("%" PRIu64 " mask buffers left out", report->n_dropped);
+    if (report->n_dropped) report_note("%" PRIu64 " tensors that are no weights left out", report->n_dropped);
     report_note("%" PRIu64 " elements compared with the source, content id %s", report->n_checked,
                 human_digest(report->content_id).text);
 }
@@ -78,52 +114,134 @@ static enum ingot_dtype chosen_dtype(const char *name)
     return dtype;
 }
 
+static struct ingot_convert_options options_of(const struct arguments *args, struct progress *progress)
+{
+    const struct option_value *v = args->values;
+    return (struct ingot_convert_options){ .dtype = chosen_dtype(v[OPT_DTYPE].text),
+                                           .overwrite = v[OPT_FORCE].given,
+                                           .align = (uint32_t)v[OPT_ALIGN].count,
+                                           .recipe = v[OPT_RECIPE].text,
+                                           .settings = args->repeated,
+                                           .n_settings = args->n_repeated,
+                                           .n_threads = (uint32_t)v[OPT_THREADS].count,
+                                           .progress = progress_update,
+                                           .progress_ctx = progress,
+                                           .warning = print_warning,
+                                           .warning_ctx = progress };
+}
+
+static bool wants_summary(const struct arguments *args)
+{
+    return !args->values[OPT_QUIET].given && (args->values[OPT_VERBOSE].given || terminal_is(stderr));
+}
+
+static int run_one(const struct arguments *args)
+{
+    const char *output = args->values[OPT_OUTPUT].text;
+    struct ingot_error err = { 0 };
+    struct ingot_convert_report report = { 0 };
+    struct progress progress = progress_begin("convert", args->values[OPT_QUIET].given);
+    struct ingot_convert_options how = options_of(args, &progress);
+    signals_name_mapping(args->operands[0]);
+    enum ingot_status status = ingot_convert(args->operands[0], output, &how, &report, &err);
+    double seconds = progress_end(&progress);
+    if (status != INGOT_OK) return report_error(&err);
+    if (wants_summary(args)) print_summary(output, &report, seconds);
+    return CODE_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ batch */
+
+struct batch {
+    const struct arguments *args;
+    struct progress progress;
+    char label[48];
+};
+
+static void at_entry(void *ctx, const struct ingot_batch_entry *entry, const struct ingot_convert_report *report)
+{
+    struct batch *b = ctx;
+    if (report) {
+        double seconds = progress_end(&b->progress);
+        if (wants_summary(b->args)) print_summary(entry->output, report, seconds);
+        return;
+    }
+    snprintf(b->label, sizeof b->label, "convert %u of %u", entry->number, entry->count);
+    b->progress = progress_begin(b->label, b->args->values[OPT_QUIET].given);
+    signals_name_mapping(entry->source);
+}
+
+static int run_batch(const struct arguments *args)
+{
+    struct ingot_error err = { 0 };
+    struct batch b = { .args = args, .progress = progress_begin("convert", args->values[OPT_QUIET].given) };
+    struct ingot_convert_options how = options_of(args, &b.progress);
+    enum ingot_status status = ingot_convert_batch(args->values[OPT_BATCH].text, &how, at_entry, &b, &err);
+    progress_end(&b.progress);
+    return status == INGOT_OK ? CODE_OK : report_error(&err);
+}
+
+/* --------------------------------------------------------------------------------------------------------- commands */
+
+static int usage(const char *what)
+{
+    return report_failure(INGOT_E_ARGUMENT, "convert", "usage: ingot convert SOURCE -o FILE.ingot", "%s", what);
+}
+
+/* What of the three was asked for must be given whole, and nothing of the others. */
+static const char *wrong_combination(const struct arguments *args)
+{
+    const struct option_value *v = args->values;
+    bool source = args->n_operands > 0, output = v[OPT_OUTPUT].given, plan = v[OPT_PLAN].given;
+    if (v[OPT_JSON].given && !plan) return "--json goes with --plan";
+    if (v[OPT_BATCH].given && (source || output)) return "--batch names sources and outputs itself";
+    if (v[OPT_BATCH].given) return plan ? "--plan shows one conversion, not a batch" : NULL;
+    if (!source) return "SOURCE is missing";
+    if (plan && output) return "--plan writes nothing: leave out -o";
+    return output || plan ? NULL : "-o FILE is missing";
+}
+
 static int run_convert(const struct arguments *args)
 {
     const struct option_value *v = args->values;
-    struct ingot_error err = { 0 };
-    struct ingot_convert_report report = { 0 };
-    if (!v[OPT_OUTPUT].given)
-        return report_failure(INGOT_E_ARGUMENT, "convert", "usage: ingot convert SOURCE -o FILE.ingot",
-                              "-o FILE is missing");
+    const char *wrong = wrong_combination(args);
+    if (wrong) return usage(wrong);
     if (v[OPT_ALIGN].count & (v[OPT_ALIGN].count - 1))
         return report_failure(INGOT_E_ARGUMENT, "convert", "for example --align 64k", "--align must be a power of two");
+    if (v[OPT_BATCH].given) return run_batch(args);
     if (checkpoint_is_ingot(args->operands[0]))
         return report_failure(INGOT_E_UNSUPPORTED, args->operands[0], "convert the checkpoint that it was made from",
                               "is an .ingot file already");
-    struct progress progress = progress_begin("convert", v[OPT_QUIET].given);
-    struct ingot_convert_options how = { .dtype = chosen_dtype(v[OPT_DTYPE].text),
-                                         .overwrite = v[OPT_FORCE].given,
-                                         .align = (uint32_t)v[OPT_ALIGN].count,
-                                         .n_threads = (uint32_t)v[OPT_THREADS].count,
-                                         .progress = progress_update,
-                                         .progress_ctx = &progress,
-                                         .warning = print_warning,
-                                         .warning_ctx = &progress };
+    if (!v[OPT_PLAN].given) return run_one(args);
+    struct progress progress = progress_begin("convert", true);
+    struct ingot_convert_options how = options_of(args, &progress);
     signals_name_mapping(args->operands[0]);
-    enum ingot_status status = ingot_convert(args->operands[0], v[OPT_OUTPUT].text, &how, &report, &err);
-    double seconds = progress_end(&progress);
-    if (status != INGOT_OK) return report_error(&err);
-    if (!v[OPT_QUIET].given && (v[OPT_VERBOSE].given || terminal_is(stderr)))
-        print_summary(v[OPT_OUTPUT].text, &report, seconds);
-    return CODE_OK;
+    return print_plan(args->operands[0], &how, v[OPT_JSON].given);
 }
 
 const struct command command_convert = {
     .name = "convert",
     .summary = "cast a checkpoint into an .ingot file",
     .operands = "SOURCE -o FILE",
-    .min_operands = 1,
+    .min_operands = 0,
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Converts SOURCE, a Hugging Face directory or a .safetensors file, into a file that runs without "
-                   "any further preparation. A tokenizer that lies beside the weights comes along; so does the "
-                   "configuration.\n\n"
+    .description = "Converts SOURCE, a released GPT-2 checkpoint, into a file that runs without any further "
+                   "preparation: a Hugging Face directory (safetensors or pytorch_model.bin), OpenAI's TensorFlow "
+                   "directory, a .pt file of nanoGPT or minGPT, a GGUF file, a model of llm.c. A tokenizer that lies "
+                   "beside or in the weights comes along; so does the configuration.\n\n"
                    "FILE appears under its name only when it is complete, synced and verified, and compared with the "
                    "source. Interrupted, or with the disk full, the conversion leaves what was there before. The "
-                   "same source and the same options give the same bytes.",
+                   "same source and the same options give the same bytes. Checksums that SOURCE carries for what is "
+                   "converted are verified.\n\n"
+                   "A batch is a list 'conversions' of mappings with 'source', 'output' and, if wanted, 'dtype', "
+                   "'recipe' and 'set'; these three may also stand beside the list, for all. Paths are relative to "
+                   "the batch file. The first failure ends it.",
     .examples = "ingot convert gpt2/ -o gpt2.ingot\n"
-                "ingot convert gpt2/ -o gpt2-f16.ingot --dtype f16",
+                "ingot convert gpt2/ -o gpt2-f16.ingot --dtype f16\n"
+                "ingot convert ckpt.pt -o mine.ingot --recipe nanogpt --set n_head=6\n"
+                "ingot convert gpt2/ --plan\n"
+                "ingot convert --batch models.yaml",
     .run = run_convert,
 };

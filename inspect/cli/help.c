@@ -47,6 +47,7 @@ void help_option_note(const struct option *o, char *out, size_t cap)
     }
     if (o->fallback && used < cap)
         used += (size_t)snprintf(out + used, cap - used, "%sdefault %s", used ? "; " : " (", o->fallback);
+    if (o->repeats && used < cap) used += (size_t)snprintf(out + used, cap - used, "%srepeatable", used ? "; " : " (");
     if (used > 0 && used < cap) snprintf(out + used, cap - used, ")");
 }
 

@@ -112,7 +112,11 @@ static enum ingot_status take_option(struct parser *p, const struct option *o, c
         if (p->at == p->argc) return usage(p, o->help, "a value is missing after option", name);
         attached = p->argv[p->at++];
     }
-    return convert_value(o, attached, v) ? INGOT_OK : bad_value(p, o, attached);
+    if (!convert_value(o, attached, v)) return bad_value(p, o, attached);
+    if (!o->repeats) return INGOT_OK;
+    if (p->args->n_repeated == REPEATED_MAX) return usage(p, NULL, "given too many times: option", name);
+    p->args->repeated[p->args->n_repeated++] = attached;
+    return INGOT_OK;
 }
 
 /* "did you mean" among the long options. */

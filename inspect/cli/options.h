@@ -12,6 +12,7 @@
 
 #define OPTIONS_MAX  24
 #define OPERANDS_MAX 2
+#define REPEATED_MAX 64
 
 enum option_type {
     OPTION_FLAG,
@@ -33,6 +34,7 @@ struct option {
     double real_min, real_max;
     const char *const *choices; /* NULL-terminated */
     const char *help;           /* one sentence, no final period */
+    bool repeats;               /* may be given several times; of a command's options one at most */
 };
 
 struct option_value {
@@ -61,6 +63,8 @@ struct arguments {
     struct option_value values[OPTIONS_MAX];
     const char *operands[OPERANDS_MAX];
     size_t n_operands;
+    const char *repeated[REPEATED_MAX]; /* every text of the option that repeats, in order */
+    size_t n_repeated;
     bool help; /* --help was asked for: nothing behind it was read */
 };
 

@@ -213,9 +213,10 @@ static void the_same_weights_have_one_content_id(void **state)
 static void sections_are_placed_in_the_order_of_their_use(void **state)
 {
     (void)state;
-    static const char *const first[] = { "@model",          "@metadata",      "@chunks",
-                                         "wte.weight",      "lm_head.weight", "wpe.weight",
-                                         "h.0.ln_1.weight", "h.0.ln_1.bias",  "h.0.attn.c_attn.weight" };
+    static const char *const first[] = {
+        "@model",         "@metadata",  "@recipe",         "@chunks",       "wte.weight",
+        "lm_head.weight", "wpe.weight", "h.0.ln_1.weight", "h.0.ln_1.bias", "h.0.attn.c_attn.weight"
+    };
     struct place p = set_up("", "F32");
     struct ingot_file *file = convert_and_open(p, INGOT_F16);
     uint32_t n = ingot_section_count(file);
