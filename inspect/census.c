@@ -1,8 +1,13 @@
-/* census.c - a tensor's role is read from its name, its size from its shape; q, k and v are thirds of one matrix. */
+/* census.c - a tensor's role is what the recipe says that fits a foreign checkpoint, else read from its name; its size
+ * is that of its shape; q, k and v are thirds of one matrix. */
 #include "inspect/census.h"
 
 #include "format/checked.h"
+#include "format/error.h"
+#include "inspect/cli/memory.h"
+#include "inspect/values.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What a tensor is counted as, by the end of its name. QUERY stands for the fused q, k, v. */
@@ -90,19 +95,35 @@ static void add_to_all_layers(struct census *c, enum census_category category, u
     c->in_layer_0[category] += each;
 }
 
+static void leave_out(struct census *c, const char *why, uint64_t n)
+{
+    char shown[sizeof c->left_out->why];
+    uint32_t i = 0;
+    ingot_escape(why, strlen(why), shown, sizeof shown);
+    while (i < c->n_reasons && strcmp(c->left_out[i].why, shown) != 0) i++;
+    if (i == CENSUS_REASONS) i--;
+    if (i == c->n_reasons) memcpy(c->left_out[c->n_reasons++].why, shown, sizeof shown);
+    c->left_out[i].n_elems += n;
+    c->n_left_out += n;
+}
+
+static bool is_buffer(const char *rest)
+{
+    for (size_t i = 0; i < sizeof buffer_names / sizeof *buffer_names; i++)
+        if (strcmp(buffer_names[i], rest) == 0) return true;
+    return false;
+}
+
 static void add_named(struct census *c, const char *name, uint64_t n)
 {
     uint64_t layer = 0;
     const char *rest = name;
-    if (strncmp(name, "transformer.", 12) == 0) name += 12;
-    bool in_layer = split_layer(name, &layer, &rest);
-    if (!in_layer) {
+    if (!split_layer(name, &layer, &rest)) {
         add(c, find_role(model_roles, N_ROLES(model_roles), name), n);
         return;
     }
-    for (size_t i = 0; i < sizeof buffer_names / sizeof *buffer_names; i++) {
-        if (strcmp(buffer_names[i], rest) != 0) continue;
-        c->n_buffers += n;
+    if (is_buffer(rest)) {
+        leave_out(c, "the causal mask as a buffer", n);
         return;
     }
     if (layer >= c->n_layer) c->n_layer = layer + 1;
@@ -115,34 +136,76 @@ static void add_named(struct census *c, const char *name, uint64_t n)
     add_to_layer(c, category, layer, n);
 }
 
-static bool is_named(const struct checkpoint_tensor *t, const char *name)
+/* ------------------------------------------------------------------------------------------ of real tensors */
+
+struct counting {
+    const struct checkpoint *cp;
+    struct census census;
+    struct checkpoint_tensor embedding, head; /* without a name: not seen */
+};
+
+static void count_named(struct counting *k, const struct checkpoint_tensor *t, const char *name, uint64_t n)
 {
-    return strcmp(strncmp(t->name, "transformer.", 12) == 0 ? t->name + 12 : t->name, name) == 0;
+    if (strcmp(name, "wte.weight") == 0) k->embedding = *t;
+    if (strcmp(name, "lm_head.weight") == 0) k->head = *t;
+    add_named(&k->census, name, n);
 }
 
-/* A foreign checkpoint may hold the tied matrix twice: equal bytes are one matrix. */
-static bool is_stored_twice(const struct checkpoint *cp, const struct checkpoint_tensor *head)
+/* An ingot_role_fn. */
+static void count_role(void *ctx, size_t i, const struct ingot_source_role *role)
 {
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        if (!is_named(&t, "wte.weight")) continue;
-        bool same_shape = t.rank == head->rank && memcmp(t.shape, head->shape, sizeof t.shape) == 0;
-        return same_shape && t.dtype == head->dtype && t.n_bytes == head->n_bytes &&
-               memcmp(t.data, head->data, t.n_bytes) == 0;
+    struct counting *k = ctx;
+    struct checkpoint_tensor t = checkpoint_tensor_at(k->cp, i);
+    if (role->name)
+        count_named(k, &t, role->name, t.n_elems / role->n_pieces);
+    else if (role->dropped)
+        leave_out(&k->census, role->dropped, t.n_elems);
+    else
+        add(&k->census, CENSUS_OTHER, t.n_elems);
+}
+
+static void count_by_names(struct counting *k)
+{
+    for (size_t i = 0; i < k->cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(k->cp, i);
+        const char *name = strncmp(t.name, "transformer.", 12) == 0 ? t.name + 12 : t.name;
+        if (!t.target) count_named(k, &t, name, t.n_elems);
     }
-    return false;
+}
+
+static bool same_elements(const struct checkpoint_tensor *a, const struct checkpoint_tensor *b)
+{
+    enum { CHUNK = 4096, ELEM_MAX = 16 };
+    size_t size = ingot_scalar_info(values_scalar(a))->bytes;
+    uint8_t *of_a = memory_array(CHUNK, ELEM_MAX), *of_b = memory_array(CHUNK, ELEM_MAX);
+    bool same = true;
+    for (uint64_t at = 0; at < a->n_elems && same; at += CHUNK) {
+        uint64_t n = a->n_elems - at < CHUNK ? a->n_elems - at : CHUNK;
+        values_gather(a, at, n, of_a);
+        values_gather(b, at, n, of_b);
+        same = memcmp(of_a, of_b, n * size) == 0;
+    }
+    free(of_a);
+    free(of_b);
+    return same;
+}
+
+/* A foreign checkpoint may hold the tied matrix twice, or show one under two names: equal bits are one matrix. */
+static bool is_stored_twice(const struct checkpoint_tensor *a, const struct checkpoint_tensor *b)
+{
+    if (!a->name || !b->name || a->rank != b->rank || memcmp(a->shape, b->shape, sizeof a->shape) != 0) return false;
+    if (values_check(a, NULL) != INGOT_OK || values_check(b, NULL) != INGOT_OK) return false;
+    return values_scalar(a) == values_scalar(b) && same_elements(a, b);
 }
 
 struct census census_of_tensors(const struct checkpoint *cp)
 {
-    struct census c = { 0 };
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        if (t.target || (is_named(&t, "lm_head.weight") && is_stored_twice(cp, &t))) continue;
-        add_named(&c, t.name, t.n_elems);
-    }
-    c.tied = c.count[CENSUS_TOKEN_EMBEDDING] > 0 && c.count[CENSUS_UNEMBEDDING] == 0;
-    return c;
+    struct counting k = { .cp = cp };
+    struct census *c = &k.census;
+    if (!cp->source || ingot_source_roles(cp->source, count_role, &k, NULL) != INGOT_OK) count_by_names(&k);
+    if (is_stored_twice(&k.embedding, &k.head)) c->count[CENSUS_UNEMBEDDING] = 0;
+    c->tied = c->count[CENSUS_TOKEN_EMBEDDING] > 0 && c->count[CENSUS_UNEMBEDDING] == 0;
+    return k.census;
 }
 
 struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool biases)

@@ -20,12 +20,20 @@ enum census_category {
     CENSUS_CATEGORIES,
 };
 
+/* Reasons that are told apart; those beyond are counted with the last. */
+#define CENSUS_REASONS 4
+
 struct census {
     uint64_t count[CENSUS_CATEGORIES];
     uint64_t in_layers[CENSUS_CATEGORIES]; /* the part of count that belongs to numbered layers */
     uint64_t in_layer_0[CENSUS_CATEGORIES];
     uint64_t n_layer;   /* layers seen */
-    uint64_t n_buffers; /* elements of mask buffers: stored, but not parameters */
+    uint64_t n_left_out; /* elements that are stored, but are no parameters; by reason: */
+    struct census_left_out {
+        char why[64]; /* escaped */
+        uint64_t n_elems;
+    } left_out[CENSUS_REASONS];
+    uint32_t n_reasons;
     bool tied;
 };
 

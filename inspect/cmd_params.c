@@ -240,6 +240,19 @@ static void category_row(struct table *t, const struct census *c, int category)
     table_cell(t, "%s", tied ? "" : human_share(c->count[category], census_total(c)).text);
 }
 
+static void print_left_out(const struct census *c)
+{
+    char text[160 * CENSUS_REASONS] = "Not counted, though stored:";
+    size_t n = strlen(text);
+    if (c->n_reasons == 0) return;
+    for (uint32_t i = 0; i < c->n_reasons; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s %s element%s of %s", i ? "," : "",
+                              human_count(c->left_out[i].n_elems).text, c->left_out[i].n_elems == 1 ? "" : "s",
+                              c->left_out[i].why);
+    snprintf(text + n, sizeof text - n, ".");
+    print_sentence(text);
+}
+
 static void print_categories(const struct census *c)
 {
     static const struct table_column columns[] = {
@@ -262,12 +275,7 @@ static void print_categories(const struct census *c)
     table_cell(&t, "%s", "");
     table_end(&t);
     if (c->tied) print_sentence("The unembedding is the token embedding, used a second time and counted once.");
-    if (c->n_buffers) {
-        char text[128];
-        snprintf(text, sizeof text, "Not counted: %s elements of mask buffers, which are stored but not trained.",
-                 human_count(c->n_buffers).text);
-        print_sentence(text);
-    }
+    print_left_out(c);
 }
 
 static void print_sizes(const struct census *c)
@@ -422,7 +430,7 @@ static void print_json(const struct subject *s)
     json_put(root, "layers", json_count(c->n_layer));
     json_put(root, "parameters", json_count(total));
     json_put(root, "tied", json_boolean(c->tied));
-    json_put(root, "buffer_elements", json_count(c->n_buffers));
+    json_put(root, "buffer_elements", json_count(c->n_left_out));
     json_put(bytes, "f32", json_count(4 * total));
     json_put(bytes, "f16", json_count(2 * total));
     json_put(bytes, "bf16", json_count(2 * total));
@@ -458,8 +466,8 @@ const struct command command_params = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Counts the parameters of FILE (an .ingot file, a .safetensors file or a Hugging Face directory) "
-                   "from its tensors, by GPT-2's categories, per layer and in all. Query, key and value are the "
+    .description = "Counts the parameters of FILE (an .ingot file, or any checkpoint that convert reads) from its "
+                   "tensors, by GPT-2's categories, per layer and in all. Query, key and value are the "
                    "thirds of one matrix. Norms are the weights and biases of the layer norms, the last one "
                    "included; biases are those of the four projections.\n\n"
                    "With --config the model need not exist. Keys: n_layer, n_head, n_embd (required); n_vocab "

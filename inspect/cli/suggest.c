@@ -1,6 +1,7 @@
 /* suggest.c - edit distance with transpositions (optimal string alignment): the mistakes that fingers make. */
 #include "inspect/cli/suggest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* Names beyond this length are not compared: nobody mistypes them, and three rows fit on the stack. */
@@ -39,12 +40,20 @@ struct suggestion suggest_begin(const char *wanted)
     return (struct suggestion){ .wanted = wanted, .distance = (n < 3 ? 1 : n / 3 + 1) + 1 };
 }
 
+/* Whether the longer name is the shorter one below something: "transformer.wte.weight", "wte.weight". */
+static bool is_qualified(const char *longer, size_t n, const char *shorter, size_t m)
+{
+    return n > m + 1 && m > 1 && strchr("./", longer[n - m - 1]) && memcmp(longer + n - m, shorter, m) == 0;
+}
+
 void suggest_offer(struct suggestion *best, const char *candidate)
 {
     size_t n = strlen(candidate), n_wanted = strlen(best->wanted);
     if (n > MAX_LENGTH || n_wanted > MAX_LENGTH || n_wanted == 0) return;
     size_t distance = edit_distance(best->wanted, n_wanted, candidate, n);
     if (n > n_wanted && n_wanted > 1 && memcmp(candidate, best->wanted, n_wanted) == 0) distance = 1;
+    if (is_qualified(candidate, n, best->wanted, n_wanted) || is_qualified(best->wanted, n_wanted, candidate, n))
+        distance = 1;
     if (distance >= best->distance || distance >= n) return;
     best->distance = distance;
     best->name = candidate;

@@ -202,6 +202,17 @@ static void slips_of_the_finger_find_the_name(void **state)
     assert_string_equal(nearest(""), "");
 }
 
+static void a_name_below_something_is_found_by_its_end(void **state)
+{
+    (void)state;
+    assert_string_equal(nearest("transformer.params"), "params");
+    assert_string_equal(nearest("model/verify"), "verify");
+    assert_string_equal(nearest("transformer-params"), "");
+    struct suggestion best = suggest_begin("wte.weight");
+    suggest_offer(&best, "model._orig_mod.transformer.wte.weight");
+    assert_string_equal(best.name, "model._orig_mod.transformer.wte.weight");
+}
+
 static void a_very_long_word_is_compared_with_nothing(void **state)
 {
     char word[4096];
@@ -414,6 +425,7 @@ int main(void)
         cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(every_command_table_is_consistent),
         cmocka_unit_test(slips_of_the_finger_find_the_name),
+        cmocka_unit_test(a_name_below_something_is_found_by_its_end),
         cmocka_unit_test(a_very_long_word_is_compared_with_nothing),
         cmocka_unit_test(numbers_are_rounded_to_three_digits),
         cmocka_unit_test(counts_have_commas),
