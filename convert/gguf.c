@@ -49,7 +49,7 @@ struct gguf_text gguf_take_string(struct cursor *at)
     const uint8_t *text = cursor_take(&ahead, n);
     if (!text) {
         at->bad = true;
-        return (struct gguf_text){ NULL, 0 };
+        return (struct gguf_text){ "", 0 };
     }
     *at = ahead;
     return (struct gguf_text){ (const char *)text, n };
@@ -445,7 +445,7 @@ static enum ingot_status read_all(struct parser *p, struct ingot_error *err)
     for (uint64_t i = 0; i < n_values && status == INGOT_OK; i++) status = take_value(p, err);
     if (status == INGOT_OK) status = check_keys(p, err);
     if (status == INGOT_OK) status = read_alignment(p, err);
-    if (status == INGOT_OK && !(p->places = malloc(n_tensors * sizeof *p->places + 1)))
+    if (status == INGOT_OK && !(p->places = calloc(n_tensors + 1, sizeof *p->places)))
         status = fail_memory(err, p->path);
     for (uint64_t i = 0; i < n_tensors && status == INGOT_OK; i++) status = take_tensor(p, err);
     if (status == INGOT_OK) status = place_tensors(p, err);

@@ -24,11 +24,18 @@ static bool find(const struct ingot_source *src, const char *name, struct ingot_
     return false;
 }
 
+static uint32_t bits_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 /* Equal bits; that something is no number has many spellings, and Python's need not be ours. */
 static void assert_same_bits(const char *name, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (memcmp(&a[i], &b[i], sizeof *a) != 0 && !(isnan(a[i]) && isnan(b[i])))
+        if (bits_of(a[i]) != bits_of(b[i]) && !(isnan(a[i]) && isnan(b[i])))
             fail_msg("%s, element %zu: %a, expected %a", name, i, (double)a[i], (double)b[i]);
 }
 
@@ -40,7 +47,7 @@ static void every_encoding_that_is_decoded_gives_the_bits_of_gguf_py(void **stat
     for (uint32_t type = 0; type < 64; type++) {
         const struct ingot_block *block = block_find(type);
         char values[32];
-        struct ingot_source_tensor t, v;
+        struct ingot_source_tensor t = { 0 }, v = { 0 };
         if (!block || !block->decode) continue;
         snprintf(values, sizeof values, "%s.values", block->name);
         assert_true(find(src, block->name, &t) && find(src, values, &v));
@@ -64,7 +71,7 @@ static void any_range_of_elements_is_decoded_alike_wherever_blocks_begin(void **
     static const char *const names[] = { "Q5_1", "Q6_K" };
     struct ingot_source *src = open_every_type();
     for (size_t k = 0; k < 2; k++) {
-        struct ingot_source_tensor t;
+        struct ingot_source_tensor t = { 0 };
         float whole[1536], part[1536];
         assert_true(find(src, names[k], &t));
         uint64_t n = t.shape[0] * t.shape[1];
