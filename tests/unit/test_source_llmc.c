@@ -303,11 +303,10 @@ static void a_directory_with_several_models_asks_which(void **state)
     char *directory = fixture_directory();
     struct ingot_source *src;
     struct ingot_error err = { 0 };
-    write_image(directory, "c.bin", image_of(3));
-    write_image(directory, "a.bin", image_of(5));
-    write_image(directory, "b.bin", image_of(3));
+    static const char *const names_here[] = { "c.bin", "h.bin", "a.bin", "f.bin", "b.bin", "e.bin", "g.bin", "d.bin" };
+    for (size_t i = 0; i < 8; i++) write_image(directory, names_here[i], image_of(i == 2 ? 5 : 3));
     assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_E_SOURCE);
-    assert_non_null(strstr(err.message, "3 models of llm.c in one directory, a.bin and b.bin"));
+    assert_non_null(strstr(err.message, "8 models of llm.c in one directory, a.bin and b.bin"));
     err = (struct ingot_error){ 0 };
     assert_int_equal(ingot_source_open(fixture_path(directory, "a.bin"), &src, &err), INGOT_OK);
     expect_fact(src, "llm.c.version", 5);
