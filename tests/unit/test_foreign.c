@@ -156,8 +156,8 @@ static uint64_t elems_of(const struct ingot_source_tensor *t)
 static float *gather(const struct ingot_source_tensor *t)
 {
     uint64_t n = elems_of(t);
-    float *out = malloc(n * sizeof *out);
-    uint16_t *half = malloc(n * sizeof *half);
+    float *out = calloc(n, sizeof *out);
+    uint16_t *half = calloc(n, sizeof *half);
     ingot_source_gather(t, 0, n, t->scalar == INGOT_SCALAR_F32 ? (void *)out : half);
     for (uint64_t i = 0; t->scalar != INGOT_SCALAR_F32 && i < n; i++)
         out[i] = t->scalar == INGOT_SCALAR_F16 ? ingot_f32_from_f16(half[i]) : ingot_f32_from_bf16(half[i]);
