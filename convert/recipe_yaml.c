@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_VISITS 262144u
+#define MAX_VISITS  262144u
+#define MAX_DEPTH   64u
+#define MAX_ANCHORS 1024u
 
 struct yaml_tree {
     yaml_document_t document;
@@ -80,6 +82,59 @@ static void fail_parser(struct yaml_tree *t, const yaml_parser_t *parser, const 
             "quote names that hold any of {}[],*#: inside braces or brackets", what);
 }
 
+static bool begin_parser(struct yaml_tree *t, yaml_parser_t *parser, const char *text, size_t n)
+{
+    if (!yaml_parser_initialize(parser)) {
+        tree_fail_memory(t);
+        return false;
+    }
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, n);
+    return true;
+}
+
+/* What libyaml needs quadratic time for: deep brackets, anchors, and directives for tags. */
+static void check_token(struct yaml_tree *t, const yaml_token_t *token, uint32_t *depth, uint32_t *n_anchors)
+{
+    switch (token->type) {
+    case YAML_FLOW_SEQUENCE_START_TOKEN:
+    case YAML_FLOW_MAPPING_START_TOKEN:
+        if (++*depth > MAX_DEPTH) fail_at(t, token->start_mark, NULL, "brackets nested too deep");
+        break;
+    case YAML_FLOW_SEQUENCE_END_TOKEN:
+    case YAML_FLOW_MAPPING_END_TOKEN:
+        if (*depth > 0) --*depth;
+        break;
+    case YAML_ANCHOR_TOKEN:
+        if (++*n_anchors > MAX_ANCHORS) fail_at(t, token->start_mark, NULL, "too many anchors");
+        break;
+    case YAML_TAG_DIRECTIVE_TOKEN:
+        fail_at(t, token->start_mark, "leave it out", "a directive for tags");
+        break;
+    default:
+        break;
+    }
+}
+
+static void check_tokens(struct yaml_tree *t, const char *text, size_t n)
+{
+    yaml_parser_t parser;
+    uint32_t depth = 0, n_anchors = 0;
+    bool more = true;
+    if (!begin_parser(t, &parser, text, n)) return;
+    while (more && t->status == INGOT_OK) {
+        yaml_token_t token;
+        if (!yaml_parser_scan(&parser, &token)) {
+            fail_parser(t, &parser, text, n);
+            break;
+        }
+        more = token.type != YAML_STREAM_END_TOKEN;
+        check_token(t, &token, &depth, &n_anchors);
+        yaml_token_delete(&token);
+    }
+    yaml_parser_delete(&parser);
+}
+
 /* There must be nothing behind the one document. */
 static void check_single(struct yaml_tree *t, yaml_parser_t *parser, const char *text, size_t n)
 {
@@ -96,12 +151,8 @@ static void check_single(struct yaml_tree *t, yaml_parser_t *parser, const char 
 static void parse(struct yaml_tree *t, const char *text, size_t n)
 {
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) {
-        tree_fail_memory(t);
-        return;
-    }
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
+    check_tokens(t, text, n);
+    if (t->status != INGOT_OK || !begin_parser(t, &parser, text, n)) return;
     if (!yaml_parser_load(&parser, &t->document)) {
         memset(&t->document, 0, sizeof t->document);
         fail_parser(t, &parser, text, n);
