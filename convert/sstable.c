@@ -24,6 +24,7 @@
 /* Three bytes of Snappy say 64 at most: format_description.txt, copies with a 2-byte offset. */
 #define SNAPPY_MAX_RATIO 22u
 #define MAX_BLOCK_BYTES  (UINT64_C(64) << 20)
+#define NO_RESTART       UINT64_MAX
 #define ADVICE_COPY      "get another copy of the file"
 
 struct table {
@@ -43,15 +44,20 @@ struct block {
     uint8_t *owned;        /* NULL when the bytes are the file's */
 };
 
+/* The key of the entry before, from block to block. */
+struct last_key {
+    uint8_t bytes[SSTABLE_MAX_KEY];
+    uint64_t n;
+    bool started; /* there was one */
+};
+
 /* A walk over the entries of one block. */
 struct walk {
     const struct table *t;
     const struct block *b;
     struct cursor entries, restarts;
     uint32_t n_restarts;
-    uint8_t key[SSTABLE_MAX_KEY];
-    uint64_t n_key;
-    bool started;
+    struct last_key *key;
 };
 
 static enum ingot_status bad(const struct table *t, enum ingot_status status, uint64_t off, struct ingot_error *err,
@@ -125,12 +131,19 @@ static enum ingot_status bad_entry(const struct walk *w, enum ingot_status statu
     return bad(w->t, status, place(w->b, at), err, what);
 }
 
+/* NO_RESTART behind the last. */
+static uint64_t next_restart(const struct walk *w)
+{
+    struct cursor c = w->restarts;
+    const uint32_t at = cursor_u32(&c);
+    return c.bad ? NO_RESTART : at;
+}
+
 /* Parts a block into entries and restarts. */
-static enum ingot_status begin_walk(struct walk *w, const struct table *t, const struct block *b,
+static enum ingot_status begin_walk(struct walk *w, const struct table *t, const struct block *b, struct last_key *key,
                                     struct ingot_error *err)
 {
-    w->t = t;
-    w->b = b;
+    *w = (struct walk){ .t = t, .b = b, .key = key };
     if (b->n_bytes < 4) return bad_entry(w, INGOT_E_SOURCE, 0, err, "a block has no restarts");
     w->n_restarts = get_u32(b->bytes + b->n_bytes - 4);
     const uint64_t room = b->n_bytes - 4, n = UINT64_C(4) * w->n_restarts;
@@ -138,45 +151,47 @@ static enum ingot_status begin_walk(struct walk *w, const struct table *t, const
         return bad_entry(w, INGOT_E_SOURCE, room, err, "the number of restarts is not one of this block");
     w->entries = (struct cursor){ .p = b->bytes, .left = room - n };
     w->restarts = (struct cursor){ .p = b->bytes + room - n, .left = n };
-    if (get_u32(w->restarts.p) == 0) return INGOT_OK;
+    if (next_restart(w) == 0) return INGOT_OK;
     return bad_entry(w, INGOT_E_ORDER, room - n, err, "the first restart is not the first entry");
+}
+
+static enum ingot_status bad_restart(const struct walk *w, struct ingot_error *err)
+{
+    return bad_entry(w, INGOT_E_ORDER, w->b->n_bytes - 4 - w->restarts.left, err,
+                     "a restart is not where an entry begins");
 }
 
 /* Whether a restart is at `at`, the offset of the next entry: then its key must be written out. */
 static enum ingot_status check_restart(struct walk *w, uint64_t at, uint64_t shared, struct ingot_error *err)
 {
-    const uint64_t where = w->b->n_bytes - 4 - w->restarts.left;
-    if (w->restarts.left > 0 && get_u32(w->restarts.p) == at) {
-        cursor_u32(&w->restarts);
-        if (shared == 0) return INGOT_OK;
-        return bad_entry(w, INGOT_E_SOURCE, at, err, "a key at a restart is not written out");
-    }
-    if (w->restarts.left > 0 && get_u32(w->restarts.p) < at)
-        return bad_entry(w, INGOT_E_ORDER, where, err, "a restart is not where an entry begins");
-    return INGOT_OK;
+    const uint64_t restart = next_restart(w);
+    if (restart < at) return bad_restart(w, err);
+    if (restart > at) return INGOT_OK;
+    cursor_u32(&w->restarts);
+    if (shared == 0) return INGOT_OK;
+    return bad_entry(w, INGOT_E_SOURCE, at, err, "a key at a restart is not written out");
 }
 
 /* The last restart must have been met; the only one of a block without entries is at its end. */
 static enum ingot_status end_walk(const struct walk *w, struct ingot_error *err)
 {
-    const uint64_t where = w->b->n_bytes - 4 - w->restarts.left;
-    const bool empty = w->entries.at == 0 && w->n_restarts == 1 && get_u32(w->restarts.p) == 0;
-    if (w->restarts.left == 0 || empty) return INGOT_OK;
-    return bad_entry(w, INGOT_E_ORDER, where, err, "a restart is not where an entry begins");
+    const bool empty = w->entries.at == 0 && w->n_restarts == 1 && next_restart(w) == 0;
+    return w->restarts.left == 0 || empty ? INGOT_OK : bad_restart(w, err);
 }
 
 /* The new key in place of the old one. It must be above it: compared are the bytes, the shorter being the lower. */
 static enum ingot_status advance_key(struct walk *w, uint64_t at, uint64_t shared, const uint8_t *rest, uint64_t n,
                                      struct ingot_error *err)
 {
+    struct last_key *key = w->key;
     if (n > SSTABLE_MAX_KEY - shared) return bad_entry(w, INGOT_E_LIMIT, at, err, "a key has more than 4096 bytes");
-    const uint64_t old = w->n_key - shared, common = old < n ? old : n;
-    const int order = common ? memcmp(rest, w->key + shared, common) : 0;
-    if (w->started && (order < 0 || (order == 0 && n <= old)))
+    const uint64_t old = key->n - shared, common = old < n ? old : n;
+    const int order = common ? memcmp(rest, key->bytes + shared, common) : 0;
+    if (key->started && (order < 0 || (order == 0 && n <= old)))
         return bad_entry(w, INGOT_E_ORDER, at, err, "a key is not above the one before it");
-    if (n > 0) memcpy(w->key + shared, rest, n);
-    w->n_key = shared + n;
-    w->started = true;
+    if (n > 0) memcpy(key->bytes + shared, rest, n);
+    key->n = shared + n;
+    key->started = true;
     return INGOT_OK;
 }
 
@@ -190,28 +205,28 @@ static enum ingot_status next_entry(struct walk *w, struct sstable_entry *out, s
     out->value = cursor_take(c, n_value);
     out->n_value = n_value;
     if (c->bad) return bad_entry(w, INGOT_E_TRUNCATED, at, err, "an entry does not end in its block");
-    if (shared > w->n_key)
+    if (shared > w->key->n)
         return bad_entry(w, INGOT_E_RANGE, at, err, "a key shares more with the one before it than that has");
     enum ingot_status status = check_restart(w, at, shared, err);
     if (status == INGOT_OK) status = advance_key(w, at, shared, rest, unshared, err);
-    out->key = w->key;
-    out->n_key = w->n_key;
+    out->key = w->key->bytes;
+    out->n_key = w->key->n;
     return status;
 }
 
-/* The walk keeps the last key of the block before. */
-static enum ingot_status walk_data(struct walk *w, const struct table *t, const struct handle *h,
+static enum ingot_status walk_data(struct last_key *key, const struct table *t, const struct handle *h,
                                    sstable_entry_fn entry, void *ctx, struct ingot_error *err)
 {
     struct block b;
+    struct walk w = { 0 };
     struct sstable_entry e;
     enum ingot_status status = read_block(t, h, &b, err);
-    if (status == INGOT_OK) status = begin_walk(w, t, &b, err);
-    while (status == INGOT_OK && w->entries.left > 0) {
-        status = next_entry(w, &e, err);
+    if (status == INGOT_OK) status = begin_walk(&w, t, &b, key, err);
+    while (status == INGOT_OK && w.entries.left > 0) {
+        status = next_entry(&w, &e, err);
         if (status == INGOT_OK) status = entry(ctx, &e, err);
     }
-    if (status == INGOT_OK) status = end_walk(w, err);
+    if (status == INGOT_OK) status = end_walk(&w, err);
     free(b.owned);
     return status;
 }
@@ -219,7 +234,7 @@ static enum ingot_status walk_data(struct walk *w, const struct table *t, const 
 /* --------------------------------------------------------------------------------------------------------- table */
 
 /* An entry of the index: a key not below the block's last, the block's handle. */
-static enum ingot_status walk_indexed(struct walk *data, const struct table *t, const struct sstable_entry *indexed,
+static enum ingot_status walk_indexed(struct last_key *key, const struct table *t, const struct sstable_entry *indexed,
                                       uint64_t *end, sstable_entry_fn entry, void *ctx, struct ingot_error *err)
 {
     struct cursor c = { .p = indexed->value, .left = indexed->n_value };
@@ -229,25 +244,24 @@ static enum ingot_status walk_indexed(struct walk *data, const struct table *t, 
     if (h.off < *end)
         return bad(t, INGOT_E_OVERLAP, indexed->off, err, "a block begins before the one in front of it ends");
     *end = h.off + h.n_bytes + TRAILER_BYTES;
-    return walk_data(data, t, &h, entry, ctx, err);
+    return walk_data(key, t, &h, entry, ctx, err);
 }
 
 static enum ingot_status walk_index(const struct table *t, const struct handle *h, sstable_entry_fn entry, void *ctx,
                                     struct ingot_error *err)
 {
     struct block b;
-    struct walk index, data;
+    struct walk w = { 0 };
+    struct last_key of_index = { .n = 0 }, of_data = { .n = 0 };
     struct sstable_entry e;
     uint64_t end = 0;
-    index.n_key = data.n_key = 0;
-    index.started = data.started = false;
     enum ingot_status status = read_block(t, h, &b, err);
-    if (status == INGOT_OK) status = begin_walk(&index, t, &b, err);
-    while (status == INGOT_OK && index.entries.left > 0) {
-        status = next_entry(&index, &e, err);
-        if (status == INGOT_OK) status = walk_indexed(&data, t, &e, &end, entry, ctx, err);
+    if (status == INGOT_OK) status = begin_walk(&w, t, &b, &of_index, err);
+    while (status == INGOT_OK && w.entries.left > 0) {
+        status = next_entry(&w, &e, err);
+        if (status == INGOT_OK) status = walk_indexed(&of_data, t, &e, &end, entry, ctx, err);
     }
-    if (status == INGOT_OK) status = end_walk(&index, err);
+    if (status == INGOT_OK) status = end_walk(&w, err);
     free(b.owned);
     return status;
 }

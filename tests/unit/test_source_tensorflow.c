@@ -44,8 +44,8 @@ static void write_text(const char *directory, const char *name, const char *text
 /* ------------------------------------------------------------------------------------------------------ a checkpoint
  */
 
-#define N_SHARDS  3
-#define N_TENSORS 6
+#define N_SHARDS  3u
+#define N_TENSORS 6u
 
 /* Two tensors in each data file; each of their bytes differs from its neighbours. */
 struct checkpoint {
@@ -184,7 +184,7 @@ static void the_state_file_says_which_of_several_is_meant(void **state)
     static const char *const texts[] = {
         "model_checkpoint_path: \"b-2.ckpt\"\nall_model_checkpoint_paths: \"a\"\n",
         "all_model_checkpoint_paths: \"a\"\n  model_checkpoint_path : 'b-2.ckpt'",
-        "# model_checkpoint_path: \"a\"\nmodel_checkpoint_path:\"/home/someone/run/b-2.ckpt\"\n",
+        "# model_checkpoint_path: \"a\"\nmodel_checkpoint_path:\"/gpu/someone/run/b-2.ckpt\"\n",
         "model_checkpoint_path: \"b\\0552.ckpt\"\n",
     };
     char *dir = fixture_directory();
