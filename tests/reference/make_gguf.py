@@ -1,14 +1,21 @@
 #!/usr/bin/python3
-"""Makes tests/models/gguf/every-type.gguf: a tensor of every type of GGUF, and what its blocks mean.
+"""Makes the files of tests/models/gguf, all of random numbers.
 
-    make_gguf.py GGUF_PY      the folder gguf-py of llama.cpp (ggml-org/llama.cpp, MIT), which needs numpy
+    make_gguf.py GGUF_PY [LLAMA_QUANTIZE]
 
-The file is written by gguf-py, and so are the expected values: tensor NAME has the bytes of random and of extreme blocks,
-tensor NAME.values what gguf-py's quants.py decodes them to, as f32. Two encodings have no decoder there; theirs is one
-multiplication, written below. The same bytes come out every time.
+GGUF_PY is the folder gguf-py of llama.cpp (ggml-org/llama.cpp, MIT), which needs numpy; LLAMA_QUANTIZE is llama.cpp's
+program of that name, without which quantised.gguf stays as it is. The same bytes come out every time.
+
+every-type.gguf: a tensor of every type of GGUF. The file is written by gguf-py, and so are the expected values: tensor
+NAME has the bytes of random and of extreme blocks, tensor NAME.values what gguf-py's quants.py decodes them to, as f32.
+Q8_K has no decoder there; its meaning is one multiplication, written below.
+
+quantised.gguf: a GPT-2 of 2 layers, width 32, the 256 bytes and "he", as llama.cpp quantises it to Q5_0.
 """
 import os
+import subprocess
 import sys
+import tempfile
 
 import numpy as np
 
@@ -66,13 +73,16 @@ def add_values(w):
     w.add_array("test.numbers", [1, -2, 3])
 
 
-def main():
-    sys.path.insert(0, sys.argv[1])
-    import gguf
-    np.seterr(all="ignore")
+def write_file(w):
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def make_every_type(gguf, path):
     random = np.random.default_rng(9)
-    os.makedirs(OUT, exist_ok=True)
-    w = gguf.GGUFWriter(os.path.join(OUT, "every-type.gguf"), "test")
+    w = gguf.GGUFWriter(path, "test")
     add_values(w)
     for name in SCALES:
         kind = gguf.GGMLQuantizationType[name]
@@ -86,10 +96,57 @@ def main():
         w.add_tensor(name, np.arange(-3, 3).reshape(1, 2, 3).astype(name))
     w.add_tensor("bfloat16", np.array([[1, 2, 3], [4, 5, 6]], np.uint16).view(np.uint8),
                  raw_dtype=gguf.GGMLQuantizationType.BF16)
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
+    write_file(w)
+
+
+def spelled_bytes():
+    """openai/gpt-2, src/encoder.py: visible characters of Latin-1 spell themselves, the others follow from U+0100."""
+    visible = [*range(0x21, 0x7f), *range(0xa1, 0xad), *range(0xae, 0x100)]
+    hidden = [b for b in range(256) if b not in visible]
+    return [chr(b) if b in visible else chr(256 + hidden.index(b)) for b in range(256)]
+
+
+def make_model(gguf, path):
+    random = np.random.default_rng(3)
+    width, inner, context = 32, 128, 8
+    w = gguf.GGUFWriter(path, "gpt2")
+    w.add_context_length(context)
+    w.add_embedding_length(width)
+    w.add_block_count(2)
+    w.add_feed_forward_length(inner)
+    w.add_head_count(4)
+    w.add_layer_norm_eps(1e-5)
+    w.add_file_type(0)
+    w.add_tokenizer_model("gpt2")
+    w.add_tokenizer_pre("gpt-2")
+    w.add_token_list([*spelled_bytes(), "he", "<|endoftext|>"])
+    w.add_token_types([1] * 257 + [3])
+    w.add_token_merges(["h e"])
+    parts = {"attn_norm.weight": [width], "attn_norm.bias": [width], "attn_qkv.weight": [3 * width, width],
+             "attn_qkv.bias": [3 * width], "attn_output.weight": [width, width], "attn_output.bias": [width],
+             "ffn_norm.weight": [width], "ffn_norm.bias": [width], "ffn_up.weight": [inner, width],
+             "ffn_up.bias": [inner], "ffn_down.weight": [width, inner], "ffn_down.bias": [width]}
+    shapes = {"token_embd.weight": [258, width], "position_embd.weight": [context, width]}
+    for layer in range(2):
+        shapes |= {f"blk.{layer}.{name}": shape for name, shape in parts.items()}
+    shapes |= {"output_norm.weight": [width], "output_norm.bias": [width]}
+    for name, shape in shapes.items():
+        w.add_tensor(name, (random.standard_normal(shape) * 0.02).astype(np.float32))
+    write_file(w)
+
+
+def main():
+    sys.path.insert(0, sys.argv[1])
+    import gguf
+    np.seterr(all="ignore")
+    os.makedirs(OUT, exist_ok=True)
+    make_every_type(gguf, os.path.join(OUT, "every-type.gguf"))
+    if len(sys.argv) < 3:
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        model = os.path.join(scratch, "model.gguf")
+        make_model(gguf, model)
+        subprocess.run([sys.argv[2], model, os.path.join(OUT, "quantised.gguf"), "Q5_0"], check=True)
 
 
 if __name__ == "__main__":

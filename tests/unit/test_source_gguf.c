@@ -175,6 +175,85 @@ static void two_tensors_of_one_name_are_refused(void **state)
     fixture_remove(directory);
 }
 
+/* ------------------------------------------------------------------------------------------------- quantised models */
+
+/* The keys of the file, byte by byte. */
+static void copy_values(struct gguf_image *im, const uint8_t *bytes, const struct gguf_file *f)
+{
+    uint64_t end = GGUF_HEADER_BYTES;
+    for (size_t i = 0; i < f->n_values; i++) {
+        const struct cursor *at = &f->values[i].bytes;
+        if (at->at + at->left > end) end = at->at + at->left;
+    }
+    put_bytes(im, bytes + GGUF_HEADER_BYTES, end - GGUF_HEADER_BYTES);
+}
+
+static void put_shape(struct gguf_image *im, const struct ingot_source_tensor *t)
+{
+    put_text(im, t->name);
+    put_32(im, t->rank);
+    for (uint32_t i = t->rank; i-- > 0;) put_64(im, t->shape[i]);
+}
+
+static uint64_t f32_bytes(const struct ingot_source_tensor *t)
+{
+    uint64_t elems;
+    assert_true(ingot_shape_elems(t->rank, t->shape, &elems));
+    return elems * sizeof(float);
+}
+
+/* The same model with every block written out as f32. */
+static struct gguf_image written_out(const uint8_t *bytes, size_t n)
+{
+    struct gguf_file f;
+    uint64_t offset = 0;
+    assert_int_equal(gguf_parse(bytes, n, "t", "t", &f, NULL), INGOT_OK);
+    struct gguf_image im = gguf_begin(3, f.n_tensors, f.n_values);
+    copy_values(&im, bytes, &f);
+    for (size_t i = 0; i < f.n_tensors; offset += f32_bytes(&f.tensors[i++])) {
+        put_shape(&im, &f.tensors[i]);
+        put_32(&im, F32);
+        put_64(&im, offset);
+    }
+    put_data(&im, 32, 0);
+    for (size_t i = 0; i < f.n_tensors; i++) {
+        uint64_t n_bytes = f32_bytes(&f.tensors[i]);
+        float *values = malloc(n_bytes);
+        ingot_source_gather(&f.tensors[i], 0, n_bytes / sizeof *values, values);
+        put_bytes(&im, values, n_bytes);
+        free(values);
+    }
+    gguf_free(&f);
+    return im;
+}
+
+static struct ingot_convert_report convert(const char *path, const char *directory)
+{
+    const struct ingot_convert_options options = { .overwrite = true, .n_threads = 1 };
+    struct ingot_convert_report report;
+    struct ingot_error err = { 0 };
+    if (ingot_convert(path, fixture_path(directory, "out.ingot"), &options, &report, &err) != INGOT_OK)
+        fail_msg("%s: %s", err.subject, err.message);
+    return report;
+}
+
+static void a_model_that_llama_cpp_quantised_converts_to_what_its_blocks_mean(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    size_t n;
+    const char *path = vocab_root_path("tests/models/gguf/quantised.gguf");
+    uint8_t *bytes = fixture_read(path, &n);
+    struct ingot_convert_report quantised = convert(path, directory);
+    write_image(directory, "m.gguf", written_out(bytes, n));
+    struct ingot_convert_report plain = convert(fixture_path(directory, "m.gguf"), directory);
+    assert_true(quantised.content_id.lo == plain.content_id.lo && quantised.content_id.hi == plain.content_id.hi);
+    assert_int_equal(quantised.n_tensors, plain.n_tensors);
+    assert_true(quantised.n_tensors > 20 && quantised.source_bytes < plain.source_bytes);
+    free(bytes);
+    fixture_remove(directory);
+}
+
 /* --------------------------------------------------------------------------------------------------- the tokenizer */
 
 /* What a file says about its tokenizer; NULL, 0: as GPT-2's says it. */
@@ -388,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_directory_has_one_gguf_file_or_its_files_are_named),
         cmocka_unit_test(a_part_of_a_split_model_is_refused_by_name),
         cmocka_unit_test(two_tensors_of_one_name_are_refused),
+        cmocka_unit_test(a_model_that_llama_cpp_quantised_converts_to_what_its_blocks_mean),
         cmocka_unit_test(the_section_is_that_of_the_tokenizer_files),
         cmocka_unit_test(an_unused_token_is_an_id_without_a_token),
         cmocka_unit_test(a_file_without_a_tokenizer_leaves_it_to_the_files_beside_it),
