@@ -27,7 +27,7 @@ struct census {
     uint64_t count[CENSUS_CATEGORIES];
     uint64_t in_layers[CENSUS_CATEGORIES]; /* the part of count that belongs to numbered layers */
     uint64_t in_layer_0[CENSUS_CATEGORIES];
-    uint64_t n_layer;   /* layers seen */
+    uint64_t n_layer;    /* layers seen */
     uint64_t n_left_out; /* elements that are stored, but are no parameters; by reason: */
     struct census_left_out {
         char why[64]; /* escaped */

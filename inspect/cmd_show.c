@@ -27,7 +27,7 @@ static const struct option options[N_OPTIONS] = {
                          .help =
                              "Print only where each tensor of an .ingot file came from, and what became of it (YAML)" },
     [OPT_RECIPE] = { .name = "recipe", .help = "Print only the recipe by which an .ingot file was converted (YAML)" },
-    [OPT_ALL] = { .name = "all", .letter = 'a', .help = "Print long lists and texts to their end" },
+    [OPT_ALL] = { .name = "all", .letter = 'a', .help = "Print long lists and texts to their end, and the recipe" },
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
 };
 
@@ -247,14 +247,24 @@ static const uint8_t *stored_vocabulary(const struct ingot_file *file)
     return ingot_find(file, INGOT_NAME_VOCABULARY, &s) && s.raw_bytes >= VOCAB_HEADER_BYTES ? s.data : NULL;
 }
 
-static void print_text_section(const struct ingot_file *file, const char *name, const char *title, bool all)
+static void print_metadata(const struct ingot_file *file, bool all)
 {
     struct ingot_section s;
-    if (!ingot_find(file, name, &s)) return;
+    if (!ingot_find(file, INGOT_NAME_METADATA, &s)) return;
     putchar('\n');
-    heading(title);
+    heading("Metadata");
     size_t left = print_lines(s.data, s.raw_bytes, "  ", all ? SIZE_MAX : LIST_LINES);
     if (left) printf("  ... %zu more line%s: --all\n", left, left == 1 ? "" : "s");
+}
+
+/* The metadata has its name, which is enough but for a recipe of one's own. */
+static void print_recipe(const struct ingot_file *file, bool all)
+{
+    struct ingot_section s;
+    if (!all || !ingot_find(file, INGOT_NAME_RECIPE, &s)) return;
+    putchar('\n');
+    heading("Recipe");
+    print_lines(s.data, s.raw_bytes, "  ", SIZE_MAX);
 }
 
 static void show_ingot(const struct checkpoint *cp, bool all)
@@ -269,8 +279,8 @@ static void show_ingot(const struct checkpoint *cp, bool all)
     print_vocabulary(stored_vocabulary(cp->file));
     putchar('\n');
     print_budget(&budget, info.file_bytes);
-    print_text_section(cp->file, INGOT_NAME_METADATA, "Metadata", all);
-    print_text_section(cp->file, INGOT_NAME_RECIPE, "Recipe", all);
+    print_metadata(cp->file, all);
+    print_recipe(cp->file, all);
 }
 
 static json_t *budget_json(const struct budget *b)
@@ -688,7 +698,7 @@ const struct command command_show = {
     .max_operands = 2,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, metadata and recipe of FILE if "
+    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, and metadata of FILE if "
                    "it is an .ingot "
                    "file; of any checkpoint that convert reads: format, files, checksums, hyper-parameters or what is "
                    "missing to know "

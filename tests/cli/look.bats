@@ -115,8 +115,41 @@ model=$INGOT_ROOT/tests/models/bard
     expect 0
     [[ $out == *model.safetensors* ]]
     [[ $out == *h.3.mlp.c_proj.weight* ]]
+    ingot show --provenance --json "$BARD"
+    expect 0
+    [ "$(json 'j["schema"], "h.3.mlp.c_proj.weight" in j["provenance"]')" = "(1, True)" ]
     ingot show --provenance "$model"
-    expect_error 3 provenance
+    expect_error 3 provenance "ingot convert"
+}
+
+@test "show --recipe is a recipe that converts to the same tensors" {
+    ingot show --recipe "$BARD"
+    expect 0
+    cp out recipe.yaml
+    [[ $(head -n 1 recipe.yaml) == "recipe: huggingface" ]]
+    ingot convert "$model" --recipe recipe.yaml -o again.ingot
+    expect 0
+    ingot ls --json again.ingot
+    again=$(json '[(t["name"], t.get("digest")) for t in j["tensors"]]')
+    ingot ls --json "$BARD"
+    [ "$again" = "$(json '[(t["name"], t.get("digest")) for t in j["tensors"]]')" ]
+    ingot show --recipe "$model"
+    expect_error 3 recipe
+    ingot show --all "$BARD"
+    [[ $out == *$'\nRecipe\n  recipe: huggingface\n'* ]]
+}
+
+@test "show tells exact integers, booleans and complex numbers of a tensor" {
+    make_safetensors i.safetensors '{"t":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}}' 0
+    printf '\x1\0\0\0\0\0\x20\0\xff\xff\xff\xff\xff\xff\xff\xff' >>i.safetensors
+    ingot show i.safetensors t
+    expect 0
+    [[ $out == *"9007199254740993"*-1* ]]
+    ingot show --json i.safetensors t
+    [ "$(json 'j["corner"], j["present"]')" = "([[9007199254740993, -1]], True)" ]
+    make_safetensors c.safetensors '{"t":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}' 8
+    ingot show --json c.safetensors t
+    [ "$(json 'j["corner"]')" = "[[[0.0, 0.0]]]" ]
 }
 
 @test "a hostile name is escaped in every table and is still JSON" {
