@@ -253,6 +253,8 @@ static enum ingot_status read_storage(struct view *v, uint64_t *n_elems, struct 
                         "a storage of %" PRIu64 " elements of %" PRIu32 " bytes, where the file holds %" PRIu64
                         " bytes",
                         v->id.n_elems, size, (*out)->n_bytes);
+    if (v->t->scalar && v->id.scalar && v->t->scalar != v->id.scalar)
+        return bad_view(v, INGOT_E_SOURCE, err, "its dtype is not that of its storage");
     if (!v->t->scalar) v->t->scalar = v->id.scalar;
     if (!v->t->scalar) return bad_view(v, INGOT_E_SOURCE, err, "its storage has no dtype");
     *n_elems = v->id.scalar ? v->id.view_elems : v->id.view_elems / ingot_scalar_info(v->t->scalar)->bytes;
