@@ -155,7 +155,7 @@ static void what_is_no_checkpoint_is_refused(void **state)
     expect_refused(dir, INGOT_E_MISSING, NULL);
     expect_refused(fixture_path(dir, "absent"), INGOT_E_IO, "absent");
     write_text(dir, "text.dat", "a text that is long enough to be looked at");
-    expect_refused(fixture_path(dir, "text.dat"), INGOT_E_UNSUPPORTED, "text.bin");
+    expect_refused(fixture_path(dir, "text.dat"), INGOT_E_UNSUPPORTED, "text.dat");
     write_text(dir, "empty.safetensors", "");
     expect_refused(fixture_path(dir, "empty.safetensors"), INGOT_E_TRUNCATED, "empty.safetensors");
     write_text(dir, "short.safetensors", "1234");
