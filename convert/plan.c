@@ -599,6 +599,25 @@ static void finish(struct planner *p)
     free(p->used);
 }
 
+enum ingot_status plan_open_source(const char *path, const struct ingot_convert_options *options,
+                                   struct ingot_source **out, struct ingot_error *err)
+{
+    struct recipe *recipe = NULL;
+    struct input *file = NULL;
+    char *inside = NULL;
+    *out = NULL;
+    enum ingot_status status = options->recipe ? recipe_open(options->recipe, &recipe, &file, err) : INGOT_OK;
+    if (status == INGOT_OK && recipe && recipe->file && path_exists(path, recipe->file)) {
+        inside = path_join(path, recipe->file);
+        if (!inside) status = fail_memory(err, path);
+    }
+    input_close(file);
+    recipe_free(recipe);
+    if (status == INGOT_OK) status = ingot_source_open(inside ? inside : path, out, err);
+    free(inside);
+    return status;
+}
+
 enum ingot_status plan_make(const struct ingot_source *src, const struct ingot_convert_options *options,
                             struct plan *out, struct ingot_error *err)
 {

@@ -49,6 +49,10 @@ struct plan {
     bool biased; /* false: no tensor is a bias */
 };
 
+/* ingot_source_open(), but in a directory the file that a named recipe wants opened there, if it is there. */
+enum ingot_status plan_open_source(const char *path, const struct ingot_convert_options *options,
+                                   struct ingot_source **out, struct ingot_error *err);
+
 /* What recipe and dtype of the options say (see struct ingot_convert_options), applied to the source. Every tensor of
  * the source has a place, is dropped for a reason, or is refused by name; every tensor of the result has a source of
  * the right shape and a dtype that can be cast. Errors: those of config_read(); MISSING, SHAPE, MODEL, DTYPE,

@@ -27,14 +27,25 @@ static void warn(const struct ingot_convert_options *o, const char *subject, con
     if (o->warning) o->warning(o->warning_ctx, subject, message);
 }
 
+/* What the recipe names, or else what is in the checkpoint or beside it. */
+static enum ingot_status read_vocabulary(struct prepared *p, struct ingot_error *err)
+{
+    const struct recipe *recipe = p->plan.recipe;
+    const uint32_t n_vocab = p->plan.hp.n_vocab;
+    if (recipe->no_tokenizer) return INGOT_OK;
+    if (recipe->tokenizer.n == 0) return vocabulary_of_source(p->source, n_vocab, &p->vocabulary, err);
+    return vocabulary_of_files(p->source->directory, recipe->tokenizer.items, recipe->tokenizer.n, n_vocab,
+                               &p->vocabulary, err);
+}
+
 enum ingot_status prepare(const char *source_path, const struct ingot_convert_options *options, struct prepared *out,
                           struct ingot_error *err)
 {
     *out = (struct prepared){ 0 };
     enum ingot_status status = check_options(options, err);
-    if (status == INGOT_OK) status = ingot_source_open(source_path, &out->source, err);
+    if (status == INGOT_OK) status = plan_open_source(source_path, options, &out->source, err);
     if (status == INGOT_OK) status = plan_make(out->source, options, &out->plan, err);
-    if (status == INGOT_OK) status = vocabulary_of_source(out->source, out->plan.hp.n_vocab, &out->vocabulary, err);
+    if (status == INGOT_OK) status = read_vocabulary(out, err);
     if (status != INGOT_OK) return status;
     /* a checkpoint without a tokenizer can be run on token ids */
     if (!out->vocabulary.bytes)

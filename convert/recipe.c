@@ -353,6 +353,8 @@ static void tokenizer(struct yaml_tree *t, const yaml_node_t *node, struct recip
 {
     if (!node) return;
     list(t, node, "tokenizer", file_name, &r->tokenizer);
+    if (tree_status(t) == INGOT_OK && r->tokenizer.n != 1 && r->tokenizer.n != 2)
+        tree_fail(t, node, "as in [vocab.json, merges.txt], tokenizer.json or none", "tokenizer is one file or two");
     if (r->tokenizer.n != 1 || strcmp(r->tokenizer.items[0], "none") != 0) return;
     r->no_tokenizer = true;
     r->tokenizer.n = 0;

@@ -106,8 +106,8 @@ struct recipe {
     struct recipe_terms hparams[HPARAM_COUNT];
     struct recipe_unpad *unpad; /* of n_vocab */
     uint32_t n_unpad;
-    bool no_tokenizer;
-    struct recipe_list tokenizer; /* files; empty: whatever lies beside the weights */
+    bool no_tokenizer;            /* what lies beside the weights is left */
+    struct recipe_list tokenizer; /* one file or tokens and merges; none: whatever lies beside the weights */
     struct recipe_pairs metadata;
     struct yaml_tree *tree;
 };

@@ -180,6 +180,31 @@ static enum ingot_status read_files(struct vocabulary *v, const char *directory,
     return status;
 }
 
+/* A tokenizer.json, a file of llm.c, or tokens and merges. */
+static enum ingot_status read_named(struct vocabulary *v, const char *directory, const char *const *names, uint32_t n,
+                                    struct vocab_tables *t, struct ingot_error *err)
+{
+    struct input *in;
+    if (n == 2) return read_pair(v, directory, names[0], names[1], t, err);
+    size_t length = strlen(names[0]), suffix = strlen(LLMC_SUFFIX);
+    if (length >= suffix && strcmp(names[0] + length - suffix, LLMC_SUFFIX) == 0)
+        return read_llmc(v, directory, names[0], t, err);
+    enum ingot_status status = open_file(v, directory, names[0], &in, err);
+    return status == INGOT_OK ? vocab_read_tokenizer(in, t, err) : status;
+}
+
+enum ingot_status vocabulary_of_files(const char *directory, const char *const *names, uint32_t n, uint32_t n_vocab,
+                                      struct vocabulary *out, struct ingot_error *err)
+{
+    struct vocab_tables tables = { .n_vocab = n_vocab };
+    *out = (struct vocabulary){ 0 };
+    enum ingot_status status = read_named(out, directory, names, n, &tables, err);
+    if (status == INGOT_OK) status = vocab_tables_encode(&tables, &out->bytes, &out->n_bytes, err);
+    vocab_tables_free(&tables);
+    if (status != INGOT_OK) vocabulary_free(out);
+    return status;
+}
+
 enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, struct vocabulary *out,
                                    struct ingot_error *err)
 {

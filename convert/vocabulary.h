@@ -32,7 +32,12 @@ enum ingot_status vocabulary_build(const char *directory, uint32_t n_vocab, stru
 enum ingot_status vocabulary_of_source(const struct ingot_source *src, uint32_t n_vocab, struct vocabulary *out,
                                        struct ingot_error *err);
 
-/* Frees what either gave; a zeroed struct is fine. */
+/* The same for files that are named: one tokenizer.json or llm.c tokenizer, or tokens and merges. MISSING for a file
+ * that is not here. */
+enum ingot_status vocabulary_of_files(const char *directory, const char *const *names, uint32_t n, uint32_t n_vocab,
+                                      struct vocabulary *out, struct ingot_error *err);
+
+/* Frees what any of them gave; a zeroed struct is fine. */
 void vocabulary_free(struct vocabulary *vocabulary);
 
 #endif
