@@ -33,12 +33,10 @@ static bool add_found(struct llmc_found *found, const char *name)
     size_t at = found->n == 0 || strcmp(name, found->names[0]) < 0 ? 0 : 1;
     found->n++;
     if (at == 1 && found->names[1] && strcmp(name, found->names[1]) > 0) return true;
-    char *copy = strdup(name);
-    if (!copy) return false;
     free(found->names[1]);
-    found->names[1] = at == 1 ? copy : found->names[0];
-    if (at == 0) found->names[0] = copy;
-    return true;
+    found->names[1] = at == 0 ? found->names[0] : NULL;
+    found->names[at] = strdup(name);
+    return found->names[at] != NULL;
 }
 
 bool llmc_find(const char *directory, const char *suffix, uint32_t magic, struct llmc_found *out)
