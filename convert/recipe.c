@@ -195,6 +195,7 @@ static void take_rule(struct yaml_tree *t, const yaml_node_t *node, const yaml_n
                       struct recipe_rule *r)
 {
     targets(t, keys[RULE_TO] ? keys[RULE_TO] : keys[RULE_FROM], r);
+    if (tree_status(t) != INGOT_OK) return;
     check_parts(t, node, keys, r);
     if (keys[RULE_TRANSPOSE]) r->transposed = tree_bool(t, keys[RULE_TRANSPOSE], "transpose");
     if (keys[RULE_CONCATENATE]) r->axis = axis(t, keys[RULE_CONCATENATE], "concatenate");

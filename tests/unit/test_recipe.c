@@ -255,6 +255,7 @@ static void what_is_not_of_the_language_is_refused_where_it_stands(void **state)
         { HEAD "tensors:\n  - {from: a, to: wte.weight, transpose: yes}\n", "line 3, column 42", "yes" },
         { HEAD "tensors:\n  - {from: a, to: wte.weight, dtype: q4}\n", "line 3, column 38", "q4" },
         { HEAD "tensors:\n  - {from: a, to: ln_f.bias, dtype: f16}\n", "line 3, column 37", "f32" },
+        { HEAD "tensors:\n  - {from: a, to: b, dtype: f16}\n", "line 3, column 19", "'b'" },
         { HEAD "tensors:\n  - {from: a, to: wte.weight, drop: b}\n", "line 3, column 19", "exclude" },
         { HEAD "tensors:\n  - {from: a, drop: b, refuse: c}\n", "line 3, column 32", "exclude" },
         { HEAD "tensors:\n  - {from: a, drop: ''}\n", "line 3, column 21", "empty" },
