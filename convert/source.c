@@ -10,9 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MAX_ADVICE 256
+
 /* In order of the certainty of their probes; the first that claims the path opens it. */
 static const struct source_reader *const readers[] = {
-    &source_safetensors, &source_gguf, &source_tensorflow, &source_torch, &source_llmc,
+    &source_safetensors, &source_tensorflow, &source_torch, &source_llmc, &source_gguf,
 };
 
 enum ingot_status source_add_file(struct ingot_source *src, const char *name, const struct input **out,
@@ -141,6 +143,15 @@ static enum ingot_status look_at(const char *path, struct source_candidate *out,
     return status;
 }
 
+/* "give model.safetensors, model.gguf, ..": what every reader of the table says that it takes. */
+static const char *advise(char out[MAX_ADVICE])
+{
+    size_t n = (size_t)snprintf(out, MAX_ADVICE, "give");
+    for (size_t i = 0; i < sizeof readers / sizeof *readers && n < MAX_ADVICE; i++)
+        n += (size_t)snprintf(out + n, MAX_ADVICE - n, "%s %s", i ? "," : "", readers[i]->files);
+    return out;
+}
+
 static enum ingot_status find_reader(const char *path, const struct source_reader **out, bool *is_directory,
                                      struct ingot_error *err)
 {
@@ -153,11 +164,11 @@ static enum ingot_status find_reader(const char *path, const struct source_reade
             *out = readers[i];
             return INGOT_OK;
         }
+    char advice[MAX_ADVICE];
     if (candidate.is_directory)
-        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path,
-                          "give a Hugging Face directory: model.safetensors (or its index), config.json, tokenizer",
+        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, advise(advice),
                           "the directory holds no checkpoint that is known");
-    return ingot_fail(err, INGOT_E_UNSUPPORTED, 0, path, "formats that can be read: safetensors",
+    return ingot_fail(err, INGOT_E_UNSUPPORTED, 0, path, advise(advice),
                       "the content is no checkpoint format that is known");
 }
 

@@ -323,6 +323,8 @@ static void a_directory_whose_bin_files_are_others_is_not_claimed(void **state)
     write_image(directory, "gpt2_tokenizer.bin", with(0, LLMC_TOKENIZER_MAGIC));
     fixture_write(directory, "training_args.bin", "abc", 3);
     assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_E_MISSING);
+    assert_non_null(strstr(err.advice, "give model.safetensors, "));
+    assert_non_null(strstr(err.advice, ", gpt2_124M.bin of llm.c"));
     fixture_remove(directory);
 }
 
