@@ -144,6 +144,19 @@ static void a_directory_has_one_gguf_file_or_its_files_are_named(void **state)
     fixture_remove(directory);
 }
 
+static void a_directory_with_a_checkpoint_of_another_format_is_that_checkpoint(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    struct ingot_source *src = NULL;
+    struct ingot_error err = { 0 };
+    write_image(directory, "m.gguf", gguf_begin(3, 0, 0));
+    fixture_write(directory, "pytorch_model.bin", "PK\3\4", 4);
+    assert_int_not_equal(ingot_source_open(directory, &src, &err), INGOT_OK);
+    assert_non_null(strstr(err.subject, "pytorch_model.bin"));
+    fixture_remove(directory);
+}
+
 static void a_part_of_a_split_model_is_refused_by_name(void **state)
 {
     (void)state;
@@ -465,6 +478,7 @@ int main(void)
         cmocka_unit_test(the_embedding_is_rows_of_tokens),
         cmocka_unit_test(a_file_is_known_by_its_magic_or_by_its_name),
         cmocka_unit_test(a_directory_has_one_gguf_file_or_its_files_are_named),
+        cmocka_unit_test(a_directory_with_a_checkpoint_of_another_format_is_that_checkpoint),
         cmocka_unit_test(a_part_of_a_split_model_is_refused_by_name),
         cmocka_unit_test(two_tensors_of_one_name_are_refused),
         cmocka_unit_test(a_model_that_llama_cpp_quantised_converts_to_what_its_blocks_mean),
