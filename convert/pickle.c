@@ -323,14 +323,14 @@ static enum ingot_status read_memo_number(struct pickle *p, const struct argumen
 
 static enum ingot_status run_put_line(struct pickle *p, const struct argument *a)
 {
-    uint64_t number;
+    uint64_t number = 0;
     enum ingot_status status = read_memo_number(p, a, &number);
     return status == INGOT_OK ? memo_set(p, number) : status;
 }
 
 static enum ingot_status run_get_line(struct pickle *p, const struct argument *a)
 {
-    uint64_t number;
+    uint64_t number = 0;
     enum ingot_status status = read_memo_number(p, a, &number);
     return status == INGOT_OK ? memo_get(p, number) : status;
 }

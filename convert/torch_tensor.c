@@ -306,7 +306,8 @@ static enum ingot_status place(struct view *v, struct ingot_error *err)
     struct torch_storage *s = NULL;
     uint64_t n = 0, room = 0, reach, last;
     enum ingot_status status = read_storage(v, &room, &s, err);
-    if (status == INGOT_OK) status = open_check(v->f, s, err);
+    if (status != INGOT_OK || !s) return status;
+    status = open_check(v->f, s, err);
     if (status != INGOT_OK) return status;
     const uint64_t size = ingot_scalar_info(t->scalar)->bytes;
     const uint64_t begin = s->off + v->id.view_first * (v->id.scalar ? size : 1);

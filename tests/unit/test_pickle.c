@@ -80,7 +80,7 @@ static void is_int(const char *program, size_t n, int64_t expected)
 static void is_spanning(const char *program, size_t n, enum pickle_type type, const char *expected, size_t n_expected)
 {
     struct run r = run_bytes(program, n);
-    size_t n_found;
+    size_t n_found = 0;
     assert_int_equal(root(&r)->type, type);
     const char *found = pickle_bytes(r.p, root(&r), &n_found);
     assert_int_equal(n_found, n_expected);
@@ -97,7 +97,7 @@ static void holds(const char *program, size_t n, enum pickle_type type, size_t n
     assert_int_equal(root(&r)->type, type);
     struct pickle_items it = pickle_items(r.p, root(&r));
     size_t i = 0;
-    for (uint32_t item; pickle_next(&it, &item); i++) {
+    for (uint32_t item = 0; pickle_next(&it, &item); i++) {
         assert_true(i < n_items);
         assert_int_equal(pickle_at(r.p, item)->as.integer, expected[i]);
     }

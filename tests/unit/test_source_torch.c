@@ -938,64 +938,58 @@ static void one_name_for_two_tensors_is_refused(void **state)
 #define CORPUS "../shared/corpus/"
 
 /* Values by the bytes of the members; n tensors, one of them with its shape, first and last element. */
+static const struct {
+    const char *file;
+    size_t n;
+    const char *name, *dtype;
+    uint32_t rank;
+    uint64_t shape[4];
+    double first, last;
+} samples[] = {
+    { "torch/bfloat16.pt", 1, "tensor", "BF16", 1, { 3 }, 1.5, 3.5 },
+    { "torch/bool.pt", 1, "tensor", "BOOL", 1, { 5 }, 1, 0 },
+    { "torch/buffers.pt", 2, "buffer1", "I32", 1, { 3 }, 1, 3 },
+    { "torch/checkpoint.pt", 5, "model_state_dict.fc2.bias", "F32", 1, { 3 }, 1.4371334314346313, 0.4995947778224945 },
+    { "torch/complex_structure.pt",
+      6,
+      "state.encoder.layer_0.weight",
+      "F32",
+      2,
+      { 4, 3 },
+      -1.19159734249115,
+      -0.3319321870803833 },
+    { "torch/empty.pt", 1, "tensor", "F32", 1, { 0 }, 0, 0 },
+    { "torch/extreme_values.pt", 1, "tensor", "F32", 1, { 4 }, 1.0000000031710769e-30, -1.0000000150474662e+30 },
+    { "torch/float16.pt", 1, "tensor", "F16", 1, { 3 }, 1.5, 3.125 },
+    { "torch/float32.pt", 1, "tensor", "F32", 1, { 4 }, 1, 0 },
+    { "torch/float64.pt", 1, "tensor", "F64", 1, { 3 }, 1.1, 3.3 },
+    { "torch/int16.pt", 1, "tensor", "I16", 1, { 3 }, 1000, 3000 },
+    { "torch/int32.pt", 1, "tensor", "I32", 1, { 3 }, 10, -30 },
+    { "torch/int64.pt", 1, "tensor", "I64", 1, { 4 }, 100, 0 },
+    { "torch/int8.pt", 1, "tensor", "I8", 1, { 4 }, 127, 50 },
+    { "torch/large_shape.pt", 1, "tensor", "F32", 2, { 100, 100 }, 1, 3 },
+    { "torch/legacy_shared_storage.pt", 3, "view2", "F32", 1, { 20 }, NAN, NAN },
+    { "torch/legacy_uncloned_views.pt", 2, "tensor2", "F32", 1, { 10 }, 50, 59 },
+    { "torch/legacy_with_offsets.pt", 3, "tensor2", "F32", 1, { 5 }, 2, 2.4000000953674316 },
+    { "torch/mixed_types.pt", 4, "int64", "I64", 1, { 2 }, 100, 200 },
+    { "torch/nested_dict.pt", 4, "layer2.bias", "F32", 1, { 4 }, -0.931602954864502, -0.07157137989997864 },
+    { "torch/parameter.pt", 1, "param", "F32", 2, { 3, 3 }, 1.024911880493164, -0.8965914845466614 },
+    { "torch/scalar.pt", 1, "tensor", "F32", 0, { 0 }, 42, 42 },
+    { "torch/simple_legacy.pt", 3, "weight", "F32", 2, { 2, 3 }, NAN, NAN },
+    { "torch/special_values.pt", 1, "tensor", "F32", 1, { 5 }, NAN, 1 },
+    { "torch/state_dict.pt", 4, "running_var", "F32", 1, { 3 }, 1, 1 },
+    { "torch/tensor_2d.pt", 1, "tensor", "F32", 2, { 3, 2 }, 1, 6 },
+    { "torch/tensor_3d.pt", 1, "tensor", "F32", 3, { 2, 3, 4 }, 19.269149780273438, 3.3089842796325684 },
+    { "torch/tensor_4d.pt", 1, "tensor", "F32", 4, { 2, 3, 2, 2 }, 0.03491166606545448, -0.7508036494255066 },
+    { "torch/uint8.pt", 1, "tensor", "U8", 1, { 4 }, 0, 42 },
+    { "torch/legacy-distilbert-tiny.bin", 38, "qa_outputs.weight", "F32", 2, { 2, 2 }, NAN, NAN },
+    { "gpt-nano-sort/model.pt", 44, "transformer.wte.weight", "F32", 2, { 3, 48 }, NAN, NAN },
+    { "nanogpt-like/ckpt.pt", 62, "model.transformer.wte.weight", "F32", 2, { 32, 16 }, NAN, NAN },
+};
+
 static void the_samples_of_others_are_read(void **state)
 {
     (void)state;
-    static const struct {
-        const char *file;
-        size_t n;
-        const char *name, *dtype;
-        uint32_t rank;
-        uint64_t shape[4];
-        double first, last;
-    } samples[] = {
-        { "torch/bfloat16.pt", 1, "tensor", "BF16", 1, { 3 }, 1.5, 3.5 },
-        { "torch/bool.pt", 1, "tensor", "BOOL", 1, { 5 }, 1, 0 },
-        { "torch/buffers.pt", 2, "buffer1", "I32", 1, { 3 }, 1, 3 },
-        { "torch/checkpoint.pt",
-          5,
-          "model_state_dict.fc2.bias",
-          "F32",
-          1,
-          { 3 },
-          1.4371334314346313,
-          0.4995947778224945 },
-        { "torch/complex_structure.pt",
-          6,
-          "state.encoder.layer_0.weight",
-          "F32",
-          2,
-          { 4, 3 },
-          -1.19159734249115,
-          -0.3319321870803833 },
-        { "torch/empty.pt", 1, "tensor", "F32", 1, { 0 }, 0, 0 },
-        { "torch/extreme_values.pt", 1, "tensor", "F32", 1, { 4 }, 1.0000000031710769e-30, -1.0000000150474662e+30 },
-        { "torch/float16.pt", 1, "tensor", "F16", 1, { 3 }, 1.5, 3.125 },
-        { "torch/float32.pt", 1, "tensor", "F32", 1, { 4 }, 1, 0 },
-        { "torch/float64.pt", 1, "tensor", "F64", 1, { 3 }, 1.1, 3.3 },
-        { "torch/int16.pt", 1, "tensor", "I16", 1, { 3 }, 1000, 3000 },
-        { "torch/int32.pt", 1, "tensor", "I32", 1, { 3 }, 10, -30 },
-        { "torch/int64.pt", 1, "tensor", "I64", 1, { 4 }, 100, 0 },
-        { "torch/int8.pt", 1, "tensor", "I8", 1, { 4 }, 127, 50 },
-        { "torch/large_shape.pt", 1, "tensor", "F32", 2, { 100, 100 }, 1, 3 },
-        { "torch/legacy_shared_storage.pt", 3, "view2", "F32", 1, { 20 }, NAN, NAN },
-        { "torch/legacy_uncloned_views.pt", 2, "tensor2", "F32", 1, { 10 }, 50, 59 },
-        { "torch/legacy_with_offsets.pt", 3, "tensor2", "F32", 1, { 5 }, 2, 2.4000000953674316 },
-        { "torch/mixed_types.pt", 4, "int64", "I64", 1, { 2 }, 100, 200 },
-        { "torch/nested_dict.pt", 4, "layer2.bias", "F32", 1, { 4 }, -0.931602954864502, -0.07157137989997864 },
-        { "torch/parameter.pt", 1, "param", "F32", 2, { 3, 3 }, 1.024911880493164, -0.8965914845466614 },
-        { "torch/scalar.pt", 1, "tensor", "F32", 0, { 0 }, 42, 42 },
-        { "torch/simple_legacy.pt", 3, "weight", "F32", 2, { 2, 3 }, NAN, NAN },
-        { "torch/special_values.pt", 1, "tensor", "F32", 1, { 5 }, NAN, 1 },
-        { "torch/state_dict.pt", 4, "running_var", "F32", 1, { 3 }, 1, 1 },
-        { "torch/tensor_2d.pt", 1, "tensor", "F32", 2, { 3, 2 }, 1, 6 },
-        { "torch/tensor_3d.pt", 1, "tensor", "F32", 3, { 2, 3, 4 }, 19.269149780273438, 3.3089842796325684 },
-        { "torch/tensor_4d.pt", 1, "tensor", "F32", 4, { 2, 3, 2, 2 }, 0.03491166606545448, -0.7508036494255066 },
-        { "torch/uint8.pt", 1, "tensor", "U8", 1, { 4 }, 0, 42 },
-        { "torch/legacy-distilbert-tiny.bin", 38, "qa_outputs.weight", "F32", 2, { 2, 2 }, NAN, NAN },
-        { "gpt-nano-sort/model.pt", 44, "transformer.wte.weight", "F32", 2, { 3, 48 }, NAN, NAN },
-        { "nanogpt-like/ckpt.pt", 62, "model.transformer.wte.weight", "F32", 2, { 32, 16 }, NAN, NAN },
-    };
     if (access(root_path(CORPUS "%s", "torch"), R_OK) != 0) skip();
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         struct ingot_source *src = open_good(root_path(CORPUS "%s", samples[i].file));
