@@ -945,7 +945,7 @@ static const struct {
     uint32_t rank;
     uint64_t shape[4];
     double first, last;
-} samples[] = {
+} real_files[] = {
     { "torch/bfloat16.pt", 1, "tensor", "BF16", 1, { 3 }, 1.5, 3.5 },
     { "torch/bool.pt", 1, "tensor", "BOOL", 1, { 5 }, 1, 0 },
     { "torch/buffers.pt", 2, "buffer1", "I32", 1, { 3 }, 1, 3 },
@@ -991,19 +991,19 @@ static void the_samples_of_others_are_read(void **state)
 {
     (void)state;
     if (access(root_path(CORPUS "%s", "torch"), R_OK) != 0) skip();
-    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
-        struct ingot_source *src = open_good(root_path(CORPUS "%s", samples[i].file));
-        const struct ingot_source_tensor *t = find(src, samples[i].name);
+    for (size_t i = 0; i < sizeof real_files / sizeof *real_files; i++) {
+        struct ingot_source *src = open_good(root_path(CORPUS "%s", real_files[i].file));
+        const struct ingot_source_tensor *t = find(src, real_files[i].name);
         uint64_t n;
-        if (src->n_tensors != samples[i].n) fail_msg("%s has %zu tensors", samples[i].file, src->n_tensors);
-        assert_string_equal(t->dtype_name, samples[i].dtype);
-        assert_int_equal(t->rank, samples[i].rank);
-        for (uint32_t k = 0; k < t->rank; k++) assert_int_equal(t->shape[k], samples[i].shape[k]);
+        if (src->n_tensors != real_files[i].n) fail_msg("%s has %zu tensors", real_files[i].file, src->n_tensors);
+        assert_string_equal(t->dtype_name, real_files[i].dtype);
+        assert_int_equal(t->rank, real_files[i].rank);
+        for (uint32_t k = 0; k < t->rank; k++) assert_int_equal(t->shape[k], real_files[i].shape[k]);
         assert_true(ingot_shape_elems(t->rank, t->shape, &n));
-        if (n > 0 && !isnan(samples[i].first) && element(t, 0) != samples[i].first)
-            fail_msg("%s begins with %.17g", samples[i].file, element(t, 0));
-        if (n > 0 && !isnan(samples[i].last) && element(t, n - 1) != samples[i].last)
-            fail_msg("%s ends with %.17g", samples[i].file, element(t, n - 1));
+        if (n > 0 && !isnan(real_files[i].first) && element(t, 0) != real_files[i].first)
+            fail_msg("%s begins with %.17g", real_files[i].file, element(t, 0));
+        if (n > 0 && !isnan(real_files[i].last) && element(t, n - 1) != real_files[i].last)
+            fail_msg("%s ends with %.17g", real_files[i].file, element(t, n - 1));
         ingot_source_close(src);
     }
     a_file_is_refused(root_path(CORPUS "%s", "torch/broken.pt"), INGOT_E_SOURCE, "neither a zip file nor a pickle");
