@@ -566,6 +566,18 @@ static void the_released_index_has_the_parameters_of_gpt2(void **state)
     ingot_source_close(src);
 }
 
+static void without_its_data_the_released_gpt2_is_not_converted(void **state)
+{
+    (void)state;
+    const char *source = corpus("gpt2-tf-index");
+    char *dir = fixture_directory();
+    struct ingot_error err = { 0 };
+    assert_int_equal(ingot_convert(source, fixture_path(dir, "m.ingot"), NULL, NULL, &err), INGOT_E_MISSING);
+    assert_non_null(strstr(err.message, "model.ckpt.data-00000-of-00001"));
+    assert_int_equal(fixture_count_files(dir), 0);
+    fixture_remove(dir);
+}
+
 /* "h.0.attn.c_attn.weight" as TensorFlow calls it. */
 static void name_in_tensorflow(const char *name, char out[96])
 {
@@ -669,6 +681,7 @@ int main(void)
         cmocka_unit_test(the_small_models_of_others_have_the_values_of_their_names),
         cmocka_unit_test(the_graph_of_objects_is_listed_as_a_string),
         cmocka_unit_test(the_released_index_has_the_parameters_of_gpt2),
+        cmocka_unit_test(without_its_data_the_released_gpt2_is_not_converted),
         cmocka_unit_test(of_the_released_gpt2_exactly_the_tensors_that_are_here_are_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,8 +225,10 @@ static void what_snappy_did_not_write_is_refused_before_memory_is_asked_for(void
     (void)state;
     static const uint8_t huge[] = { 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0 },
                          unknown[] = { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
+    static const uint8_t dense[] = { 0x80, 0x80, 0x40, 0, 0, 0 }; /* 1 MiB of six bytes */
     static const uint8_t garbage[] = { 8, 0xFF, 0xFF, 0xFF };
     expect(table_of_block(huge, sizeof huge, 1), INGOT_E_LIMIT, 0);
+    expect(table_of_block(dense, sizeof dense, 1), INGOT_E_LIMIT, 0);
     expect(table_of_block(unknown, sizeof unknown, 1), INGOT_E_SOURCE, 0);
     expect(table_of_block(garbage, sizeof garbage, 1), INGOT_E_SOURCE, 0);
 }
