@@ -97,11 +97,10 @@ static void holds(const char *program, size_t n, enum pickle_type type, size_t n
     assert_int_equal(root(&r)->type, type);
     struct pickle_items it = pickle_items(r.p, root(&r));
     size_t i = 0;
-    for (uint32_t item = 0; pickle_next(&it, &item); i++) {
-        assert_true(i < n_items);
-        assert_int_equal(pickle_at(r.p, item)->as.integer, expected[i]);
-    }
+    uint32_t item = 0;
+    for (; i < n_items && pickle_next(&it, &item); i++) assert_int_equal(pickle_at(r.p, item)->as.integer, expected[i]);
     assert_int_equal(i, n_items);
+    assert_false(pickle_next(&it, &item));
     done(&r);
 }
 
