@@ -20,8 +20,9 @@
 #define COMPARED_ELEMS 4096u
 
 struct slot {
-    const struct recipe_rule *rule; /* that chose its source; NULL while it has none */
-    struct plan_part *parts;        /* as many as the rule has names */
+    const struct recipe_rule *rule;          /* that chose its source; NULL while it has none */
+    struct plan_part *parts;                 /* as many as the rule has names */
+    const struct ingot_source_tensor *first; /* that was put here */
     uint32_t n_filled;
     uint32_t piece;          /* which of the pieces that the rule splits its source into */
     uint64_t n_rows, n_cols; /* of all parts together */
@@ -85,8 +86,7 @@ static enum ingot_status declare(struct planner *p)
 static enum ingot_status fail_twice(struct planner *p, const struct ingot_source_tensor *t, const struct slot *slot)
 {
     char shown[160];
-    const struct ingot_source_tensor *other = NULL;
-    for (uint32_t i = 0; i < slot->rule->from.n && !other; i++) other = slot->parts[i].source;
+    const struct ingot_source_tensor *other = slot->first;
     return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, "keep one of them", "the same tensor as %s",
                       ingot_escape(other->name, strlen(other->name), shown, sizeof shown));
 }
@@ -108,6 +108,7 @@ static enum ingot_status put(struct planner *p, const struct ingot_source_tensor
         if (!slot->parts) return fail_memory(p->err, p->src->path);
         slot->rule = rule;
         slot->piece = piece;
+        slot->first = t;
     }
     slot->parts[part].source = t;
     slot->parts[part].transposed = rule->transposed;
@@ -130,12 +131,12 @@ static enum ingot_status place(struct planner *p, const struct ingot_source_tens
     uint32_t layer, part;
     const struct recipe *recipe = p->chosen.recipe;
     const struct recipe_rule *rule = recipe_match(recipe, t->name, &layer, &part);
-    char advice[160], shown[64];
-    if (!rule) {
-        snprintf(advice, sizeof advice, "remove it if it is not part of the model, or give a recipe that drops it");
-        return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, advice, "no rule of recipe %s has this name",
+    char shown[64];
+    if (!rule)
+        return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name,
+                          "remove it if it is not part of the model, or give a recipe that drops it",
+                          "no rule of recipe %s has this name",
                           ingot_escape(recipe->name, strlen(recipe->name), shown, sizeof shown));
-    }
     p->used[rule - recipe->rules] = true;
     if (rule->action == RULE_REFUSE)
         return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name,
