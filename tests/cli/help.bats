@@ -148,3 +148,36 @@ setup_file() { :; }
     expect 5
     [[ $err != *$'\033'* ]]
 }
+
+@test "help recipes explains the language and lists every built-in recipe, which parses as it is printed" {
+    ingot help recipes
+    expect 0
+    page=$out
+    for word in tensors prefixes hyper-parameters transpose concatenate split tokenizer metadata fits; do
+        [[ $page == *"$word"* ]]
+    done
+    while read -r line; do ((${#line} <= 100)); done <<<"$page"
+    for name in huggingface openai nanogpt mingpt gpt-by-hand gguf llm.c; do
+        [[ $page == *"  $name "* ]]
+        ingot help recipes $name
+        expect 0
+        [[ $out == "recipe: $name"* ]]
+    done
+    ingot help recipes nanogp
+    expect 2
+    [[ $err == *"did you mean 'ingot help recipes nanogpt'"* ]]
+    ingot help convert x
+    expect 2
+}
+
+@test "the built-in recipe as printed converts like the built-in one" {
+    ingot help recipes huggingface
+    printf '%s\n' "$out" >"$BATS_TEST_TMPDIR/mine.yaml"
+    for recipe in huggingface "$BATS_TEST_TMPDIR/mine.yaml"; do
+        ingot convert "$INGOT_ROOT/tests/models/foreign/hf" -o "$BATS_TEST_TMPDIR/${recipe##*/}.ingot" --recipe "$recipe"
+        expect 0
+    done
+    ingot show "$BATS_TEST_TMPDIR/mine.yaml.ingot" --recipe
+    expect 0
+    [[ $out == "recipe: huggingface"* ]]
+}
