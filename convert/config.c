@@ -84,6 +84,15 @@ static enum ingot_status read_count(const struct config *c, const struct count_f
     return INGOT_OK;
 }
 
+/* Our own exporter's field: transformers wants vocab_size to count padding rows of the embedding too. */
+static enum ingot_status read_logical_vocabulary(const struct config *c, struct ingot_hparams *hp)
+{
+    uint32_t n;
+    enum ingot_status status = get_count(c, "logical_vocab_size", hp->n_vocab, &n);
+    if (status == INGOT_OK && n) hp->n_vocab = n;
+    return status;
+}
+
 static enum ingot_status read_counts(const struct config *c, struct ingot_hparams *hp)
 {
     const size_t n = sizeof counts / sizeof *counts;
@@ -96,7 +105,7 @@ static enum ingot_status read_counts(const struct config *c, struct ingot_hparam
             return fail(c, INGOT_E_MISSING, "add it; the tensors alone do not say it", "%s is missing", counts[i].name);
     enum ingot_status status = get_count(c, "n_inner", LIMIT_N_INNER, &hp->n_inner);
     if (hp->n_inner == 0) hp->n_inner = 4 * hp->n_embd;
-    return status;
+    return status == INGOT_OK ? read_logical_vocabulary(c, hp) : status;
 }
 
 /* --------------------------------------------------------------------------------------------- the other fields */

@@ -1,0 +1,526 @@
+/* test_export.c - what was converted comes out again with every bit, all of it or nothing. */
+#include "tests/unit/vocab_fixture.h"
+
+#include "convert/ingot_convert.h"
+
+#define FOREIGN "tests/models/foreign/"
+
+/* A directory of the test's own, with the model in it as `in.ingot`. */
+struct place {
+    char *dir;
+    struct ingot_file *file;
+};
+
+static const char *at(struct place p, const char *name)
+{
+    return fixture_path(p.dir, name);
+}
+
+static struct ingot_file *convert(const char *source, const char *output, enum ingot_dtype dtype)
+{
+    struct ingot_convert_options options = { .dtype = dtype, .overwrite = true };
+    struct ingot_error err = { 0 };
+    struct ingot_file *file = NULL;
+    if (ingot_convert(source, output, &options, NULL, &err) != INGOT_OK ||
+        ingot_open(output, INGOT_OPEN_MAP, &file, &err) != INGOT_OK)
+        fail_msg("%s: %s: %s", source, err.subject, err.message);
+    return file;
+}
+
+static struct place set_up(const char *source, enum ingot_dtype dtype)
+{
+    struct place p = { fixture_directory(), NULL };
+    p.file = convert(source, at(p, "in.ingot"), dtype);
+    return p;
+}
+
+/* A checkpoint made here, with the tensors as they are now. */
+static struct place set_up_fixture(struct fixture *f, const char *config, enum ingot_dtype dtype)
+{
+    char *source = fixture_directory();
+    fixture_write_checkpoint(f, source, config);
+    struct place p = set_up(source, dtype);
+    fixture_remove(source);
+    fixture_free(f);
+    return p;
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char *inner = NULL;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        assert_true(asprintf(&inner, "%s/%s", path, e->d_name) > 0);
+        remove_tree(inner);
+        free(inner);
+    }
+    if (d) closedir(d);
+    remove(path);
+}
+
+static void tear_down(struct place p)
+{
+    ingot_close(p.file);
+    remove_tree(p.dir);
+    free(p.dir);
+}
+
+static enum ingot_status export(struct place p, const char *format, const char *name,
+                                const struct ingot_export_options *options, struct ingot_error *err) {
+        *err = (struct ingot_error){ 0 }; return ingot_export(p.file, format, at(p, name), options, NULL, err);
+}
+
+static void must_export(struct place p, const char *format, const char *name, enum ingot_dtype dtype)
+{
+    struct ingot_export_options options = { .dtype = dtype, .n_threads = 2 };
+    struct ingot_error err;
+    if (export(p, format, name, &options, &err) != INGOT_OK) fail_msg("%s: %s", err.subject, err.message);
+}
+
+static void must_refuse(struct place p, const char *format, enum ingot_status status, const char *word)
+{
+    struct ingot_error err;
+    assert_int_equal(export(p, format, "out", NULL, &err), status);
+    if (!strstr(err.message, word)) fail_msg("'%s' does not name %s", err.message, word);
+    assert_false(path_exists(p.dir, "out"));
+    assert_int_equal(fixture_count_files(p.dir), 1);
+}
+
+/* ---------------------------------------------------------------------------------------------------- round trips */
+
+/* All sections but those that tell where it came from are the same. */
+static void expect_same_model(const struct ingot_file *a, const struct ingot_file *b, bool vocabulary_too)
+{
+    struct ingot_file_info x, y;
+    ingot_file_get_info(a, &x);
+    ingot_file_get_info(b, &y);
+    assert_memory_equal(&x.content_id, &y.content_id, sizeof x.content_id);
+    for (uint32_t i = 0; i < ingot_section_count(a); i++) {
+        struct ingot_section s = ingot_section_at(a, i), t;
+        bool tells_origin = s.kind == INGOT_KIND_METADATA || s.kind == INGOT_KIND_PROVENANCE ||
+                            s.kind == INGOT_KIND_RECIPE || strcmp(s.name, INGOT_NAME_CHUNKS) == 0;
+        if (tells_origin || (s.kind == INGOT_KIND_VOCABULARY && !vocabulary_too)) continue;
+        if (!ingot_find(b, s.name, &t)) fail_msg("no %s", s.name);
+        assert_int_equal(s.raw_bytes, t.raw_bytes);
+        if (memcmp(s.data, t.data, s.raw_bytes) != 0) fail_msg("%s differs", s.name);
+    }
+}
+
+static void expect_round_trip(struct place p, const char *format, const char *name)
+{
+    must_export(p, format, name, INGOT_DTYPE_NONE);
+    struct ingot_file *again = convert(at(p, name), at(p, "again.ingot"), INGOT_DTYPE_NONE);
+    expect_same_model(p.file, again, true);
+    ingot_close(again);
+}
+
+static void expect_same_tensors(const char *path_a, const char *path_b)
+{
+    struct ingot_source *a, *b;
+    struct ingot_error err = { 0 };
+    assert_int_equal(ingot_source_open(path_a, &a, &err), INGOT_OK);
+    assert_int_equal(ingot_source_open(path_b, &b, &err), INGOT_OK);
+    assert_int_equal(ingot_source_count(a), ingot_source_count(b));
+    for (size_t i = 0; i < ingot_source_count(a); i++) {
+        struct ingot_source_tensor s = ingot_source_at(a, i), t = { 0 };
+        for (size_t k = 0; k < ingot_source_count(b); k++)
+            if (strcmp(ingot_source_at(b, k).name, s.name) == 0) t = ingot_source_at(b, k);
+        if (!t.name) fail_msg("no %s", s.name);
+        assert_string_equal(s.dtype_name, t.dtype_name);
+        assert_int_equal(s.rank, t.rank);
+        assert_memory_equal(s.shape, t.shape, sizeof s.shape);
+        assert_int_equal(s.n_bytes, t.n_bytes);
+        assert_memory_equal(s.data, t.data, s.n_bytes);
+    }
+    ingot_source_close(a);
+    ingot_source_close(b);
+}
+
+static void hugging_face_comes_back_with_every_bit(void **state)
+{
+    (void)state;
+    static const char *const sources[] = { FOREIGN "hf", FOREIGN "hf-f16", FOREIGN "hf-bf16", "tests/models/bard" };
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        struct place p = set_up(vocab_root_path(sources[i]), INGOT_DTYPE_NONE);
+        expect_round_trip(p, "huggingface", "out");
+        expect_same_tensors(vocab_root_path(sources[i]), at(p, "out"));
+        tear_down(p);
+    }
+}
+
+static void an_untied_head_and_other_hyper_parameters_come_back(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 3, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 20, "
+        "\"vocab_size\": 17, \"activation_function\": \"gelu\", \"layer_norm_epsilon\": 1.234567e-06, "
+        "\"scale_attn_weights\": false, \"scale_attn_by_inverse_layer_idx\": true, \"tie_word_embeddings\": false}";
+    struct fixture *f = fixture_gpt2("", "F32");
+    fixture_add(f, "lm_head.weight", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    struct place p = set_up_fixture(f, config, INGOT_DTYPE_NONE);
+    struct ingot_hparams hp;
+    struct ingot_error err = { 0 };
+    assert_int_equal(ingot_hparams_read(p.file, &hp, &err), INGOT_OK);
+    assert_int_equal(hp.n_vocab, 17); /* of 21 rows: padding is kept, and known as such */
+    assert_int_equal(hp.n_vocab_stored, FIXTURE_VOCAB);
+    expect_round_trip(p, "huggingface", "out");
+    tear_down(p);
+}
+
+/* Tokens of the kinds that a checkpoint's tokenizer may have, in all corners: added ones that are no visible word, that
+ * merges make too, ids that are not used. */
+static void a_vocabulary_comes_back_byte_for_byte(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "a b", "ab c", "\u0120 a", "\" \\", "\u0120a b" };
+    const struct vocab_merges merges = { lines, 5 };
+    size_t where;
+    char *source = fixture_directory();
+    char *json = vocab_tokenizer_json(merges, false);
+    json = vocab_replace(json, "\"added_tokens\": [",
+                         "\"added_tokens\": [{\"id\": 270, \"special\": true, \"content\": \"<a b>\"}, {\"id\": 265, "
+                         "\"special\": true, \"content\": \"<|pad|>\"}, {\"id\": 266, \"special\": true, \"content\": "
+                         "\"\u00e9\\n\\\"\"}, ",
+                         &where);
+    vocab_write_text(source, "tokenizer.json", json);
+    static const char config[] =
+        "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 20, "
+        "\"vocab_size\": 280, \"activation_function\": \"gelu_new\", \"layer_norm_epsilon\": 1e-05}";
+    struct fixture *f = fixture_gpt2("", "F32");
+    fixture_drop(f, "wte.weight");
+    fixture_add(f, "wte.weight", "F32", 2, 280, FIXTURE_EMBD);
+    fixture_write_checkpoint(f, source, config);
+    fixture_free(f);
+    struct place p = set_up(source, INGOT_DTYPE_NONE);
+    fixture_remove(source);
+    expect_round_trip(p, "huggingface", "out");
+    assert_true(path_exists(at(p, "out"), "added_tokens.json"));
+    tear_down(p);
+}
+
+/* The llm.c files of the same model were written by another program: so must ours be, to the byte. */
+static void llm_c_is_what_its_own_writer_writes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *file;
+        enum ingot_dtype dtype;
+    } cases[] = { { FOREIGN "hf", FOREIGN "llmc/model.bin", INGOT_DTYPE_NONE },
+                  { FOREIGN "hf-bf16", FOREIGN "llmc/model_bf16.bin", INGOT_DTYPE_NONE },
+                  { FOREIGN "hf", FOREIGN "llmc/model_bf16.bin", INGOT_BF16 } };
+    for (size_t i = 0; i < 3; i++) {
+        size_t n, m;
+        struct place p = set_up(vocab_root_path(cases[i].source), INGOT_DTYPE_NONE);
+        must_export(p, "llm.c", "out.bin", cases[i].dtype);
+        uint8_t *got = fixture_read(at(p, "out.bin"), &n), *expected = fixture_read(vocab_root_path(cases[i].file), &m);
+        assert_int_equal(n, m);
+        assert_memory_equal(got, expected, n);
+        free(got);
+        free(expected);
+        got = fixture_read(at(p, "gpt2_tokenizer.bin"), &n);
+        expected = fixture_read(vocab_root_path(FOREIGN "llmc/gpt2_tokenizer.bin"), &m);
+        assert_int_equal(n, m);
+        assert_memory_equal(got, expected, n);
+        free(got);
+        free(expected);
+        tear_down(p);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------- dtypes */
+
+static const char *dtype_in(const char *directory, const char *name)
+{
+    static char dtype[8];
+    struct ingot_source *src;
+    struct ingot_error err = { 0 };
+    assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_OK);
+    dtype[0] = 0;
+    for (size_t i = 0; i < ingot_source_count(src); i++)
+        if (strcmp(ingot_source_at(src, i).name, name) == 0)
+            snprintf(dtype, sizeof dtype, "%s", ingot_source_at(src, i).dtype_name);
+    ingot_source_close(src);
+    return dtype;
+}
+
+static void vectors_are_narrow_only_where_nothing_is_lost(void **state)
+{
+    (void)state;
+    struct place p = set_up_fixture(fixture_gpt2("", "F32"), FIXTURE_CONFIG, INGOT_F16);
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    assert_string_equal(dtype_in(at(p, "out"), "wte.weight"), "F16");
+    assert_string_equal(dtype_in(at(p, "out"), "ln_f.bias"), "F32");
+    tear_down(p);
+    p = set_up_fixture(fixture_gpt2("", "BF16"), FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    assert_string_equal(dtype_in(at(p, "out"), "wte.weight"), "BF16");
+    assert_string_equal(dtype_in(at(p, "out"), "ln_f.bias"), "BF16");
+    must_export(p, "huggingface", "wide", INGOT_F32);
+    assert_string_equal(dtype_in(at(p, "wide"), "wte.weight"), "F32");
+    assert_string_equal(dtype_in(at(p, "wide"), "ln_f.bias"), "F32");
+    tear_down(p);
+}
+
+struct warnings {
+    unsigned n;
+    char last[256];
+};
+
+static void note_warning(void *ctx, const char *subject, const char *message)
+{
+    struct warnings *w = ctx;
+    w->n++;
+    snprintf(w->last, sizeof w->last, "%s: %s", subject, message);
+}
+
+static void values_that_become_infinite_are_told(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_gpt2("", "F32");
+    fixture_put(fixture_find(f, "wpe.weight"), 3, 1e9);
+    struct place p = set_up_fixture(f, FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+    struct warnings warnings = { 0 };
+    struct ingot_export_options options = { .dtype = INGOT_F16, .warning = note_warning, .warning_ctx = &warnings };
+    struct ingot_export_report report;
+    assert_int_equal(ingot_export(p.file, "huggingface", at(p, "out"), &options, &report, NULL), INGOT_OK);
+    assert_int_equal(report.cast.n_overflow, 1);
+    assert_int_equal(warnings.n, 2); /* no tokenizer, and this */
+    assert_non_null(strstr(warnings.last, "wpe.weight: 1 of 30 values became infinite in f16"));
+    tear_down(p);
+}
+
+/* -------------------------------------------------------------------------------------------------------- refusals */
+
+#define CONFIG_WITH(field)                                                                                             \
+    "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 20, "   \
+    "\"vocab_size\": 21, \"activation_function\": \"gelu_new\", " field "}"
+
+static void expect_refused(const char *config, bool untied, const char *format, const char *word)
+{
+    struct fixture *f = fixture_gpt2("", "F32");
+    if (untied) fixture_add(f, "lm_head.weight", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    struct place p = set_up_fixture(f, config, INGOT_DTYPE_NONE);
+    must_refuse(p, format, INGOT_E_UNSUPPORTED, word);
+    tear_down(p);
+}
+
+static void what_a_format_cannot_say_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char erf[] =
+        "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 20, "
+        "\"vocab_size\": 21, \"activation_function\": \"gelu\"}";
+    expect_refused(erf, false, "gguf", "erf");
+    expect_refused(erf, false, "llm.c", "erf");
+    expect_refused(CONFIG_WITH("\"scale_attn_weights\": false"), false, "gguf", "scores");
+    expect_refused(CONFIG_WITH("\"scale_attn_by_inverse_layer_idx\": true"), false, "gguf", "scores");
+    expect_refused(CONFIG_WITH("\"scale_attn_weights\": false"), false, "llm.c", "scores");
+    expect_refused(CONFIG_WITH("\"tie_word_embeddings\": false"), true, "llm.c", "head");
+    expect_refused(FIXTURE_CONFIG, false, "llm.c", "n_inner");
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    struct ingot_export_options options = { .dtype = INGOT_F16 };
+    struct ingot_error err;
+    assert_int_equal(export(p, "llm.c", "out", &options, &err), INGOT_E_UNSUPPORTED);
+    assert_int_equal(export(p, "word", "out", NULL, &err), INGOT_E_ARGUMENT);
+    tear_down(p);
+}
+
+static void another_epsilon_is_refused_by_llm_c(void **state)
+{
+    (void)state;
+    char *source = fixture_directory();
+    static const char config[] = "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 16, "
+                                 "\"n_positions\": 24, \"vocab_size\": 277, \"layer_norm_epsilon\": 1e-6}";
+    size_t n;
+    uint8_t *weights = fixture_read(vocab_root_path(FOREIGN "hf/model.safetensors"), &n);
+    fixture_write(source, "model.safetensors", weights, n);
+    fixture_write(source, "config.json", config, sizeof config - 1);
+    free(weights);
+    struct place p = set_up(source, INGOT_DTYPE_NONE);
+    fixture_remove(source);
+    must_refuse(p, "llm.c", INGOT_E_UNSUPPORTED, "epsilon");
+    tear_down(p);
+}
+
+static void absent_biases_are_zeros_and_told(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_gpt2("", "F32");
+    for (size_t i = f->n; i-- > 0;)
+        if (strstr(f->tensors[i].name, "bias")) fixture_drop(f, f->tensors[i].name);
+    struct place p = set_up_fixture(f, FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+    struct warnings warnings = { 0 };
+    struct ingot_export_options options = { .warning = note_warning, .warning_ctx = &warnings };
+    struct ingot_error err;
+    assert_int_equal(export(p, "huggingface", "out", &options, &err), INGOT_OK);
+    assert_int_equal(warnings.n, 2);
+    struct ingot_source *src;
+    assert_int_equal(ingot_source_open(at(p, "out"), &src, &err), INGOT_OK);
+    for (size_t i = 0; i < ingot_source_count(src); i++) {
+        struct ingot_source_tensor t = ingot_source_at(src, i);
+        uint8_t any = 0;
+        for (uint64_t k = 0; k < t.n_bytes; k++) any |= ((const uint8_t *)t.data)[k];
+        assert_int_equal(any != 0, strstr(t.name, "bias") == NULL);
+    }
+    assert_int_equal(ingot_source_count(src), 2 + 12 * FIXTURE_LAYERS + 2);
+    ingot_source_close(src);
+    tear_down(p);
+}
+
+/* ---------------------------------------------------------------------------------------------------- all or nothing
+ */
+
+static void nothing_is_overwritten_unasked(void **state)
+{
+    (void)state;
+    static const char *const formats[] = { "huggingface", "gguf", "llm.c" };
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    struct ingot_export_options force = { .overwrite = true };
+    struct ingot_error err;
+    for (size_t i = 0; i < 3; i++) {
+        must_export(p, formats[i], formats[i], INGOT_DTYPE_NONE);
+        assert_int_equal(export(p, formats[i], formats[i], NULL, &err), INGOT_E_EXISTS);
+        assert_int_equal(export(p, formats[i], formats[i], &force, &err), INGOT_OK);
+    }
+    assert_int_equal(export(p, "llm.c", "other.bin", NULL, &err), INGOT_E_EXISTS); /* the tokenizer beside it */
+    assert_false(path_exists(p.dir, "other.bin"));
+    assert_int_equal(export(p, "llm.c", "gpt2_tokenizer.bin", &force, &err), INGOT_E_ARGUMENT);
+    assert_int_equal(export(p, "gguf", "in.ingot", &force, &err), INGOT_E_ARGUMENT);  /* the input */
+    assert_int_equal(export(p, "gguf", "huggingface", &force, &err), INGOT_E_EXISTS); /* a directory */
+    assert_int_equal(export(p, "huggingface", "gguf", &force, &err), INGOT_E_EXISTS); /* a file */
+    assert_int_equal(fixture_count_files(p.dir), 5);
+    tear_down(p);
+}
+
+static void a_directory_is_replaced_only_if_all_in_it_is_ours(void **state)
+{
+    (void)state;
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    struct ingot_export_options force = { .overwrite = true };
+    struct ingot_error err;
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    char *out = strdup(at(p, "out"));
+    fixture_write(out, "vocab.json", "{}", 2);
+    fixture_write(out, "thesis.tex", "x", 1);
+    assert_int_equal(export(p, "huggingface", "out", &force, &err), INGOT_E_EXISTS);
+    assert_non_null(strstr(err.message, "thesis.tex"));
+    unlink(fixture_path(out, "thesis.tex"));
+    mkdir(fixture_path(out, "added_tokens.json"), 0700); /* our name, but not our file */
+    assert_int_equal(export(p, "huggingface", "out", &force, &err), INGOT_E_EXISTS);
+    rmdir(fixture_path(out, "added_tokens.json"));
+    assert_int_equal(export(p, "huggingface", "out", &force, &err), INGOT_OK);
+    struct stat st;
+    assert_int_equal(stat(fixture_path(out, "vocab.json"), &st), 0);
+    assert_true(st.st_size > 1000);
+    assert_int_equal(fixture_count_files(p.dir), 2);
+    free(out);
+    tear_down(p);
+}
+
+struct stopper {
+    unsigned left;
+};
+
+static bool stop_later(void *ctx, uint64_t done, uint64_t total)
+{
+    struct stopper *s = ctx;
+    assert_true(done <= total);
+    return s->left-- > 0;
+}
+
+/* Stopped at every place where it asks, up to the one right before the publication. */
+static void stopped_anywhere_it_leaves_nothing(void **state)
+{
+    (void)state;
+    static const char *const formats[] = { "huggingface", "gguf", "llm.c" };
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    for (size_t i = 0; i < 3; i++) {
+        unsigned n = 0;
+        enum ingot_status status;
+        do {
+            struct stopper stopper = { n++ };
+            struct ingot_export_options options = { .n_threads = 1, .progress = stop_later, .progress_ctx = &stopper };
+            struct ingot_error err;
+            status = export(p, formats[i], "out", &options, &err);
+            if (status == INGOT_OK) break;
+            assert_int_equal(status, INGOT_E_INTERRUPTED);
+            assert_int_equal(fixture_count_files(p.dir), 1);
+        } while (n < 1000);
+        assert_true(n > 20 && n < 1000);
+        remove_tree(at(p, "out"));
+        unlink(at(p, "gpt2_tokenizer.bin"));
+    }
+    tear_down(p);
+}
+
+static void a_damaged_file_is_not_exported(void **state)
+{
+    (void)state;
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    struct ingot_section s;
+    struct ingot_error err = { 0 };
+    assert_true(ingot_find(p.file, "h.1.mlp.c_fc.weight", &s));
+    ingot_close(p.file);
+    FILE *f = fopen(at(p, "in.ingot"), "r+b");
+    assert_non_null(f);
+    fseek(f, (long)s.data_off + 77, SEEK_SET);
+    fputc(0x5a, f);
+    fclose(f);
+    assert_int_equal(ingot_open(at(p, "in.ingot"), INGOT_OPEN_MAP, &p.file, &err), INGOT_OK);
+    assert_int_equal(export(p, "gguf", "out", NULL, &err), INGOT_E_DIGEST);
+    assert_int_equal(export(p, "huggingface", "out", NULL, &err), INGOT_E_DIGEST);
+    assert_int_equal(fixture_count_files(p.dir), 1);
+    tear_down(p);
+}
+
+static void the_bytes_do_not_depend_on_the_number_of_threads(void **state)
+{
+    (void)state;
+    struct place p = set_up(vocab_root_path("tests/models/bard"), INGOT_F16);
+    struct ingot_export_options one = { .n_threads = 1 }, five = { .n_threads = 5 };
+    struct ingot_error err;
+    size_t n, m;
+    assert_int_equal(export(p, "gguf", "a", &one, &err), INGOT_OK);
+    assert_int_equal(export(p, "gguf", "b", &five, &err), INGOT_OK);
+    uint8_t *a = fixture_read(at(p, "a"), &n), *b = fixture_read(at(p, "b"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+    tear_down(p);
+}
+
+static void a_slash_behind_a_directory_is_no_name(void **state)
+{
+    (void)state;
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    must_export(p, "huggingface", "out//", INGOT_DTYPE_NONE);
+    assert_true(path_exists(at(p, "out"), "config.json"));
+    struct ingot_error err;
+    assert_int_equal(export(p, "huggingface", "nowhere/out", NULL, &err), INGOT_E_IO);
+    assert_int_equal(export(p, "huggingface", "..", NULL, &err), INGOT_E_ARGUMENT);
+    tear_down(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hugging_face_comes_back_with_every_bit),
+        cmocka_unit_test(an_untied_head_and_other_hyper_parameters_come_back),
+        cmocka_unit_test(a_vocabulary_comes_back_byte_for_byte),
+        cmocka_unit_test(llm_c_is_what_its_own_writer_writes),
+        cmocka_unit_test(vectors_are_narrow_only_where_nothing_is_lost),
+        cmocka_unit_test(values_that_become_infinite_are_told),
+        cmocka_unit_test(what_a_format_cannot_say_is_refused_by_name),
+        cmocka_unit_test(another_epsilon_is_refused_by_llm_c),
+        cmocka_unit_test(absent_biases_are_zeros_and_told),
+        cmocka_unit_test(nothing_is_overwritten_unasked),
+        cmocka_unit_test(a_directory_is_replaced_only_if_all_in_it_is_ours),
+        cmocka_unit_test(stopped_anywhere_it_leaves_nothing),
+        cmocka_unit_test(a_damaged_file_is_not_exported),
+        cmocka_unit_test(the_bytes_do_not_depend_on_the_number_of_threads),
+        cmocka_unit_test(a_slash_behind_a_directory_is_no_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
