@@ -38,6 +38,20 @@ struct ingot_digest section_digest(const void *bytes, uint64_t n)
     return (struct ingot_digest){ .lo = h.low64, .hi = h.high64 };
 }
 
+bool digest_in_steps(const void *bytes, uint64_t n, bool (*step)(void *ctx, uint64_t bytes), void *ctx,
+                     struct ingot_digest *out)
+{
+    XXH3_state_t state;
+    XXH3_128bits_reset(&state);
+    for (uint64_t c = 0; c < chunk_count(n); c++) {
+        XXH3_128bits_update(&state, (const uint8_t *)bytes + c * INGOT_CHUNK_BYTES, chunk_bytes(n, c));
+        if (step && !step(ctx, chunk_bytes(n, c))) return false;
+    }
+    XXH128_hash_t h = XXH3_128bits_digest(&state);
+    *out = (struct ingot_digest){ .lo = h.low64, .hi = h.high64 };
+    return true;
+}
+
 /* name and NUL, u16 dtype, u16 layout, u32 rank, rank x u64 shape, digest */
 static void hash_tensor(XXH3_state_t *state, const uint8_t *record, const char *names)
 {

@@ -9,6 +9,7 @@ extern const struct command command_convert;
 extern const struct command command_cpu;
 extern const struct command command_eval;
 extern const struct command command_export;
+extern const struct command command_hash;
 extern const struct command command_help;
 extern const struct command command_ls;
 extern const struct command command_params;

@@ -1,0 +1,24 @@
+/* hashes.h - digests of many spans of mapped bytes, in parallel. */
+#ifndef INGOT_HASHES_H
+#define INGOT_HASHES_H
+
+#include "format/map.h"
+
+struct hash_span {
+    const struct file_map *map;
+    uint64_t off, n_bytes; /* inside the map */
+    bool plain;            /* XXH3-128 of the bytes as they stand; else the digest of a section [F-87] */
+};
+
+struct hash_options {
+    uint32_t n_threads; /* 0: as many as the process may run on */
+    ingot_progress_fn progress;
+    void *progress_ctx;
+};
+
+/* One digest for each span. A plain one is the work of one thread, so the plain ones had better come first. INTERRUPTED
+ * when `progress` wants to stop. */
+enum ingot_status hash_spans(const struct hash_span *spans, size_t n, const struct hash_options *options,
+                             struct ingot_digest *out, struct ingot_error *err);
+
+#endif
