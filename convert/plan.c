@@ -1,8 +1,8 @@
 /* plan.c - from names and shapes to a plan.
  *
- * A slot is one tensor of the result. First every source tensor is put into slots by the recipe's rules; then the slots
- * are put together from their parts, which gives the result's dimensions; from these and from what is declared follow
- * the hyper-parameters; and these in turn say what every shape must be.
+ * A slot is one tensor of the result. First every source tensor is put into slots by the recipe's rules (place.c); then
+ * the slots are put together from their parts (assemble.c), which gives the result's dimensions; from these and from
+ * what is declared follow the hyper-parameters; and these in turn say what every shape must be.
  *
  * The tied head: where the configuration ties it, transformers computes with wte and ignores lm_head.weight. A stored
  * copy with the same bits is dropped for an alias; one that differs is refused, for whoever trained it meant
@@ -11,45 +11,12 @@
 
 #include "convert/array.h"
 #include "convert/config.h"
-#include "convert/recipe_choose.h"
+#include "convert/planner.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define ADVICE_SHAPE   "are the configuration and the recipe those of these weights?"
 #define COMPARED_ELEMS 4096u
-
-struct slot {
-    const struct recipe_rule *rule;          /* that chose its source; NULL while it has none */
-    struct plan_part *parts;                 /* as many as the rule has names */
-    const struct ingot_source_tensor *first; /* that was put here */
-    uint32_t n_filled;
-    uint32_t piece;          /* which of the pieces that the rule splits its source into */
-    uint64_t n_rows, n_cols; /* of all parts together */
-};
-
-struct planner {
-    const struct ingot_source *src;
-    const struct ingot_convert_options *options;
-    struct chosen_recipe chosen;
-    struct hparam_value declared[HPARAM_COUNT];
-    enum recipe_head head;
-    struct slot *slots;
-    uint32_t n_slots, n_layer;
-    bool *used; /* by rule: something matched */
-    struct plan *plan;
-    struct ingot_error *err;
-};
-
-static const struct profile_tensor *role_of(const struct planner *p, uint32_t slot)
-{
-    return &profile_gpt2[profile_role_of(slot, p->n_layer)];
-}
-
-static struct slot *slot_of(const struct planner *p, uint32_t role, uint32_t layer)
-{
-    return &p->slots[profile_slot(role, layer, p->n_layer)];
-}
 
 /* --------------------------------------------------------------------------------------- what is said beside tensors
  */
@@ -81,302 +48,13 @@ static enum ingot_status declare(struct planner *p)
                            p->err);
 }
 
-/* ------------------------------------------------------------------------------------- every source tensor a place */
-
-static enum ingot_status fail_twice(struct planner *p, const struct ingot_source_tensor *t, const struct slot *slot)
-{
-    char shown[160];
-    const struct ingot_source_tensor *other = slot->first;
-    return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, "keep one of them", "the same tensor as %s",
-                      ingot_escape(other->name, strlen(other->name), shown, sizeof shown));
-}
-
-static enum ingot_status put(struct planner *p, const struct ingot_source_tensor *t, const struct recipe_rule *rule,
-                             uint32_t layer, uint32_t part, uint32_t piece)
-{
-    uint32_t role = rule->to[piece].role;
-    if (rule->to[piece].layer != LAYER_OF_PATTERN) layer = rule->to[piece].layer;
-    if (layer >= p->n_layer)
-        return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, ADVICE_SHAPE,
-                          "a tensor of layer %u, but %s says n_layer = %u", layer, p->declared[HPARAM_N_LAYER].origin,
-                          p->n_layer);
-    struct slot *slot = slot_of(p, role, layer);
-    if (slot->rule && (slot->rule != rule || slot->piece != piece || slot->parts[part].source))
-        return fail_twice(p, t, slot);
-    if (!slot->rule) {
-        slot->parts = calloc(rule->from.n, sizeof *slot->parts);
-        if (!slot->parts) return fail_memory(p->err, p->src->path);
-        slot->rule = rule;
-        slot->piece = piece;
-        slot->first = t;
-    }
-    slot->parts[part].source = t;
-    slot->parts[part].transposed = rule->transposed;
-    slot->n_filled++;
-    return INGOT_OK;
-}
-
-static enum ingot_status drop(struct planner *p, const struct ingot_source_tensor *t, const struct recipe_rule *rule)
-{
-    char shape[200];
-    if (rule->shape.given && !shape_match(&rule->shape, t->rank, t->shape))
-        return ingot_fail(p->err, INGOT_E_SHAPE, t->file_off, t->name, NULL, "shape %s does not fit %s",
-                          shape_text(t->rank, t->shape, shape, sizeof shape), rule->why);
-    p->plan->dropped[p->plan->n_dropped++] = (struct plan_dropped){ t, rule->why };
-    return INGOT_OK;
-}
-
-static enum ingot_status place(struct planner *p, const struct ingot_source_tensor *t)
-{
-    uint32_t layer, part;
-    const struct recipe *recipe = p->chosen.recipe;
-    const struct recipe_rule *rule = recipe_match(recipe, t->name, &layer, &part);
-    char shown[64];
-    if (!rule)
-        return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name,
-                          "remove it if it is not part of the model, or give a recipe that drops it",
-                          "no rule of recipe %s has this name",
-                          ingot_escape(recipe->name, strlen(recipe->name), shown, sizeof shown));
-    p->used[rule - recipe->rules] = true;
-    if (rule->action == RULE_REFUSE)
-        return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name,
-                          "only language models with GPT-2's own head can be converted", "it belongs to %s", rule->why);
-    if (rule->action == RULE_DROP) return drop(p, t, rule);
-    enum ingot_status status = INGOT_OK;
-    for (uint32_t piece = 0; piece < rule->n_to && status == INGOT_OK; piece++)
-        status = put(p, t, rule, layer, part, piece);
-    return status;
-}
-
-/* One more than the last layer that has a tensor. */
-static uint32_t count_layers(const struct planner *p)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < p->src->n_tensors; i++) {
-        uint32_t layer, part;
-        const struct recipe_rule *rule = recipe_match(p->chosen.recipe, p->src->tensors[i].name, &layer, &part);
-        for (uint32_t k = 0; rule && k < rule->n_to; k++) {
-            uint32_t of_rule = rule->to[k].layer == LAYER_OF_PATTERN ? layer : rule->to[k].layer;
-            if (profile_role_has_layer(rule->to[k].role) && of_rule >= n) n = of_rule + 1;
-        }
-    }
-    return n;
-}
-
-/* More layers than tensors are missing most of theirs: no memory is spent on them. */
-static enum ingot_status settle_layers(struct planner *p)
-{
-    struct hparam_value *declared = &p->declared[HPARAM_N_LAYER];
-    if (!declared->origin) *declared = (struct hparam_value){ .origin = "the last layer", .count = count_layers(p) };
-    p->n_layer = declared->count;
-    if (p->n_layer > 0 && p->n_layer <= p->src->n_tensors) return INGOT_OK;
-    return ingot_fail(p->err, INGOT_E_MISSING, INGOT_NO_OFFSET, p->src->path, "get the complete checkpoint",
-                      "%zu tensors are too few for a GPT-2%s%s", p->src->n_tensors, p->n_layer ? ": n_layer by " : "",
-                      p->n_layer ? declared->origin : "");
-}
-
-static enum ingot_status place_all(struct planner *p)
-{
-    enum ingot_status status = settle_layers(p);
-    if (status != INGOT_OK) return status;
-    size_t n = p->src->n_tensors;
-    p->n_slots = profile_slot_count(p->n_layer);
-    p->slots = calloc(p->n_slots, sizeof *p->slots);
-    p->used = calloc(p->chosen.recipe->n_rules, sizeof *p->used);
-    p->plan->tensors = calloc(p->n_slots, sizeof *p->plan->tensors);
-    p->plan->dropped = calloc(n + 1, sizeof *p->plan->dropped);
-    if (!p->slots || !p->used || !p->plan->tensors || !p->plan->dropped) return fail_memory(p->err, p->src->path);
-    for (size_t i = 0; i < n && status == INGOT_OK; i++) status = place(p, &p->src->tensors[i]);
-    return status;
-}
-
-/* A rule of one's own that matches nothing is nearly always a slip. */
-static void warn_of_unused_rules(const struct planner *p)
-{
-    const struct recipe *recipe = p->chosen.recipe;
-    char message[192], shown[96];
-    if (recipe->built_in || !p->options->warning) return;
-    for (uint32_t i = 0; i < recipe->n_rules; i++) {
-        const struct recipe_rule *rule = &recipe->rules[i];
-        if (p->used[i] || rule->action != RULE_TAKE) continue;
-        snprintf(message, sizeof message, "line %zu: no tensor of the checkpoint is called %s", rule->line,
-                 ingot_escape(rule->from.items[0], strlen(rule->from.items[0]), shown, sizeof shown));
-        p->options->warning(p->options->warning_ctx, p->options->recipe, message);
-    }
-}
-
-/* ------------------------------------------------------------------------------------------ every place a tensor */
-
-/* A bias may be absent, but from every layer: a single gap is damage. */
-static bool role_is_absent(const struct planner *p, uint32_t role)
-{
-    uint32_t n = profile_role_has_layer(role) ? p->n_layer : 1;
-    for (uint32_t layer = 0; layer < n; layer++)
-        if (slot_of(p, role, layer)->rule) return false;
-    return true;
-}
-
-static bool may_be_absent(const struct planner *p, uint32_t slot, const bool absent_roles[PROFILE_ROLES])
-{
-    uint32_t role = profile_role_of(slot, p->n_layer);
-    if (role == PROFILE_HEAD) return p->head != HEAD_STORED;
-    return profile_gpt2[role].is_bias && absent_roles[role];
-}
-
-/* Of the parts that make one tensor, all must be here. */
-static enum ingot_status check_parts(struct planner *p, uint32_t number)
-{
-    const struct slot *slot = &p->slots[number];
-    char name[PROFILE_NAME_MAX], shown[96];
-    for (uint32_t i = 0; slot->rule && i < slot->rule->from.n; i++)
-        if (!slot->parts[i].source) {
-            const char *pattern = slot->rule->from.items[i];
-            return ingot_fail(p->err, INGOT_E_MISSING, INGOT_NO_OFFSET, profile_slot_name(number, p->n_layer, name),
-                              "get the complete checkpoint", "of its %u parts the checkpoint lacks %s",
-                              slot->rule->from.n, ingot_escape(pattern, strlen(pattern), shown, sizeof shown));
-        }
-    return INGOT_OK;
-}
-
-static enum ingot_status check_present(struct planner *p)
-{
-    uint32_t n_missing = 0, first = 0;
-    bool absent_roles[PROFILE_ROLES];
-    for (uint32_t role = 0; role < PROFILE_ROLES; role++) absent_roles[role] = role_is_absent(p, role);
-    for (uint32_t slot = 0; slot < p->n_slots; slot++) {
-        enum ingot_status status = check_parts(p, slot);
-        if (status != INGOT_OK) return status;
-        if (p->slots[slot].rule && role_of(p, slot)->is_bias) p->plan->biased = true;
-        if (p->slots[slot].rule || may_be_absent(p, slot, absent_roles)) continue;
-        if (n_missing++ == 0) first = slot;
-    }
-    if (n_missing == 0) return INGOT_OK;
-    char name[PROFILE_NAME_MAX];
-    return ingot_fail(p->err, INGOT_E_MISSING, INGOT_NO_OFFSET, profile_slot_name(first, p->n_layer, name),
-                      "get the complete checkpoint, and the configuration of the same model",
-                      "the checkpoint lacks this tensor and %u others", n_missing - 1);
-}
-
-/* ------------------------------------------------------------------------------------------------- parts into tensors
- */
-
-static enum ingot_status fail_shape(struct planner *p, const struct ingot_source_tensor *t, const char *expected)
-{
-    char shape[200];
-    return ingot_fail(p->err, INGOT_E_SHAPE, t->file_off, t->name, ADVICE_SHAPE, "shape %s, expected %s",
-                      shape_text(t->rank, t->shape, shape, sizeof shape), expected);
-}
-
-/* A source tensor as a matrix in the orientation of the result; dimensions of 1 in front are nothing. */
-static enum ingot_status view_source(struct planner *p, const struct plan_part *part, bool is_matrix,
-                                     struct ingot_view *out)
-{
-    const struct ingot_source_tensor *t = part->source;
-    uint32_t skip = 0;
-    while (t->rank - skip > 2 && t->shape[skip] == 1) skip++;
-    const uint32_t rank = t->rank - skip;
-    if (rank > 2 || (is_matrix && rank < 2)) return fail_shape(p, t, is_matrix ? "a matrix" : "a vector");
-    const uint64_t *shape = t->shape + skip, *strides = t->strides + skip;
-    *out = (struct ingot_view){ .data = t->data, .dtype = t->block ? INGOT_F32 : t->dtype, 1, 1, 1, 1 };
-    if (rank > 0) {
-        out->n_cols = out->row_stride = shape[rank - 1];
-        out->col_stride = strides[rank - 1];
-    }
-    if (rank == 2) {
-        out->n_rows = shape[0];
-        out->row_stride = strides[0];
-    }
-    if (part->transposed)
-        *out = (struct ingot_view){ out->data, out->dtype, out->n_cols, out->n_rows, out->col_stride, out->row_stride };
-    return INGOT_OK;
-}
-
-/* Which piece of its source a part is. */
-static enum ingot_status cut(struct planner *p, const struct slot *slot, struct plan_part *part)
-{
-    const struct ingot_source_tensor *t = part->source;
-    const uint32_t n = slot->rule->n_to;
-    struct ingot_view *v = &part->view;
-    bool is_vector = profile_gpt2[slot->rule->to[slot->piece].role].shape[1] == DIM_NONE;
-    bool by_rows = slot->rule->axis == AXIS_OUT && !(is_vector && v->n_rows == 1);
-    uint64_t *extent = by_rows ? &v->n_rows : &v->n_cols;
-    char shape[200];
-    if (n == 1) return INGOT_OK;
-    if (*extent % n != 0)
-        return ingot_fail(p->err, INGOT_E_SHAPE, t->file_off, t->name, NULL,
-                          "shape %s cannot be split into %u equal parts",
-                          shape_text(t->rank, t->shape, shape, sizeof shape), n);
-    *extent /= n;
-    *(by_rows ? &part->from_row : &part->from_col) = *extent * slot->piece;
-    return INGOT_OK;
-}
-
-/* Blocks run along the source's rows: they are not taken apart. */
-static enum ingot_status check_blocks(struct planner *p, const struct plan_part *part)
-{
-    const struct ingot_source_tensor *t = part->source;
-    if (!t->block) return INGOT_OK;
-    if (part->transposed)
-        return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name, "give a checkpoint of f32, f16 or bf16",
-                          "blocks of %s cannot be transposed", t->dtype_name);
-    if (part->from_col % t->block->n_elems != 0 || part->view.n_cols % t->block->n_elems != 0)
-        return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name, "give a checkpoint of f32, f16 or bf16",
-                          "blocks of %s cannot be cut into", t->dtype_name);
-    return INGOT_OK;
-}
-
-/* Puts a part below or beside those before it. */
-static enum ingot_status attach(struct planner *p, struct slot *slot, uint32_t i)
-{
-    struct plan_part *part = &slot->parts[i];
-    bool is_vector = profile_gpt2[slot->rule->to[slot->piece].role].shape[1] == DIM_NONE;
-    bool below = slot->rule->axis == AXIS_OUT && !is_vector;
-    const struct ingot_view *v = &part->view;
-    if (i == 0) {
-        slot->n_rows = v->n_rows;
-        slot->n_cols = v->n_cols;
-        return INGOT_OK;
-    }
-    if (below ? v->n_cols != slot->n_cols : v->n_rows != slot->n_rows)
-        return fail_shape(p, part->source,
-                          below ? "as many inputs as the part before it has"
-                                : "as many outputs as the part before it has");
-    uint64_t *extent = below ? &slot->n_rows : &slot->n_cols;
-    *(below ? &part->row : &part->col) = *extent;
-    *extent += below ? v->n_rows : v->n_cols;
-    return INGOT_OK;
-}
-
-static enum ingot_status assemble(struct planner *p, struct slot *slot)
-{
-    bool is_matrix = profile_gpt2[slot->rule->to[slot->piece].role].shape[1] != DIM_NONE;
-    enum ingot_status status = INGOT_OK;
-    for (uint32_t i = 0; i < slot->rule->from.n && status == INGOT_OK; i++) {
-        struct plan_part *part = &slot->parts[i];
-        if (!part->source) continue;
-        status = view_source(p, part, is_matrix, &part->view);
-        if (status == INGOT_OK) status = cut(p, slot, part);
-        if (status == INGOT_OK) status = check_blocks(p, part);
-        if (status == INGOT_OK) status = attach(p, slot, i);
-    }
-    return status;
-}
-
-static enum ingot_status assemble_all(struct planner *p)
-{
-    enum ingot_status status = INGOT_OK;
-    for (uint32_t i = 0; i < p->n_slots && status == INGOT_OK; i++)
-        if (p->slots[i].rule) status = assemble(p, &p->slots[i]);
-    return status;
-}
-
 /* --------------------------------------------------------------------------------------------------- hyper-parameters
  */
 
 /* A dimension that a tensor shows: what is declared must agree, and stands in for a tensor that is not there. */
 static enum ingot_status see(struct planner *p, enum hparam which, uint32_t role, bool of_rows, uint32_t *out)
 {
-    const struct slot *slot = slot_of(p, role, 0);
+    const struct slot *slot = planner_slot(p, role, 0);
     const struct hparam_value *declared = &p->declared[which];
     char name[PROFILE_NAME_MAX];
     profile_slot_name(profile_slot(role, 0, p->n_layer), p->n_layer, name);
@@ -478,7 +156,7 @@ static bool is_copy(const struct ingot_source_tensor *a, const struct ingot_sour
 /* Decides between alias and tensor. */
 static enum ingot_status settle_head(struct planner *p)
 {
-    struct slot *slot = slot_of(p, PROFILE_HEAD, 0), *wte = slot_of(p, PROFILE_WTE, 0);
+    struct slot *slot = planner_slot(p, PROFILE_HEAD, 0), *wte = planner_slot(p, PROFILE_WTE, 0);
     p->plan->tied = p->head != HEAD_STORED && !slot->rule;
     if (p->head == HEAD_STORED || !slot->rule) return INGOT_OK;
     const struct ingot_source_tensor *head = slot->parts->source;
@@ -509,7 +187,7 @@ static enum ingot_status check_shape(struct planner *p, const struct slot *slot,
     uint64_t dims[2] = { t->shape[swapped ? 1 : 0], t->shape[swapped ? 0 : 1] };
     if (slot->n_rows == t->n_rows && slot->n_cols == t->n_cols) return INGOT_OK;
     if (slot->rule->from.n == 1 && slot->rule->n_to == 1)
-        return fail_shape(p, s, shape_text(t->rank, dims, expected, sizeof expected));
+        return planner_fail_shape(p, s, shape_text(t->rank, dims, expected, sizeof expected));
     uint64_t together[2] = { slot->n_rows, slot->n_cols };
     return ingot_fail(p->err, INGOT_E_SHAPE, s->file_off, s->name, ADVICE_SHAPE,
                       "%s would get the shape %s, expected %s", t->name, shape_text(2, together, made, sizeof made),
@@ -555,7 +233,7 @@ static enum ingot_dtype result_dtype(const struct planner *p, const struct slot 
 
 static enum ingot_status plan_slot(struct planner *p, uint32_t number)
 {
-    const struct profile_tensor *role = role_of(p, number);
+    const struct profile_tensor *role = planner_role(p, number);
     struct slot *slot = &p->slots[number];
     struct plan_tensor *t = &p->plan->tensors[p->plan->n_tensors++];
     *t = (struct plan_tensor){ .parts = slot->parts, .n_parts = slot->rule->from.n, .layout = role->layout };
@@ -625,13 +303,13 @@ enum ingot_status plan_make(const struct ingot_source *src, const struct ingot_c
     *out = (struct plan){ 0 };
     struct planner p = { .src = src, .options = options, .plan = out, .err = err };
     enum ingot_status status = declare(&p);
-    if (status == INGOT_OK) status = place_all(&p);
-    if (status == INGOT_OK) status = check_present(&p);
-    if (status == INGOT_OK) status = assemble_all(&p);
+    if (status == INGOT_OK) status = planner_place(&p);
+    if (status == INGOT_OK) status = planner_check_present(&p);
+    if (status == INGOT_OK) status = planner_assemble(&p);
     if (status == INGOT_OK) status = settle_hparams(&p, &out->hp);
     if (status == INGOT_OK) status = settle_head(&p);
     if (status == INGOT_OK) status = plan_slots(&p);
-    if (status == INGOT_OK) warn_of_unused_rules(&p);
+    if (status == INGOT_OK) planner_warn_of_unused_rules(&p);
     finish(&p);
     if (status != INGOT_OK) plan_free(out);
     return status;
@@ -655,8 +333,8 @@ enum ingot_status ingot_source_hparams(const struct ingot_source *src, struct in
     struct plan plan = { 0 };
     struct planner p = { .src = src, .options = &defaults, .plan = &plan, .err = err };
     enum ingot_status status = declare(&p);
-    if (status == INGOT_OK) status = place_all(&p);
-    if (status == INGOT_OK) status = assemble_all(&p);
+    if (status == INGOT_OK) status = planner_place(&p);
+    if (status == INGOT_OK) status = planner_assemble(&p);
     if (status == INGOT_OK) status = settle_hparams(&p, out);
     finish(&p);
     plan_free(&plan);
