@@ -114,11 +114,7 @@ static void print_json_head(const struct checkpoint *cp, const struct reading *r
     json_put(root, "dtype", json_text(t->dtype_name, strlen(t->dtype_name)));
     json_put(root, "tensor_shape", json_shape(t->rank, t->shape));
     json_put(root, "shape", json_shape(r->slice.out_rank, r->slice.out_shape));
-    char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (!text) report_no_memory();
-    printf("%.*s,\"values\":", (int)strlen(text) - 1, text);
-    free(text);
-    json_decref(root);
+    json_stream_begin(root, "values");
 }
 
 static void print_times(char c, uint32_t n)
@@ -140,10 +136,10 @@ static void print_json(const struct checkpoint *cp, struct reading *r)
             fputs(text, stdout);
             uint32_t ends = boundaries(&r->slice, ++i);
             print_times(']', ends);
-            if (i < r->slice.n_elems) fputs(ends ? ",\n" : ",", stdout);
+            if (i < r->slice.n_elems) fputs(ends ? ",\n " : ",", stdout);
         }
     }
-    puts("}");
+    json_stream_end();
 }
 
 /* -------------------------------------------------------------------------------------------------- bytes */

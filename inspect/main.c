@@ -1,5 +1,6 @@
 /* main.c - finds the command, parses its options, runs it, and makes sure that what was printed arrived. */
 #include "inspect/cli/help.h"
+#include "inspect/cli/json.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
 #include "inspect/commands.h"
@@ -26,6 +27,7 @@ static int run_command(const struct command *command, int argc, char **argv)
         help_command(command);
         return CODE_OK;
     }
+    if (args.yaml) json_speak_yaml();
     return command->run(&args);
 }
 

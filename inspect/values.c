@@ -172,8 +172,9 @@ static size_t float_text(double value, bool wide, enum values_style style, char 
         snprintf(digits, sizeof digits, "%.6g", value);
     else
         shortest(value, wide, digits);
-    bool whole = !strpbrk(digits, ".e"); /* a float in JSON keeps being one */
-    return (size_t)sprintf(out, "%s%s", digits, style == VALUES_JSON && whole ? ".0" : "");
+    int mantissa = (int)strcspn(digits, "e"); /* a float in JSON keeps being one, and in YAML 1.1 too: 1.0e-05 */
+    bool point = style != VALUES_JSON || memchr(digits, '.', (size_t)mantissa);
+    return (size_t)sprintf(out, "%.*s%s%s", mantissa, digits, point ? "" : ".0", digits + mantissa);
 }
 
 static size_t complex_text(enum ingot_scalar scalar, const uint8_t *p, enum values_style style, char *out)

@@ -73,7 +73,11 @@ static void print_options(const struct command *command)
 {
     static const struct option help = { .name = "help", .letter = 'h', .help = "Show this text" };
     print_heading(stdout, "Options");
-    for (size_t i = 0; i < command->n_options; i++) print_option(&command->options[i], OPTION_COLUMN);
+    for (size_t i = 0; i < command->n_options; i++) {
+        const struct option *beside = options_beside(&command->options[i]);
+        print_option(&command->options[i], OPTION_COLUMN);
+        if (beside) print_option(beside, OPTION_COLUMN);
+    }
     print_option(&help, OPTION_COLUMN);
 }
 

@@ -1,14 +1,23 @@
-/* json.c - a thin layer over jansson that cannot fail half-way. */
+/* json.c - a thin layer over jansson that cannot fail half-way; what --yaml asked for, is decided here. */
 #include "inspect/cli/json.h"
 
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
+#include "inspect/cli/yaml.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static bool speaks_yaml;
+
+void json_speak_yaml(void)
+{
+    speaks_yaml = true;
+}
 
 json_t *json_begin(void)
 {
@@ -63,8 +72,12 @@ json_t *json_number(double value)
 static void print(json_t *root, size_t flags)
 {
     /* A failed write shows in ferror(stdout), which report_finish() looks at. */
-    json_dumpf(root, stdout, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
-    putchar('\n');
+    if (speaks_yaml) {
+        yaml_print(root, stdout);
+    } else {
+        json_dumpf(root, stdout, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
+        putchar('\n');
+    }
     json_decref(root);
 }
 
@@ -76,4 +89,23 @@ void json_end(json_t *root)
 void json_end_line(json_t *root)
 {
     print(root, JSON_COMPACT);
+}
+
+void json_stream_begin(json_t *root, const char *key)
+{
+    if (speaks_yaml) {
+        yaml_print(root, stdout);
+        printf("%s: ", key);
+    } else {
+        char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
+        if (!text) report_no_memory();
+        printf("%.*s,\"%s\":", (int)strlen(text) - 1, text, key);
+        free(text);
+    }
+    json_decref(root);
+}
+
+void json_stream_end(void)
+{
+    puts(speaks_yaml ? "" : "}");
 }

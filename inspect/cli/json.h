@@ -1,4 +1,8 @@
-/* json.h - results for programs: an object with an integer "schema", ASCII only, one final newline. */
+/*
+ * json.h - results for programs: an object with an integer "schema", ASCII only, one final newline.
+ *
+ * Every command that has --json has --yaml too: the same tree. No command need know.
+ */
 #ifndef INGOT_CLI_JSON_H
 #define INGOT_CLI_JSON_H
 
@@ -7,6 +11,9 @@
 #include <jansson.h>
 
 #define JSON_SCHEMA 1
+
+/* From here on trees are printed as YAML. */
+void json_speak_yaml(void);
 
 /* {"schema": 1} */
 json_t *json_begin(void);
@@ -28,5 +35,10 @@ void json_end(json_t *root);
 
 /* The same on one line, for long lists of numbers. */
 void json_end_line(json_t *root);
+
+/* Prints all of `root`, then a last key (an identifier), and frees. The caller writes its value as JSON on lines of
+ * which all but the first are indented, which is YAML as well; json_stream_end() closes. */
+void json_stream_begin(json_t *root, const char *key);
+void json_stream_end(void);
 
 #endif

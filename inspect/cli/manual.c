@@ -53,7 +53,11 @@ static void manual_command(const struct command *command)
     for (const char *c = command->summary; *c; c++) putchar(c == command->summary ? toupper((unsigned char)*c) : *c);
     puts(".");
     roff_paragraphs(command->description);
-    for (size_t i = 0; i < command->n_options; i++) manual_option(&command->options[i]);
+    for (size_t i = 0; i < command->n_options; i++) {
+        const struct option *beside = options_beside(&command->options[i]);
+        manual_option(&command->options[i]);
+        if (beside) manual_option(beside);
+    }
     if (!command->examples) return;
     puts(".PP\nExamples:\n.PP\n.nf\n.RS");
     roff(command->examples, strlen(command->examples));
@@ -80,7 +84,11 @@ void help_manual(const struct command *const *commands, size_t n)
 
 static void completion_words(const struct command *command)
 {
-    for (size_t i = 0; i < command->n_options; i++) printf("--%s ", command->options[i].name);
+    for (size_t i = 0; i < command->n_options; i++) {
+        const struct option *beside = options_beside(&command->options[i]);
+        printf("--%s ", command->options[i].name);
+        if (beside) printf("--%s ", beside->name);
+    }
     fputs("--help", stdout);
 }
 

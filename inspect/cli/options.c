@@ -20,6 +20,13 @@ struct parser {
     struct ingot_error *err;
 };
 
+static const struct option yaml_option = { .name = "yaml", .help = "The same as --json, as YAML" };
+
+const struct option *options_beside(const struct option *o)
+{
+    return strcmp(o->name, "json") == 0 ? &yaml_option : NULL;
+}
+
 bool options_parse_count(const char *text, uint64_t *out)
 {
     uint64_t n = 0;
@@ -124,7 +131,11 @@ static enum ingot_status unknown_option(const struct parser *p, const char *word
 {
     struct suggestion best = suggest_begin(word + strspn(word, "-"));
     char advice[160];
-    for (size_t i = 0; i < p->command->n_options; i++) suggest_offer(&best, p->command->options[i].name);
+    for (size_t i = 0; i < p->command->n_options; i++) {
+        const struct option *beside = options_beside(&p->command->options[i]);
+        suggest_offer(&best, p->command->options[i].name);
+        if (beside) suggest_offer(&best, beside->name);
+    }
     suggest_offer(&best, "help");
     if (best.name)
         snprintf(advice, sizeof advice, "did you mean '--%s'?", best.name);
@@ -133,13 +144,21 @@ static enum ingot_status unknown_option(const struct parser *p, const char *word
     return usage(p, advice, "unknown option", word);
 }
 
+static bool is_named(const struct option *o, const char *name, size_t n)
+{
+    return o && strlen(o->name) == n && memcmp(o->name, name, n) == 0;
+}
+
 static enum ingot_status parse_long(struct parser *p, const char *word)
 {
     const char *name = word + 2, *equals = strchr(name, '=');
     size_t n = equals ? (size_t)(equals - name) : strlen(name);
     for (size_t i = 0; i < p->command->n_options; i++) {
         const struct option *o = &p->command->options[i];
-        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0) return take_option(p, o, equals ? equals + 1 : NULL);
+        bool beside = is_named(options_beside(o), name, n);
+        if (!beside && !is_named(o, name, n)) continue;
+        p->args->yaml |= beside;
+        return take_option(p, o, equals ? equals + 1 : NULL);
     }
     char bare[64];
     snprintf(bare, sizeof bare, "--%.*s", n < 60 ? (int)n : 60, name);

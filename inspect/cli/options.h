@@ -66,7 +66,11 @@ struct arguments {
     const char *repeated[REPEATED_MAX]; /* every text of the option that repeats, in order */
     size_t n_repeated;
     bool help; /* --help was asked for: nothing behind it was read */
+    bool yaml; /* --yaml: the option called json is given, and its tree is to be printed as YAML */
 };
+
+/* What a table does not say: beside an option called "json" there is this one. NULL for every other. */
+const struct option *options_beside(const struct option *o);
 
 /* Reads argv[0 .. argc) (without program and command name) by the command's table. Options and operands may be mixed;
  * "--" ends the options. ARGUMENT with advice when something is unknown, missing, repeated wrongly or out of range. */

@@ -241,3 +241,14 @@ numpy() {
     ingot ls --json "$corpus/safetensors/overall.safetensors"
     [ "$(json 'sorted(t["name"] for t in j["tensors"]) == sorted("bBhHiIefd")')" = True ]
 }
+
+@test "--yaml is the same tree: a row on each line, values as in JSON" {
+    make_safetensors y.safetensors '{"t":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}' 0
+    printf '\xac\xc5\x27\x37\0\0\x80\x7f\0\0\0\x40\0\0\x80\x3f' >>y.safetensors
+    ingot cat --yaml y.safetensors t
+    expect 0
+    [ "$(grep -A 9 ^values out)" = $'values: [[1.0e-05,"inf"],\n [2.0,1.0]]' ]
+    grep -qx 'shape: \[2, 2\]' out
+    ingot cat --json y.safetensors t
+    [ "$(json 'j["values"]')" = "[[1e-05, 'inf'], [2.0, 1.0]]" ]
+}

@@ -181,3 +181,23 @@ setup_file() { :; }
     expect 0
     [[ $out == "recipe: huggingface"* ]]
 }
+
+@test "whatever prints JSON prints YAML, and the help, the manual and the completion say so" {
+    for command in ls show params verify cat cpu tokenize; do
+        ingot help $command
+        [[ $out == *--json*--yaml* ]]
+    done
+    ingot help run
+    [[ $out != *--yaml* ]]
+    ingot run model --yaml
+    expect_error 2 "unknown option '--yaml'"
+    ingot help --man
+    [[ $out == *'\-\-yaml'* ]]
+    ingot help --completion
+    [[ $out == *"ls) "*"--json --yaml "* ]]
+    ingot params --config gpt2 --yaml
+    expect 0
+    [[ ${out%%$'\n'*} == "schema: 1" ]]
+    ingot params --config gpt2 --yml
+    expect_error 2 "did you mean '--yaml'?"
+}

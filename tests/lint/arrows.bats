@@ -86,8 +86,10 @@ nothing_found() {
     found convert/x.c
 }
 
-@test "only convert may use yaml" {
+@test "only convert, and what prints for the program, may use yaml" {
     plant convert/x.c '#include <yaml.h>'
+    nothing_found
+    plant inspect/cli/x.c '#include <yaml.h>'
     nothing_found
     plant inspect/x.c '#include <yaml.h>'
     found inspect/x.c

@@ -60,7 +60,7 @@ call() { echo "[^a-zA-Z0-9_>.]($1) *\\("; }
 door "mmap" "format/" "$(call 'mmap|munmap|mremap|madvise|mprotect')|<sys/mman\.h>"
 door "xxhash.h" "format/" '<xxhash\.h>'
 door "zstd.h" "format/" '<zstd[a-z_]*\.h>'
-door "yaml.h" "convert/" '<yaml\.h>'
+door "yaml.h" "convert/ inspect/cli/" '<yaml\.h>'
 door "printing" "inspect/ spec/" "$(call 'v?f?printf|v?dprintf|f?puts|putc|putchar|f?putc|perror|fwrite')|[^a-zA-Z0-9_](stdout|stderr)([^a-zA-Z0-9_]|\$)"
 door "exit" "inspect/ spec/" "$(call 'exit|_exit|_Exit|quick_exit|abort|atexit')"
 door "getenv" "inspect/" "$(call 'getenv|secure_getenv|setenv|putenv')"
