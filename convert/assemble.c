@@ -99,6 +99,44 @@ static enum ingot_status assemble(struct planner *p, struct slot *slot)
     return status;
 }
 
+/* ---------------------------------------------------------------------------------------------------------- trimming
+ */
+
+/* Whether an element of these rows has a bit set. */
+static bool has_bits(const struct ingot_view *v, uint64_t row, uint64_t end)
+{
+    const size_t size = ingot_dtype_size(v->dtype);
+    for (; row < end; row++)
+        for (uint64_t col = 0; col < v->n_cols; col++) {
+            const uint8_t *elem = (const uint8_t *)v->data + (row * v->row_stride + col * v->col_stride) * size;
+            for (size_t i = 0; i < size; i++)
+                if (elem[i]) return true;
+        }
+    return false;
+}
+
+/* A whole tensor whose last rows hold nothing but +0. Blocks are not looked into: their zeros have many spellings. */
+static bool can_trim(const struct slot *slot, uint64_t n_rows)
+{
+    if (slot->rule->from.n != 1 || slot->rule->n_to != 1) return false;
+    const struct plan_part *part = slot->parts;
+    return part->source->data && !part->source->block && part->view.dtype != INGOT_DTYPE_NONE &&
+           !has_bits(&part->view, n_rows, slot->n_rows);
+}
+
+bool planner_trim_vocabulary(struct planner *p, uint32_t n_rows)
+{
+    struct slot *slots[] = { planner_slot(p, PROFILE_WTE, 0), planner_slot(p, PROFILE_HEAD, 0) };
+    for (size_t i = 0; i < 2; i++)
+        if (slots[i]->rule && (slots[i]->n_rows != slots[0]->n_rows || !can_trim(slots[i], n_rows))) return false;
+    for (size_t i = 0; i < 2; i++)
+        if (slots[i]->rule) slots[i]->n_rows = slots[i]->parts->view.n_rows = n_rows;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- public
+ */
+
 enum ingot_status planner_fail_shape(struct planner *p, const struct ingot_source_tensor *t, const char *expected)
 {
     char shape[200];

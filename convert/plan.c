@@ -96,7 +96,8 @@ static uint32_t attention_flags(const struct planner *p)
     return flags | (by_layer->count ? INGOT_ATTN_SCALE_BY_LAYER : 0u);
 }
 
-/* The rows of wte are the stored vocabulary; there may be more than n_vocab says, never fewer. */
+/* The rows of wte are the stored vocabulary; there may be more than n_vocab says, never fewer. Where the recipe says
+ * that padding is zeros, rows that are nothing else are not stored. */
 static enum ingot_status see_vocabulary(struct planner *p, struct ingot_hparams *hp)
 {
     struct hparam_value said = p->declared[HPARAM_N_VOCAB];
@@ -104,6 +105,8 @@ static enum ingot_status see_vocabulary(struct planner *p, struct ingot_hparams 
     enum ingot_status status = see(p, HPARAM_N_VOCAB, PROFILE_WTE, true, &hp->n_vocab_stored);
     p->declared[HPARAM_N_VOCAB] = said;
     hp->n_vocab = said.origin ? said.count : hp->n_vocab_stored;
+    bool may_trim = status == INGOT_OK && p->chosen.recipe->trims_zero_rows && hp->n_vocab < hp->n_vocab_stored;
+    if (may_trim && planner_trim_vocabulary(p, hp->n_vocab)) hp->n_vocab_stored = hp->n_vocab;
     return status;
 }
 

@@ -55,6 +55,9 @@ void planner_warn_of_unused_rules(const struct planner *p);
  * and UNSUPPORTED naming the source. */
 enum ingot_status planner_assemble(struct planner *p);
 
+/* Leaves out the rows of the vocabulary's matrices from n_rows on, if all of them are +0 in every bit; false if not. */
+bool planner_trim_vocabulary(struct planner *p, uint32_t n_rows);
+
 /* SHAPE: "shape [18, 6], expected ..." */
 enum ingot_status planner_fail_shape(struct planner *p, const struct ingot_source_tensor *t, const char *expected);
 

@@ -298,10 +298,10 @@ static void unpads(struct yaml_tree *t, const yaml_node_t *node, struct recipe *
     }
 }
 
-/* n_vocab alone may be a mapping: {from: FACTS, unpad: {STORED: LOGICAL}}. */
+/* n_vocab alone may be a mapping: {from: FACTS, unpad: {STORED: LOGICAL}, trim: zero_rows}. */
 static void n_vocab(struct yaml_tree *t, const yaml_node_t *node, struct recipe *r)
 {
-    static const char *const keys[] = { "from", "unpad" };
+    static const char *const keys[] = { "from", "unpad", "trim" }, *const trims[] = { "none", "zero_rows" };
     const yaml_node_t *values[COUNT(keys)];
     if (node->type != YAML_MAPPING_NODE) {
         terms(t, node, HPARAM_N_VOCAB, &r->hparams[HPARAM_N_VOCAB]);
@@ -311,6 +311,7 @@ static void n_vocab(struct yaml_tree *t, const yaml_node_t *node, struct recipe 
     if (!values[0]) tree_fail(t, node, NULL, "n_vocab needs 'from', the key of a fact");
     if (values[0]) terms(t, values[0], HPARAM_N_VOCAB, &r->hparams[HPARAM_N_VOCAB]);
     if (values[1]) unpads(t, values[1], r);
+    if (values[2]) r->trims_zero_rows = tree_choice(t, values[2], "trim", trims, COUNT(trims)) == 1;
 }
 
 static void hyper_parameters(struct yaml_tree *t, const yaml_node_t *node, struct recipe *r)

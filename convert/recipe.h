@@ -1,5 +1,5 @@
 /* recipe.h - how one family of checkpoints names and stores the tensors of a GPT-2, and where it says the
- * hyper-parameters: a text in YAML. The built-in recipes are files of recipes/, compiled in; inspect/cli/recipe_help.c
+ * hyper-parameters: a text in YAML. The built-in recipes are files of recipes/, compiled in; inspect/recipe_help.c
  * describes the language for those who write one.
  *
  * A parsed recipe is immutable. Its strings are borrowed from its own tree. */
@@ -106,6 +106,7 @@ struct recipe {
     struct recipe_terms hparams[HPARAM_COUNT];
     struct recipe_unpad *unpad; /* of n_vocab */
     uint32_t n_unpad;
+    bool trims_zero_rows;         /* beyond n_vocab, where all of them are zero */
     bool no_tokenizer;            /* what lies beside the weights is left */
     struct recipe_list tokenizer; /* one file or tokens and merges; none: whatever lies beside the weights */
     struct recipe_pairs metadata;

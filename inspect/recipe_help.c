@@ -49,6 +49,7 @@ static const char *const page[] = {
     "    n_vocab:",
     "      from: config.vocab_size        a fact, as 'ingot show' lists them",
     "      unpad: {50304: 50257}          a padded size and the one that is meant",
+    "      trim: zero_rows                rows beyond it are left out if all are zero; else kept",
     "  facts: {config: config.json}       JSON files beside it, and what their facts begin with",
     "  requires: {config.type: gpt2}      refused if this fact is another text",
     "  head: auto                         lm_head.weight, if it has the bits of wte.weight or is",

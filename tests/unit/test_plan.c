@@ -379,6 +379,57 @@ static void facts_come_from_json_files_beside_the_checkpoint(void **state)
     tear_down(p);
 }
 
+#define TRIMMED(more)                                                                                                  \
+    "recipe: mine\nhyper-parameters: {activation: gelu_tanh, layer_norm_epsilon: 1e-5, n_head: 2,\n"                   \
+    "                   n_vocab: {from: 18, trim: zero_rows}}\n" more
+
+/* Makes the rows of a matrix from 18 on +0. */
+static void clear_rows(struct fixture_tensor *t)
+{
+    const size_t row_bytes = t->n_bytes / FIXTURE_VOCAB;
+    memset(t->data + 18 * row_bytes, 0, (FIXTURE_VOCAB - 18) * row_bytes);
+}
+
+static uint32_t rows_stored(struct place p, const char *head)
+{
+    char recipe[4096];
+    snprintf(recipe, sizeof recipe, "%s%s%s", head, strstr(COMMON, "tensors:"), "  - head -> lm_head.weight\n");
+    struct ingot_hparams hp = hparams_with(p, recipe, NULL, 0);
+    assert_int_equal(hp.n_vocab, 18);
+    return hp.n_vocab_stored;
+}
+
+static void padding_is_trimmed_only_where_all_of_it_is_zero_and_the_recipe_says_so(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct fixture_tensor *wte = fixture_find(p.f, "wte.weight");
+    assert_int_equal(rows_stored(p, TRIMMED("")), FIXTURE_VOCAB);
+    clear_rows(wte);
+    assert_int_equal(rows_stored(p, TRIMMED("")), 18);
+    static const char *const settings[] = { "n_vocab=18" };
+    assert_int_equal(hparams_with(p, COMMON, settings, 1).n_vocab_stored, FIXTURE_VOCAB);
+    wte->data[wte->n_bytes - 1] = 0x80; /* -0 */
+    assert_int_equal(rows_stored(p, TRIMMED("")), FIXTURE_VOCAB);
+    tear_down(p);
+}
+
+/* The embedding and a head of its own have as many rows as one another. */
+static void a_head_is_trimmed_with_the_embedding_or_neither_is(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    fixture_add(p.f, "head", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    clear_rows(fixture_find(p.f, "wte.weight"));
+    assert_int_equal(rows_stored(p, TRIMMED("")), FIXTURE_VOCAB);
+    clear_rows(fixture_find(p.f, "head"));
+    assert_int_equal(rows_stored(p, TRIMMED("")), 18);
+    memcpy(fixture_find(p.f, "head")->data, fixture_find(p.f, "wte.weight")->data, fixture_find(p.f, "head")->n_bytes);
+    assert_int_equal(rows_stored(p, TRIMMED("head: tied\n")), 18);
+    assert_int_equal(rows_stored(p, TRIMMED("head: stored\n")), 18);
+    tear_down(p);
+}
+
 /* -------------------------------------------------------------------------------------------------- head and refusals
  */
 
@@ -543,6 +594,8 @@ int main(void)
         cmocka_unit_test(what_is_said_must_agree_with_the_shapes),
         cmocka_unit_test(what_nobody_says_is_asked_for_by_its_option),
         cmocka_unit_test(facts_come_from_json_files_beside_the_checkpoint),
+        cmocka_unit_test(padding_is_trimmed_only_where_all_of_it_is_zero_and_the_recipe_says_so),
+        cmocka_unit_test(a_head_is_trimmed_with_the_embedding_or_neither_is),
         cmocka_unit_test(a_head_is_tied_when_it_has_the_bits_of_the_embedding),
         cmocka_unit_test(a_tensor_without_a_rule_is_refused_and_one_to_drop_is_dropped),
         cmocka_unit_test(more_layers_than_tensors_cost_no_memory),

@@ -98,11 +98,12 @@ static void a_result_may_name_its_layer(void **state)
 static void a_hyper_parameter_is_a_value_or_the_first_fact_that_exists(void **state)
 {
     (void)state;
-    struct recipe *r = accept(HEAD "hyper-parameters:\n"
-                                   "  n_head: 12\n"
-                                   "  activation: gelu\n"
-                                   "  layer_norm_epsilon: [config.eps, 1e-6]\n"
-                                   "  n_vocab: {from: config.vocab_size, unpad: {50304: 50257}}\n" BODY);
+    struct recipe *r =
+        accept(HEAD "hyper-parameters:\n"
+                    "  n_head: 12\n"
+                    "  activation: gelu\n"
+                    "  layer_norm_epsilon: [config.eps, 1e-6]\n"
+                    "  n_vocab: {from: config.vocab_size, unpad: {50304: 50257}, trim: zero_rows}\n" BODY);
     assert_int_equal(r->hparams[HPARAM_N_HEAD].items->literal.count, 12);
     assert_int_equal(r->hparams[HPARAM_ACTIVATION].items->literal.count, INGOT_GELU_ERF);
     assert_int_equal(r->hparams[HPARAM_EPSILON].n, 2);
@@ -111,6 +112,7 @@ static void a_hyper_parameter_is_a_value_or_the_first_fact_that_exists(void **st
     assert_string_equal(r->hparams[HPARAM_N_VOCAB].items->fact, "config.vocab_size");
     assert_int_equal(r->unpad->stored, 50304);
     assert_int_equal(r->unpad->logical, 50257);
+    assert_true(r->trims_zero_rows);
     recipe_free(r);
 }
 
@@ -270,6 +272,7 @@ static const struct {
     { HEAD "hyper-parameters: {config: keras}\n" BODY, "line 2, column 28", "keras" },
     { HEAD "hyper-parameters: {n_vocab: {unpad: {2: 1}}}\n" BODY, "line 2, column 29", "'from'" },
     { HEAD "hyper-parameters: {n_vocab: {from: a.b, unpad: {2: x}}}\n" BODY, "line 2, column 52", "whole" },
+    { HEAD "hyper-parameters: {n_vocab: {from: a.b, trim: rows}}\n" BODY, "line 2, column 47", "zero_rows" },
     { HEAD "head: tide\n" BODY, "line 2, column 7", "tide" },
     { HEAD "fits: {shape: [n]}\n" BODY, "line 2, column 15", "tensor" },
     { HEAD "files: ../x\n" BODY, "line 2, column 8", "path" },
