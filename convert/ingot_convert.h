@@ -134,6 +134,36 @@ typedef void (*ingot_role_fn)(void *ctx, size_t i, const struct ingot_source_rol
 enum ingot_status ingot_source_roles(const struct ingot_source *src, ingot_role_fn role, void *ctx,
                                      struct ingot_error *err);
 
+/* A source in the terms of a GPT-2, as far as it goes: each tensor under its canonical name and as a GPT-2 has it,
+ * matrices [out, in], dimensions of 1 in front left out, pieces cut and put together, values untouched. The whole need
+ * not make a model. What the recipe does not know, or cannot put together, keeps its own name and shape. */
+struct ingot_canonical;
+
+struct ingot_canonical_tensor {
+    const char *name;    /* hostile when it is the source's own */
+    bool known;          /* the name is canonical */
+    const char *dropped; /* why a model leaves it out, or NULL; may come from a file: escape before printing */
+    uint32_t rank;
+    uint64_t shape[INGOT_MAX_RANK];
+    uint32_t n_parts;                        /* nearly always one, the whole */
+    uint32_t axis;                           /* along which several stand one after the other */
+    const struct ingot_source_tensor *parts; /* each as ingot_source_gather() takes it, all of one dtype; the names are
+                                                the source's */
+};
+
+/* The errors are those of choosing the recipe, UNSUPPORTED above all when none fits. `src` must outlive *out. */
+enum ingot_status ingot_canonical_open(const struct ingot_source *src, struct ingot_canonical **out,
+                                       struct ingot_error *err);
+void ingot_canonical_close(struct ingot_canonical *c);
+
+/* The tensors of a GPT-2 in order of placement in an .ingot file, then the others in the order of the source. All
+ * pointers are borrowed. i must be below the count. */
+size_t ingot_canonical_count(const struct ingot_canonical *c);
+struct ingot_canonical_tensor ingot_canonical_at(const struct ingot_canonical *c, size_t i);
+
+/* ingot_source_gather() for the whole that the parts make. */
+void ingot_canonical_gather(const struct ingot_canonical_tensor *t, uint64_t first, uint64_t n, void *out);
+
 /* A checksum that a source carries for some of its bytes: of a tensor in TensorFlow, of a member in a zip file. */
 struct ingot_source_check {
     const char *name;      /* the tensor's or the member's; hostile */

@@ -7,14 +7,17 @@
 extern const struct command command_cat;
 extern const struct command command_convert;
 extern const struct command command_cpu;
+extern const struct command command_diff;
 extern const struct command command_eval;
 extern const struct command command_export;
 extern const struct command command_hash;
 extern const struct command command_help;
+extern const struct command command_hex;
 extern const struct command command_ls;
 extern const struct command command_params;
 extern const struct command command_run;
 extern const struct command command_show;
+extern const struct command command_stats;
 extern const struct command command_tokenize;
 extern const struct command command_verify;
 extern const struct command command_version;

@@ -1,0 +1,509 @@
+/* cmd_diff.c - `ingot diff`: are two checkpoints the same model, and if not, where and by how much? */
+#include "inspect/commands.h"
+
+#include "format/error.h"
+#include "inspect/cli/human.h"
+#include "inspect/cli/json.h"
+#include "inspect/cli/progress.h"
+#include "inspect/cli/report.h"
+#include "inspect/cli/table.h"
+#include "inspect/diff.h"
+#include "inspect/diff_model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    OPT_TOLERANCE,
+    OPT_RTOL,
+    OPT_RAW_NAMES,
+    OPT_ALL,
+    OPT_STRICT,
+    OPT_TENSORS,
+    OPT_JSON,
+    OPT_THREADS,
+    OPT_QUIET,
+    OPT_VERBOSE,
+    N_OPTIONS
+};
+
+static const struct option options[N_OPTIONS] = {
+    [OPT_TOLERANCE] = { .name = "tolerance",
+                        .type = OPTION_REAL,
+                        .value = "X",
+                        .real_max = 1e300,
+                        .help = "Values that are at most X apart count as equal" },
+    [OPT_RTOL] = { .name = "rtol",
+                   .type = OPTION_REAL,
+                   .value = "R",
+                   .real_max = 2,
+                   .help = "Values that are at most R times the larger of the two apart count as equal" },
+    [OPT_RAW_NAMES] = { .name = "raw-names",
+                        .help = "Pair tensors by the names and in the orientation that they have in their files" },
+    [OPT_ALL] = { .name = "all", .help = "Also what a model leaves out: optimizer state, masks" },
+    [OPT_STRICT] = { .name = "strict",
+                     .help =
+                         "Another dtype, another padding, a head or a tokenizer that only one has, are differences" },
+    [OPT_TENSORS] = { .name = "tensors", .help = "Only the tensors, not hyper-parameters and tokenizer" },
+    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_THREADS] = { .name = "threads",
+                      .letter = 't',
+                      .type = OPTION_COUNT,
+                      .value = "N",
+                      .min = 1,
+                      .max = 256,
+                      .help = "Threads; as many as there are CPUs when not given. The result does not depend on it" },
+    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar, no notes, no summary" },
+    [OPT_VERBOSE] = { .name = "verbose", .letter = 'v', .help = "List equal tensors and hyper-parameters, too" },
+};
+
+#define SHOWN_NAME (4 * INGOT_MAX_NAME + 8)
+
+/* What there is to report. */
+struct findings {
+    struct diff diff;
+    struct diff_model model;
+    bool has_model; /* hyper-parameters and tokenizer were looked at */
+    bool strict, all, verbose;
+    uint64_t n_both, n_different, n_only[2], n_types;
+    bool equal;
+};
+
+/* ------------------------------------------------------------------------------------------------------------- judging
+ */
+
+static bool is_different(const struct findings *f, const struct diff_pair *p)
+{
+    return p->outcome != DIFF_EQUAL ||
+           (f->strict && (p->types_differ || p->rows_differ || p->head_of_wte[0] || p->head_of_wte[1]));
+}
+
+static bool tokenizer_is_different(const struct findings *f)
+{
+    const struct diff_model *m = &f->model;
+    return m->tokenizer == DIFF_TOKENIZER_DIFFERS || (f->strict && m->has_tokenizer[0] != m->has_tokenizer[1]);
+}
+
+static void judge(struct findings *f)
+{
+    for (size_t i = 0; i < f->diff.n_pairs; i++) {
+        const struct diff_pair *p = &f->diff.pairs[i];
+        f->n_only[0] += p->outcome == DIFF_ONLY_A;
+        f->n_only[1] += p->outcome == DIFF_ONLY_B;
+        if (p->outcome == DIFF_ONLY_A || p->outcome == DIFF_ONLY_B) continue;
+        f->n_both++;
+        f->n_types += p->types_differ;
+        f->n_different += is_different(f, p);
+    }
+    f->equal = f->n_different == 0 && f->n_only[0] == 0 && f->n_only[1] == 0;
+    if (f->has_model && (f->model.n_differing > 0 || tokenizer_is_different(f))) f->equal = false;
+}
+
+static const char *difference_name(const struct findings *f, const struct diff_pair *p)
+{
+    static const char *const names[] = {
+        [DIFF_EQUAL] = "",      [DIFF_ONLY_A] = "only in A", [DIFF_ONLY_B] = "only in B",
+        [DIFF_SHAPE] = "shape", [DIFF_TYPE] = "bytes",       [DIFF_VALUES] = "values",
+    };
+    if (p->outcome != DIFF_EQUAL || !is_different(f, p)) return names[p->outcome];
+    return p->rows_differ ? "padding" : p->types_differ ? "dtype" : "head";
+}
+
+/* --------------------------------------------------------------------------------------------------------------- table
+ */
+
+/* One text if both are the same, else both. */
+static void cell_of_both(struct table *t, const char *const texts[2])
+{
+    if (!texts[0] || !texts[1] || strcmp(texts[0], texts[1]) == 0)
+        table_cell(t, "%s", texts[0] ? texts[0] : texts[1]);
+    else
+        table_cell(t, "%s, %s", texts[0], texts[1]);
+}
+
+static void add_what(struct table *table, const struct findings *f, const struct diff_pair *p)
+{
+    char shown[SHOWN_NAME], dtypes[2][64], shapes[2][256];
+    const char *dtype[2] = { NULL }, *shape[2] = { NULL };
+    for (unsigned s = 0; s < 2; s++) {
+        if (p->at[s] == DIFF_NOWHERE) continue;
+        struct diff_tensor t = diff_tensor_of(&f->diff, p, s);
+        if (!p->head_of_wte[s]) ingot_escape(t.t.name, t.t.name_len, shown, sizeof shown);
+        human_shape(t.t.rank, t.t.shape, shapes[s], sizeof shapes[s]);
+        dtype[s] = ingot_escape(t.t.dtype_name, strlen(t.t.dtype_name), dtypes[s], sizeof dtypes[s]);
+        shape[s] = shapes[s];
+    }
+    if (!p->types_differ) dtype[1] = dtype[0] ? NULL : dtype[1];
+    table_cell(table, "%s", shown);
+    table_cell(table, "%s", difference_name(f, p));
+    cell_of_both(table, dtype);
+    cell_of_both(table, shape);
+}
+
+/* Cut, not rounded: only what is equal throughout is 100 %. */
+static void share_text(const struct diff_figures *f, char out[16])
+{
+    double percent = f->n_elems ? 100 * (double)f->n_within / (double)f->n_elems : 100;
+    snprintf(out, 16, "%.2f %%", f->n_within < f->n_elems ? fmin(99.99, floor(100 * percent) / 100) : 100);
+}
+
+/* The place of an element in a shape. */
+static uint32_t place_of(const struct diff *d, const struct diff_pair *p, uint64_t at, uint64_t out[INGOT_MAX_RANK])
+{
+    const struct diff_tensor t = diff_tensor_of(d, p, 0);
+    for (uint32_t i = t.t.rank; i-- > 0; at /= t.t.shape[i]) out[i] = at % t.t.shape[i];
+    return t.t.rank;
+}
+
+static void place_text(const struct diff *d, const struct diff_pair *p, char *out, size_t cap)
+{
+    uint64_t place[INGOT_MAX_RANK];
+    uint32_t rank = place_of(d, p, p->figures.max_abs_at, place);
+    size_t n = (size_t)snprintf(out, cap, "[");
+    for (uint32_t i = 0; i < rank && n < cap; i++)
+        n += (size_t)snprintf(out + n, cap - n, "%s%" PRIu64, i ? ", " : "", place[i]);
+    if (n < cap) snprintf(out + n, cap - n, "]");
+}
+
+#define N_FIGURES 8
+
+static void add_figures(struct table *table, const struct findings *found, const struct diff_pair *p)
+{
+    const struct diff_figures *f = &p->figures;
+    char share[16], place[192];
+    if (p->n_jobs == 0 || f->max_abs < 0) {
+        for (int i = 0; i < N_FIGURES; i++) table_cell(table, "%s", i == 0 && p->n_jobs > 0 ? "100 %" : "");
+        return;
+    }
+    share_text(f, share);
+    place_text(&found->diff, p, place, sizeof place);
+    table_cell(table, "%s", share);
+    table_cell(table, "%s", human_count(f->n_elems - f->n_within).text);
+    table_cell(table, "%.4g", f->max_abs);
+    table_cell(table, "%s", place);
+    table_cell(table, "%.4g", f->max_rel);
+    table_cell(table, "%" PRIu64, f->max_ulp);
+    table_cell(table, "%.9g", diff_cosine(f));
+    table_cell(table, "%.3g", diff_rms(f));
+}
+
+static bool print_tensors(const struct findings *f)
+{
+    static const struct table_column columns[] = {
+        { .title = "tensor", .flexible = true },
+        { .title = "difference" },
+        { .title = "dtype", .drop = 5 },
+        { .title = "shape", .drop = 4 },
+        { .title = "equal", .right = true },
+        { .title = "unequal", .right = true, .drop = 3 },
+        { .title = "max abs", .right = true },
+        { .title = "at" },
+        { .title = "max rel", .right = true, .drop = 2 },
+        { .title = "ULP", .right = true, .drop = 1 },
+        { .title = "cosine", .right = true, .drop = 6 },
+        { .title = "RMS", .right = true, .drop = 7 },
+    };
+    struct table table = table_begin(columns, sizeof columns / sizeof *columns);
+    size_t n = 0;
+    for (size_t i = 0; i < f->diff.n_pairs; i++) {
+        const struct diff_pair *p = &f->diff.pairs[i];
+        if (!f->verbose && !is_different(f, p)) continue;
+        add_what(&table, f, p);
+        add_figures(&table, f, p);
+        n++;
+    }
+    if (n > 0)
+        table_end(&table);
+    else
+        table_discard(&table);
+    return n > 0;
+}
+
+static bool print_properties(const struct findings *f, bool is_first)
+{
+    static const struct table_column columns[] = { { .title = "hyper-parameter" }, { .title = "A" }, { .title = "B" } };
+    struct table table = table_begin(columns, sizeof columns / sizeof *columns);
+    const struct diff_model *m = &f->model;
+    if (m->n_properties == 0 || (m->n_differing == 0 && !f->verbose)) return false;
+    if (!is_first) putchar('\n');
+    for (size_t i = 0; i < m->n_properties; i++) {
+        const struct diff_property *p = &m->properties[i];
+        if (!p->differs && !f->verbose) continue;
+        table_cell(&table, "%s", p->name);
+        table_cell(&table, "%s", p->value[0]);
+        table_cell(&table, "%s", p->value[1]);
+    }
+    table_end(&table);
+    return true;
+}
+
+static void print_text(const struct findings *f)
+{
+    bool some = print_tensors(f);
+    if (!f->has_model) return;
+    some |= print_properties(f, !some);
+    if (f->model.tokenizer == DIFF_TOKENIZER_DIFFERS)
+        printf("%stokenizer: %s\n", some ? "\n" : "", f->model.difference);
+    else if (f->verbose && f->model.tokenizer == DIFF_TOKENIZER_SAME)
+        printf("%stokenizer: the same\n", some ? "\n" : "");
+}
+
+/* --------------------------------------------------------------------------------------------------------------- notes
+ */
+
+/* What exit code 0 alone would hide. */
+
+static void note_pair(const struct findings *f, const struct diff_pair *p)
+{
+    for (unsigned s = 0; s < 2; s++)
+        if (p->head_of_wte[s])
+            report_note("lm_head.weight: %c has none of its own and is seen with wte.weight as its head", "AB"[s]);
+    if (!p->rows_differ) return;
+    char shown[SHOWN_NAME];
+    const struct diff_tensor a = diff_tensor_of(&f->diff, p, 0), b = diff_tensor_of(&f->diff, p, 1);
+    const struct diff_tensor *longer = a.t.shape[0] > b.t.shape[0] ? &a : &b;
+    report_note("%s: the %" PRIu64 " rows of both were compared; %c has %" PRIu64 " more, %s",
+                ingot_escape(longer->t.name, longer->t.name_len, shown, sizeof shown), p->n_rows, "BA"[longer == &a],
+                p -> n_padding, p -> padding_is_zeros ? "all zeros" : "not all zeros");
+}
+
+static void note_model(const struct findings *f)
+{
+    const struct diff_model *m = &f->model;
+    for (unsigned s = 0; s < 2; s++)
+        if (!m->known[s])
+            report_note("hyper-parameters were not compared, %c does not say them: %s", "AB"[s], m -> unknown[s]);
+    if (m->has_tokenizer[0] != m->has_tokenizer[1])
+        report_note("tokenizers were not compared: %c has none that is known", "AB"[m->has_tokenizer[0]]);
+}
+
+static void note_names(const struct findings *f, const struct arguments *args)
+{
+    const struct diff *d = &f->diff;
+    uint64_t n_left_out = d->side[0].n_left_out + d->side[1].n_left_out;
+    if (!d->canonical && !args->values[OPT_RAW_NAMES].given)
+        report_note("no recipe fits both: tensors were paired by their own names, hyper-parameters not compared");
+    if (n_left_out > 0)
+        report_note("%" PRIu64 " tensor%s that a model leaves out %s not compared: --all", n_left_out,
+                    n_left_out == 1 ? "" : "s", n_left_out == 1 ? "was" : "were");
+}
+
+static void summarise(const struct findings *f, double seconds)
+{
+    char parts[256] = "";
+    size_t n = 0;
+    const struct diff_model *m = &f->model;
+    n += (size_t)snprintf(parts, sizeof parts, "%" PRIu64 " tensors in both", f->n_both);
+    if (f->n_different) n += (size_t)snprintf(parts + n, sizeof parts - n, ", %" PRIu64 " differ", f->n_different);
+    if (f->n_types) n += (size_t)snprintf(parts + n, sizeof parts - n, ", %" PRIu64 " of another dtype", f->n_types);
+    for (unsigned s = 0; s < 2; s++)
+        if (f->n_only[s])
+            n += (size_t)snprintf(parts + n, sizeof parts - n, ", %" PRIu64 " only in %c", f->n_only[s], "AB"[s]);
+    if (m->n_differing)
+        n += (size_t)snprintf(parts + n, sizeof parts - n, ", %zu hyper-parameter%s", m->n_differing,
+                              m->n_differing == 1 ? "" : "s");
+    if (m->tokenizer == DIFF_TOKENIZER_DIFFERS) snprintf(parts + n, sizeof parts - n, ", the tokenizer");
+    report_note("%s: %s; %s in %s (%s)", f->equal ? "equal" : "different", parts, human_bytes(f->diff.n_bytes).text,
+                human_duration(seconds).text, human_rate((double)f->diff.n_bytes / seconds).text);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- JSON
+ */
+
+/* JSON has no infinities: they are strings, as `cat` has them. */
+static json_t *number_json(double value)
+{
+    if (isfinite(value)) return json_real(value);
+    return json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+}
+
+static json_t *tensor_json(const struct diff *d, const struct diff_pair *p, unsigned side)
+{
+    if (p->at[side] == DIFF_NOWHERE) return json_null();
+    const struct diff_tensor t = diff_tensor_of(d, p, side);
+    json_t *o = json_object(), *names = json_array();
+    for (uint32_t i = 0; i < t.canonical.n_parts; i++) {
+        const char *name = t.canonical.parts[i].name;
+        json_add(names, json_text(name, strlen(name)));
+    }
+    if (t.canonical.n_parts == 0) json_add(names, json_text(t.t.name, t.t.name_len));
+    json_put(o, "names", names);
+    json_put(o, "dtype", json_text(t.t.dtype_name, strlen(t.t.dtype_name)));
+    json_put(o, "shape", json_shape(t.t.rank, t.t.shape));
+    return o;
+}
+
+static void put_figures(json_t *o, const struct diff *d, const struct diff_pair *p)
+{
+    const struct diff_figures *f = &p->figures;
+    uint64_t place[INGOT_MAX_RANK];
+    bool differs = f->max_abs >= 0;
+    json_put(o, "compared", json_count(f->n_elems));
+    json_put(o, "equal", json_count(f->n_equal));
+    json_put(o, "within_tolerance", json_count(f->n_within));
+    json_put(o, "not_finite", json_count(f->n_not_finite));
+    json_put(o, "max_abs", number_json(differs ? f->max_abs : 0));
+    json_put(o, "max_abs_at", differs ? json_shape(place_of(d, p, f->max_abs_at, place), place) : json_null());
+    json_put(o, "max_abs_a", differs ? number_json(f->max_a) : json_null());
+    json_put(o, "max_abs_b", differs ? number_json(f->max_b) : json_null());
+    json_put(o, "max_rel", number_json(f->max_rel));
+    json_put(o, "max_ulp", json_count(f->max_ulp));
+    json_put(o, "cosine", json_number(diff_cosine(f)));
+    json_put(o, "rms", json_number(diff_rms(f)));
+    json_put(o, "padding_rows", json_count(p->n_padding));
+    json_put(o, "padding_is_zeros", p->rows_differ ? json_boolean(p->padding_is_zeros) : json_null());
+}
+
+static json_t *pair_json(const struct findings *f, const struct diff_pair *p)
+{
+    const struct diff_tensor t = diff_tensor_of(&f->diff, p, p->at[0] == DIFF_NOWHERE || p->head_of_wte[0]);
+    const char *difference = difference_name(f, p);
+    json_t *o = json_object();
+    json_put(o, "name", json_text(t.t.name, t.t.name_len));
+    json_put(o, "difference", *difference ? json_string(difference) : json_null());
+    json_put(o, "a", tensor_json(&f->diff, p, 0));
+    json_put(o, "b", tensor_json(&f->diff, p, 1));
+    if (p->figures.n_elems > 0) put_figures(o, &f->diff, p);
+    return o;
+}
+
+static json_t *side_json(const struct diff_side *side)
+{
+    json_t *o = json_object();
+    json_put(o, "file", json_text(side->cp.path, strlen(side->cp.path)));
+    json_put(o, "format", json_string(checkpoint_format(&side->cp)));
+    json_put(o, "tied", side->is_gpt2 ? json_boolean(side->tied) : json_null());
+    json_put(o, "left_out", json_count(side->n_left_out));
+    return o;
+}
+
+static json_t *properties_json(const struct findings *f)
+{
+    const struct diff_model *m = &f->model;
+    if (m->n_properties == 0) return json_null();
+    json_t *array = json_array();
+    for (size_t i = 0; i < m->n_properties; i++) {
+        const struct diff_property *p = &m->properties[i];
+        if (!p->differs && !f->verbose) continue;
+        json_t *o = json_object();
+        json_put(o, "name", json_string(p->name));
+        json_put(o, "a", json_string(p->value[0]));
+        json_put(o, "b", json_string(p->value[1]));
+        json_add(array, o);
+    }
+    return array;
+}
+
+static json_t *tokenizer_json(const struct findings *f)
+{
+    const struct diff_model *m = &f->model;
+    json_t *o = json_object();
+    bool compared = f->has_model && m->tokenizer != DIFF_TOKENIZER_NOT_COMPARED;
+    json_put(o, "in_a", f->has_model ? json_boolean(m->has_tokenizer[0]) : json_null());
+    json_put(o, "in_b", f->has_model ? json_boolean(m->has_tokenizer[1]) : json_null());
+    json_put(o, "equal", compared ? json_boolean(m->tokenizer == DIFF_TOKENIZER_SAME) : json_null());
+    json_put(o, "difference",
+             compared && *m->difference ? json_text(m->difference, strlen(m->difference)) : json_null());
+    return o;
+}
+
+static void print_json(const struct findings *f)
+{
+    json_t *root = json_begin(), *tensors = json_array();
+    json_put(root, "equal", json_boolean(f->equal));
+    json_put(root, "names", json_string(f->diff.canonical ? "canonical" : "own"));
+    json_put(root, "a", side_json(&f->diff.side[0]));
+    json_put(root, "b", side_json(&f->diff.side[1]));
+    json_put(root, "n_both", json_count(f->n_both));
+    json_put(root, "n_different", json_count(f->n_different));
+    json_put(root, "n_only_a", json_count(f->n_only[0]));
+    json_put(root, "n_only_b", json_count(f->n_only[1]));
+    for (size_t i = 0; i < f->diff.n_pairs; i++)
+        if (f->verbose || is_different(f, &f->diff.pairs[i])) json_add(tensors, pair_json(f, &f->diff.pairs[i]));
+    json_put(root, "tensors", tensors);
+    json_put(root, "hyper_parameters", properties_json(f));
+    json_put(root, "tokenizer", tokenizer_json(f));
+    json_end(root);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- command
+ */
+
+static void report(const struct findings *f, const struct arguments *args, double seconds)
+{
+    if (args->values[OPT_JSON].given)
+        print_json(f);
+    else
+        print_text(f);
+    if (args->values[OPT_QUIET].given) return;
+    note_names(f, args);
+    for (size_t i = 0; i < f->diff.n_pairs; i++) note_pair(f, &f->diff.pairs[i]);
+    if (f->has_model) note_model(f);
+    summarise(f, seconds);
+}
+
+static enum ingot_status compare(struct findings *f, const struct arguments *args, double *seconds,
+                                 struct ingot_error *err)
+{
+    const struct option_value *v = args->values;
+    struct progress progress = progress_begin("diff", v[OPT_QUIET].given);
+    const struct diff_options how = { .raw_names = v[OPT_RAW_NAMES].given,
+                                      .all = f->all,
+                                      .tolerance = { .given = v[OPT_TOLERANCE].given || v[OPT_RTOL].given,
+                                                     .absolute = v[OPT_TOLERANCE].real,
+                                                     .relative = v[OPT_RTOL].real },
+                                      .n_threads = (uint32_t)v[OPT_THREADS].count,
+                                      .progress = progress_update,
+                                      .progress_ctx = &progress };
+    enum ingot_status status = diff_open(args->operands[0], args->operands[1], &how, &f->diff, err);
+    *seconds = progress_end(&progress);
+    f->has_model = f->diff.canonical && !v[OPT_TENSORS].given;
+    if (status == INGOT_OK && f->has_model)
+        status = diff_model(&f->diff.side[0].cp, &f->diff.side[1].cp, &f->model, err);
+    return status;
+}
+
+static int run_diff(const struct arguments *args)
+{
+    const struct option_value *v = args->values;
+    struct ingot_error err = { 0 };
+    struct findings f = { .strict = v[OPT_STRICT].given, .all = v[OPT_ALL].given, .verbose = v[OPT_VERBOSE].given };
+    double seconds = 0;
+    enum ingot_status status = compare(&f, args, &seconds, &err);
+    if (status == INGOT_OK) {
+        judge(&f);
+        report(&f, args, seconds);
+    }
+    diff_close(&f.diff);
+    if (status != INGOT_OK) return report_error(&err);
+    return f.equal ? CODE_OK : CODE_NO;
+}
+
+const struct command command_diff = {
+    .name = "diff",
+    .summary = "compare two checkpoints of any formats, tensor by tensor",
+    .operands = "A B",
+    .min_operands = 2,
+    .max_operands = 2,
+    .options = options,
+    .n_options = N_OPTIONS,
+    .description =
+        "Compares A with B, each an .ingot file or any checkpoint that convert reads. Where both are a GPT-2, tensors "
+        "go by their canonical names and are compared as [out, in], however they are called and stored; hyper-"
+        "parameters and tokenizers are compared, too. Otherwise tensors go by their own names, as they stand.\n\n"
+        "Prints what differs, and notes on stderr. Values are equal when they have the same bits once both are widened "
+        "exactly, or are both NaN. For each tensor that differs: the share of equal values and the number of others; "
+        "the largest difference and where it is; the largest one relative to the larger value; the largest number of "
+        "steps between neighbouring numbers (ULP) of the dtype with fewer digits; the cosine of the angle between the "
+        "two; the root mean square of the differences over that of A. A NaN is infinitely far from a number.\n\n"
+        "No difference, unless --strict: another dtype that holds the same values; rows of zeros behind the "
+        "vocabulary; a stored head that equals the token embedding to which the other one is tied; a tokenizer or "
+        "hyper-parameters that only one has.\n\n"
+        "Exit code 0: equal. 1: different. Others: one of them could not be read.",
+    .examples = "ingot diff gpt2/ gpt2.ingot && echo the same model\n"
+                "ingot diff gpt2/ gpt2-f16.gguf --rtol 0.001\n"
+                "ingot diff --json step-1000.pt step-2000.pt | jq '.tensors[] | [.name, .rms]'",
+    .run = run_diff,
+};
