@@ -11,7 +11,7 @@
 #include "format/ingot_format.h"
 
 #define OPTIONS_MAX  24
-#define OPERANDS_MAX 2
+#define OPERANDS_MAX 64
 #define REPEATED_MAX 64
 
 enum option_type {

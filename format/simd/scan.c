@@ -1,0 +1,110 @@
+/* scan.c - the definition of a scan, one value at a time. */
+#include "format/simd/scan.h"
+
+#include "format/simd/cpu.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#define BIN_SHIFT 15 /* 8 bits of exponent and 8 of mantissa are left */
+
+/* The nearest f32, or its neighbour towards zero: FLT_MAX for all that is larger. */
+static float towards_zero(double value)
+{
+    float nearest = (float)value;
+    return fabs((double)nearest) > fabs(value) ? nextafterf(nearest, 0) : nearest;
+}
+
+uint32_t scan_bin(double value)
+{
+    uint32_t bits;
+    float f = towards_zero(value);
+    memcpy(&bits, &f, sizeof bits);
+    return bits >> BIN_SHIFT;
+}
+
+double scan_bin_magnitude(uint32_t bin)
+{
+    float f;
+    uint32_t bits = (bin & (SCAN_SIGN - 1)) << BIN_SHIFT;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+static double value_at(const void *values, size_t i)
+{
+    double value;
+    memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
+    return value;
+}
+
+static void count_special(double value, struct scan_run *out)
+{
+    out->n_nan += isnan(value) != 0;
+    out->n_pos_inf += value > 0;
+    out->n_neg_inf += value < 0;
+}
+
+static void count_finite(double value, double tiny, struct scan_run *out)
+{
+    double magnitude = fabs(value);
+    out->n_finite++;
+    out->n_zero += magnitude == 0;
+    out->n_denormal += magnitude != 0 && magnitude < tiny;
+    out->min = fmin(out->min, value + 0.0);
+    out->max = fmax(out->max, value + 0.0);
+    out->abs_min = fmin(out->abs_min, magnitude);
+    out->abs_max = fmax(out->abs_max, magnitude);
+}
+
+static double sum_of_squares(const void *values, size_t n, double mean, double *squares)
+{
+    double lanes[SCAN_LANES] = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        double value = value_at(values, i), off = value - mean;
+        if (!isfinite(value)) continue;
+        lanes[i % SCAN_LANES] += off * off;
+        if (squares) squares[i] += value * value;
+    }
+    return scan_add_lanes(lanes);
+}
+
+void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
+{
+    double lanes[SCAN_LANES] = { 0 };
+    *out = (struct scan_run){ .min = INFINITY, .max = -INFINITY, .abs_min = INFINITY };
+    for (size_t i = 0; i < n; i++) {
+        double value = value_at(values, i);
+        if (!isfinite(value)) {
+            count_special(value, out);
+            continue;
+        }
+        count_finite(value, tiny, out);
+        lanes[i % SCAN_LANES] += value;
+        bins[scan_bin(value)]++;
+    }
+    out->sum = scan_add_lanes(lanes);
+    if (out->n_finite > 0) out->m2 = sum_of_squares(values, n, out->sum / out->n_finite, squares);
+}
+
+void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
+                            struct scan_run *out)
+{
+    double wide[SCAN_MAX];
+    assert(n <= SCAN_MAX);
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
+        wide[i] = (double)value;
+    }
+    scan_f64(wide, n, tiny, bins, squares, out);
+}
+
+scan_fn *scan_f32_select(void)
+{
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) return scan_f32_avx2;
+#endif
+    return scan_f32_by_definition;
+}

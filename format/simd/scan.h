@@ -1,0 +1,54 @@
+/*
+ * scan.h - what statistics are made of, over one run of values that fits into the first-level cache.
+ *
+ * Sums have SCAN_LANES lanes: value i goes to lane i % SCAN_LANES, in order, and the lanes are added as a tree. The
+ * vector forms add in the same order, so a run has the same sums on every CPU. Nothing is contracted.
+ */
+#ifndef INGOT_SCAN_H
+#define INGOT_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCAN_MAX   2048u /* values of a run */
+#define SCAN_LANES 16u
+#define SCAN_BINS  (UINT32_C(1) << 17)
+#define SCAN_SIGN  (SCAN_BINS / 2)
+
+/* Values that are not finite are counted, and left out of everything else. */
+struct scan_run {
+    uint32_t n_finite, n_zero, n_denormal, n_nan, n_pos_inf, n_neg_inf;
+    double min, max;         /* inf and -inf where nothing is finite; a zero is +0 */
+    double abs_min, abs_max; /* inf and 0 */
+    double sum;
+    double m2; /* sum of the squares of value - sum / n_finite */
+};
+
+/* Denormal is what lies below `tiny`, the least normal number of the dtype that the values come from, and is not zero.
+ * bins[SCAN_BINS] counts by sign and magnitude: the top 17 bits of the value as an f32, rounded towards zero. The
+ * square of value i is added to squares[i], unless squares is NULL. n <= SCAN_MAX; values need no alignment. */
+typedef void scan_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out);
+
+/* The definition. */
+scan_fn scan_f64, scan_f32_by_definition;
+#if defined(__x86_64__)
+extern scan_fn *const scan_f32_avx2;
+#endif
+
+/* The best for f32 that runs here. */
+scan_fn *scan_f32_select(void);
+
+/* The bin of a finite value. */
+uint32_t scan_bin(double value);
+
+/* The magnitude at which a bin begins. */
+double scan_bin_magnitude(uint32_t bin);
+
+static inline double scan_add_lanes(double lanes[SCAN_LANES])
+{
+    for (size_t width = SCAN_LANES / 2; width > 0; width /= 2)
+        for (size_t i = 0; i < width; i++) lanes[i] += lanes[i + width];
+    return lanes[0];
+}
+
+#endif
