@@ -59,11 +59,19 @@ static bool is_printable(const unsigned char *s, size_t len)
     return !mark && !separator_or_embedding && !isolate;
 }
 
+/* Copies what is plain ASCII at the beginning, which most names are as a whole. Returns how many bytes. */
+static size_t copy_plain(const unsigned char *s, size_t n, char *out, size_t cap)
+{
+    size_t i = 0;
+    for (; i < n && i + 5 < cap && s[i] >= 0x20 && s[i] < 0x7F; i++) out[i] = (char)s[i];
+    return i;
+}
+
 char *ingot_escape(const char *text, size_t n, char *out, size_t cap)
 {
     const unsigned char *s = (const unsigned char *)text;
-    size_t used = 0;
-    for (size_t i = 0; i < n;) {
+    size_t used = copy_plain(s, n, out, cap);
+    for (size_t i = used; i < n;) {
         size_t len = utf8_length(s + i, n - i);
         bool keep = len > 0 && is_printable(s + i, len);
         size_t need = keep ? len : 4;

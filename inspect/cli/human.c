@@ -2,14 +2,28 @@
 #include "inspect/cli/human.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#define DIGITS_MAX 20 /* of 2^64 */
+
+/* Not snprintf(), of which a listing of 100,000 tensors would make a million calls. Returns the number of digits. */
+static size_t put_digits(uint64_t n, char out[DIGITS_MAX])
+{
+    char backwards[DIGITS_MAX];
+    size_t n_digits = 0;
+    do backwards[n_digits++] = (char)('0' + n % 10);
+    while (n /= 10);
+    for (size_t i = 0; i < n_digits; i++) out[i] = backwards[n_digits - 1 - i];
+    return n_digits;
+}
 
 struct human human_count(uint64_t n)
 {
     struct human h;
-    char digits[24];
-    size_t n_digits = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, n), used = 0;
+    char digits[DIGITS_MAX];
+    size_t n_digits = put_digits(n, digits), used = 0;
     for (size_t i = 0; i < n_digits; i++) {
         if (i > 0 && (n_digits - i) % 3 == 0) h.text[used++] = ',';
         h.text[used++] = digits[i];
@@ -18,19 +32,31 @@ struct human human_count(uint64_t n)
     return h;
 }
 
+/* A value >= 0, below 2^63 / 100, with up to two decimals, and what comes behind. */
+static struct human fixed(double value, unsigned decimals, const char *unit, const char *suffix)
+{
+    static const unsigned factors[] = { 1, 10, 100 };
+    struct human h;
+    uint64_t n = (uint64_t)llrint(value * factors[decimals]);
+    size_t used = put_digits(n / factors[decimals], h.text);
+    if (decimals > 0) h.text[used++] = '.';
+    if (decimals > 1) h.text[used++] = (char)('0' + n / 10 % 10);
+    if (decimals > 0) h.text[used++] = (char)('0' + n % 10);
+    h.text[used++] = ' ';
+    stpcpy(stpcpy(h.text + used, unit), suffix);
+    return h;
+}
+
 /* Three digits, whatever the magnitude. */
 static struct human scaled(double value, const char *suffix)
 {
     static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
-    struct human h;
     size_t unit = 0;
     while (value >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
         value /= 1000;
         unit++;
     }
-    int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    snprintf(h.text, sizeof h.text, "%.*f %s%s", decimals, value, units[unit], suffix);
-    return h;
+    return fixed(value, unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, units[unit], suffix);
 }
 
 struct human human_bytes(uint64_t n)
@@ -45,9 +71,7 @@ struct human human_rate(double bytes_a_second)
 
 struct human human_share(uint64_t part, uint64_t whole)
 {
-    struct human h;
-    snprintf(h.text, sizeof h.text, "%.1f %%", whole ? 100.0 * (double)part / (double)whole : 0.0);
-    return h;
+    return fixed(whole ? 100.0 * (double)part / (double)whole : 0.0, 1, "%", "");
 }
 
 struct human human_clock(double seconds)
@@ -80,7 +104,12 @@ struct human human_digest(struct ingot_digest digest)
 
 void human_shape(uint32_t rank, const uint64_t *shape, char *out, size_t cap)
 {
-    size_t used = (size_t)snprintf(out, cap, "%s", rank == 0 ? "scalar" : "");
-    for (uint32_t i = 0; i < rank && used < cap; i++)
-        used += (size_t)snprintf(out + used, cap - used, "%s%" PRIu64, i ? " x " : "", shape[i]);
+    char text[INGOT_MAX_RANK * (DIGITS_MAX + 3) + 1];
+    size_t used = 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        if (i > 0) used = (size_t)(stpcpy(text + used, " x ") - text);
+        used += put_digits(shape[i], text + used);
+    }
+    text[used] = '\0';
+    snprintf(out, cap, "%s", rank == 0 ? "scalar" : text);
 }

@@ -24,6 +24,14 @@ struct table table_begin(const struct table_column *columns, size_t n_columns)
     return (struct table){ .columns = columns, .n_columns = n_columns };
 }
 
+/* The text of the next cell stands behind the last one's, n bytes long. */
+static void add_cell(struct table *t, size_t n)
+{
+    t->cells = memory_grow(t->cells, &t->cells_capacity, t->n_cells + 1, sizeof *t->cells);
+    t->cells[t->n_cells++] = (struct table_place){ t->text_used, n, terminal_text_width(t->text + t->text_used, n) };
+    t->text_used += n;
+}
+
 void table_cell(struct table *t, const char *fmt, ...)
 {
     va_list args, again;
@@ -33,11 +41,17 @@ void table_cell(struct table *t, const char *fmt, ...)
     va_end(args);
     size_t need = n < 0 ? 1 : (size_t)n + 1;
     t->text = memory_grow(t->text, &t->text_capacity, t->text_used + need, 1);
-    t->cells = memory_grow(t->cells, &t->cells_capacity, t->n_cells + 1, sizeof *t->cells);
     if (vsnprintf(t->text + t->text_used, need, fmt, again) < 0) t->text[t->text_used] = '\0';
     va_end(again);
-    t->cells[t->n_cells++] = t->text_used;
-    t->text_used += need;
+    add_cell(t, need - 1);
+}
+
+void table_text(struct table *t, const char *text)
+{
+    size_t n = strlen(text);
+    t->text = memory_grow(t->text, &t->text_capacity, t->text_used + n + 1, 1);
+    memcpy(t->text + t->text_used, text, n);
+    add_cell(t, n);
 }
 
 void table_rule(struct table *t)
@@ -45,23 +59,14 @@ void table_rule(struct table *t)
     t->rule_before = t->n_cells / t->n_columns;
 }
 
-static const char *cell(const struct table *t, size_t row, size_t column)
-{
-    return t->text + t->cells[row * t->n_columns + column];
-}
-
 static void measure(const struct table *t, struct fit *fit)
 {
-    for (size_t c = 0; c < t->n_columns; c++) {
-        size_t widest = t->no_titles ? 0 : strlen(t->columns[c].title);
-        for (size_t row = 0; row < t->n_cells / t->n_columns; row++) {
-            const char *text = cell(t, row, c);
-            size_t width = terminal_text_width(text, strlen(text));
-            if (width > widest) widest = width;
-        }
-        fit->width[c] = widest;
-        fit->shown[c] = widest > 0;
+    for (size_t c = 0; c < t->n_columns && !t->no_titles; c++) fit->width[c] = strlen(t->columns[c].title);
+    for (size_t i = 0, c = 0; i < t->n_cells / t->n_columns * t->n_columns; i++) {
+        if (t->cells[i].width > fit->width[c]) fit->width[c] = t->cells[i].width;
+        if (++c == t->n_columns) c = 0;
     }
+    for (size_t c = 0; c < t->n_columns; c++) fit->shown[c] = fit->width[c] > 0;
 }
 
 static size_t total_width(const struct table *t, const struct fit *fit)
@@ -104,78 +109,129 @@ static void squeeze(const struct table *t, struct fit *fit, size_t available)
     }
 }
 
+/* ---------------------------------------------------------------------------------------------------- printing */
+
+/* Lines gather here and leave together: stdout's own buffer is 4 KiB. */
+struct page {
+    char *text;
+    size_t used, capacity;
+};
+
+#define PAGE_BYTES 65536
+
+static char *page_room(struct page *p, size_t n)
+{
+    p->text = memory_grow(p->text, &p->capacity, p->used + n, 1);
+    p->used += n;
+    return p->text + p->used - n;
+}
+
+static void page_put(struct page *p, const char *text, size_t n)
+{
+    memcpy(page_room(p, n), text, n);
+}
+
+static void page_style(struct page *p, enum style style)
+{
+    const char *text = terminal_style(stdout, style);
+    page_put(p, text, strlen(text));
+}
+
+static void page_fill(struct page *p, char c, size_t n)
+{
+    memset(page_room(p, n), c, n);
+}
+
+static void page_send(struct page *p)
+{
+    fwrite(p->text, 1, p->used, stdout);
+    p->used = 0;
+}
+
+static void page_line(struct page *p)
+{
+    page_put(p, "\n", 1);
+    if (p->used >= PAGE_BYTES) page_send(p);
+}
+
 /* Keeps both ends of a name that is too wide: layer number in front, role at the end. Returns the columns used, which a
  * wide character at the cut can make fewer than `width`. */
-static size_t print_shortened(const char *text, size_t n, size_t own, size_t width)
+static size_t put_shortened(struct page *p, const char *text, struct table_place cell, size_t width)
 {
-    size_t tail_width = (width - 2) / 2, head = terminal_text_prefix(text, n, width - 2 - tail_width), tail = 0, w;
+    size_t n = cell.n, own = cell.width, tail = 0, w;
+    size_t tail_width = (width - 2) / 2, head = terminal_text_prefix(text, n, width - 2 - tail_width);
     size_t head_width = terminal_text_width(text, head);
     while (own > tail_width) {
         tail += terminal_text_step(text + tail, n - tail, &w);
         own -= w;
     }
-    printf("%.*s..%s", (int)head, text, text + tail);
+    page_put(p, text, head);
+    page_put(p, "..", 2);
+    page_put(p, text + tail, n - tail);
     return head_width + 2 + own;
 }
 
-static void print_cell(const char *text, size_t width, bool right, bool last)
+static void put_cell(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
 {
-    size_t n = strlen(text), own = terminal_text_width(text, n);
+    size_t own = cell.width;
     if (own > width && width > 2) {
-        own = print_shortened(text, n, own, width);
+        own = put_shortened(p, text, cell, width);
     } else {
-        int pad = right && own < width ? (int)(width - own) : 0;
-        printf("%*s%s", pad, "", text);
-        own += (size_t)pad;
+        if (right && own < width) page_fill(p, ' ', width - own);
+        page_put(p, text, cell.n);
+        if (right && own < width) own = width;
     }
-    if (!last && own < width + GAP) printf("%*s", (int)(width + GAP - own), "");
+    if (!last && own < width + GAP) page_fill(p, ' ', width + GAP - own);
 }
 
-static size_t last_shown(const struct table *t, const struct fit *fit)
+static void put_titles(const struct table *t, const struct fit *fit, struct page *p)
 {
     size_t last = 0;
     for (size_t c = 0; c < t->n_columns; c++)
         if (fit->shown[c]) last = c;
-    return last;
-}
-
-static void print_titles(const struct table *t, const struct fit *fit)
-{
-    size_t last = last_shown(t, fit);
-    fputs(terminal_style(stdout, STYLE_BOLD), stdout);
-    for (size_t c = 0; c <= last; c++)
-        if (fit->shown[c]) print_cell(t->columns[c].title, fit->width[c], t->columns[c].right, c == last);
-    printf("%s\n", terminal_style(stdout, STYLE_PLAIN));
+    page_style(p, STYLE_BOLD);
+    for (size_t c = 0; c <= last; c++) {
+        const char *title = t->columns[c].title;
+        struct table_place place = { 0, strlen(title), strlen(title) };
+        if (fit->shown[c]) put_cell(p, title, place, fit->width[c], t->columns[c].right, c == last);
+    }
+    page_style(p, STYLE_PLAIN);
+    page_line(p);
 }
 
 /* Empty cells at the end of a row leave no trailing blanks. */
-static void print_row(const struct table *t, const struct fit *fit, size_t row)
+static void put_row(const struct table *t, const struct fit *fit, size_t row, struct page *p)
 {
+    const struct table_place *cells = t->cells + row * t->n_columns;
     size_t last = 0;
     for (size_t c = 0; c < t->n_columns; c++)
-        if (fit->shown[c] && *cell(t, row, c)) last = c;
+        if (fit->shown[c] && cells[c].n > 0) last = c;
     for (size_t c = 0; c <= last; c++)
-        if (fit->shown[c]) print_cell(cell(t, row, c), fit->width[c], t->columns[c].right, c == last);
-    putchar('\n');
+        if (fit->shown[c]) put_cell(p, t->text + cells[c].at, cells[c], fit->width[c], t->columns[c].right, c == last);
+    page_line(p);
 }
 
-static void print_rule(const struct table *t, const struct fit *fit)
+static void put_rule(const struct table *t, const struct fit *fit, struct page *p)
 {
-    fputs(terminal_style(stdout, STYLE_DIM), stdout);
-    for (size_t i = total_width(t, fit); i > 0; i--) putchar('-');
-    printf("%s\n", terminal_style(stdout, STYLE_PLAIN));
+    page_style(p, STYLE_DIM);
+    page_fill(p, '-', total_width(t, fit));
+    page_style(p, STYLE_PLAIN);
+    page_line(p);
 }
 
 void table_end(struct table *t)
 {
     struct fit fit = { 0 };
+    struct page page = { 0 };
     measure(t, &fit);
     squeeze(t, &fit, terminal_width(stdout));
-    if (!t->no_titles) print_titles(t, &fit);
+    if (!t->no_titles) put_titles(t, &fit, &page);
     for (size_t row = 0; row < t->n_cells / t->n_columns; row++) {
-        if (row > 0 && row == t->rule_before) print_rule(t, &fit);
-        print_row(t, &fit, row);
+        if (row > 0 && row == t->rule_before) put_rule(t, &fit, &page);
+        put_row(t, &fit, row, &page);
     }
+    page_send(&page);
+    free(page.text);
     table_discard(t);
 }
 

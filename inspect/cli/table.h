@@ -19,12 +19,17 @@ struct table_column {
     unsigned drop; /* 0: never */
 };
 
+/* A cell's text, and the columns of a terminal that it takes. */
+struct table_place {
+    size_t at, n, width;
+};
+
 struct table {
     const struct table_column *columns;
     size_t n_columns;
-    char *text; /* the cells one after the other, NUL-terminated */
+    char *text; /* the cells one after the other */
     size_t text_used, text_capacity;
-    size_t *cells; /* where each starts */
+    struct table_place *cells;
     size_t n_cells, cells_capacity;
     size_t rule_before; /* row that stands below a line; 0: none */
     bool no_titles;
@@ -34,6 +39,9 @@ struct table table_begin(const struct table_column *columns, size_t n_columns);
 
 /* The next cell, row by row. Text from files must have gone through ingot_escape(). */
 __attribute__((format(printf, 2, 3))) void table_cell(struct table *t, const char *fmt, ...);
+
+/* The same for text as it is, which is faster. */
+void table_text(struct table *t, const char *text);
 
 /* The rows from here on are totals. */
 void table_rule(struct table *t);

@@ -77,7 +77,8 @@ size_t terminal_text_prefix(const char *text, size_t n, size_t width)
 
 size_t terminal_text_width(const char *text, size_t n)
 {
-    size_t total = 0, w;
-    for (size_t at = 0; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
+    size_t at = 0, total, w;
+    while (at < n && (unsigned char)text[at] < 0x80) at++;
+    for (total = at; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
     return total;
 }
