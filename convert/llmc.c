@@ -79,10 +79,10 @@ struct parser {
     size_t n, cap;
 };
 
-bool llmc_knows(const uint8_t *head, size_t n)
+bool llmc_knows(const uint8_t *head, size_t n, bool model_only)
 {
     if (n < 4) return false;
-    for (size_t i = 0; i < N_OTHERS; i++)
+    for (size_t i = 0; i < N_OTHERS && !model_only; i++)
         if (get_u32(head) == others[i].magic) return true;
     return get_u32(head) == LLMC_MAGIC;
 }

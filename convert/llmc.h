@@ -16,8 +16,8 @@ struct llmc_header {
     uint32_t n_rows; /* of the token embedding, padding included */
 };
 
-/* Whether a file that begins so was written by llm.c, be it a model or not. */
-bool llmc_knows(const uint8_t *head, size_t n);
+/* Whether a file that begins so was written by llm.c: as a model, or else as anything. */
+bool llmc_knows(const uint8_t *head, size_t n, bool model_only);
 
 /* Checks a whole file and finds its tensors, which are named as llm.c names the slots ("wte"), one for each layer where
  * a slot is stacked ("h.0.qkvw"), with the shapes [out, in]. They are in order of the file and point into `bytes`;

@@ -1,21 +1,13 @@
-/* source.c - which reader opens a path: a table, decided by content. A reader adds one line here. */
+/* source.c - an opened checkpoint: what its reader declares, and what is asked of it. */
 #include "convert/source.h"
 
 #include "convert/array.h"
+#include "convert/source_choose.h"
 #include "format/error.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#define MAX_ADVICE 256
-
-/* In order of the certainty of their probes; the first that claims the path opens it. */
-static const struct source_reader *const readers[] = {
-    &source_safetensors, &source_tensorflow, &source_torch, &source_llmc, &source_gguf,
-};
 
 enum ingot_status source_add_file(struct ingot_source *src, const char *name, const struct input **out,
                                   struct ingot_error *err)
@@ -122,56 +114,6 @@ static int by_place(const void *a, const void *b)
     return order ? order : strcmp(s->name, t->name);
 }
 
-/* A pipe is not opened here: only regular files have a head to read. */
-static enum ingot_status look_at(const char *path, struct source_candidate *out, struct ingot_error *err)
-{
-    struct stat st;
-    *out = (struct source_candidate){ .path = path };
-    if (stat(path, &st) != 0) return ingot_fail_errno(err, path, "open");
-    out->is_directory = S_ISDIR(st.st_mode);
-    if (out->is_directory) return INGOT_OK;
-    if (!S_ISREG(st.st_mode))
-        return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, path, "copy it to a regular file first",
-                          "expected a directory or a regular file");
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return ingot_fail_errno(err, path, "open");
-    ssize_t got = pread(fd, out->head, sizeof out->head, 0);
-    enum ingot_status status = got < 0 ? ingot_fail_errno(err, path, "read") : INGOT_OK;
-    close(fd);
-    out->head_bytes = got < 0 ? 0 : (size_t)got;
-    out->file_bytes = (uint64_t)st.st_size;
-    return status;
-}
-
-/* "give model.safetensors, model.gguf, ..": what every reader of the table says that it takes. */
-static const char *advise(char out[MAX_ADVICE])
-{
-    size_t n = (size_t)snprintf(out, MAX_ADVICE, "give");
-    for (size_t i = 0; i < sizeof readers / sizeof *readers && n < MAX_ADVICE; i++)
-        n += (size_t)snprintf(out + n, MAX_ADVICE - n, "%s %s", i ? "," : "", readers[i]->files);
-    return out;
-}
-
-static enum ingot_status find_reader(const char *path, const struct source_reader **out, bool *is_directory,
-                                     struct ingot_error *err)
-{
-    struct source_candidate candidate;
-    enum ingot_status status = look_at(path, &candidate, err);
-    if (status != INGOT_OK) return status;
-    *is_directory = candidate.is_directory;
-    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
-        if (readers[i]->probe(&candidate)) {
-            *out = readers[i];
-            return INGOT_OK;
-        }
-    char advice[MAX_ADVICE];
-    if (candidate.is_directory)
-        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, advise(advice),
-                          "the directory holds no checkpoint that is known");
-    return ingot_fail(err, INGOT_E_UNSUPPORTED, 0, path, advise(advice),
-                      "the content is no checkpoint format that is known");
-}
-
 /* Splits path into the directory and the name in it. */
 static bool set_path(struct ingot_source *src, const char *path, bool is_directory)
 {
@@ -202,11 +144,14 @@ static char *path_of_index(const char *path)
 
 static enum ingot_status open_source(const char *path, struct ingot_source **out, struct ingot_error *err)
 {
-    bool is_directory = false;
+    struct chosen_reader chosen;
     struct ingot_source *src = calloc(1, sizeof *src);
     if (!src) return fail_memory(err, path);
-    enum ingot_status status = find_reader(path, &src->reader, &is_directory, err);
-    if (status == INGOT_OK && !set_path(src, path, is_directory)) status = fail_memory(err, path);
+    enum ingot_status status = source_choose(path, &chosen, err);
+    src->reader = chosen.reader;
+    if (status == INGOT_OK && !set_path(src, chosen.file ? chosen.file : path, chosen.is_directory))
+        status = fail_memory(err, path);
+    free(chosen.file);
     if (status == INGOT_OK) status = src->reader->open(src, err);
     if (status == INGOT_OK) status = check_names_unique(src, err);
     if (status == INGOT_OK) status = check_facts_unique(src, err);

@@ -1,8 +1,8 @@
 /* source.h - what a reader of one checkpoint format fills in, and the table entry that makes it known.
  *
- * A reader is one file src_NAME.c with one `const struct source_reader` and one line in source.c's table (helpers that
- * it needs stand in files of their own). Its open function maps the files it needs with source_add_file() and declares
- * every tensor with source_add_tensor(), every scalar fact with source_add_fact(), every checksum with
+ * A reader is one file src_NAME.c with one `const struct source_reader` and one line in source_choose.c's table
+ * (helpers that it needs stand in files of their own). Its open function maps the files it needs with source_add_file()
+ * and declares every tensor with source_add_tensor(), every scalar fact with source_add_fact(), every checksum with
  * source_add_check(). What it declares is trusted afterwards: every span must lie inside its file. */
 #ifndef INGOT_SOURCE_H
 #define INGOT_SOURCE_H
@@ -20,6 +20,7 @@
 struct source_candidate {
     const char *path;
     bool is_directory;
+    bool content_only;               /* a name, or the mark of another file of the same program, is not enough */
     uint8_t head[SOURCE_HEAD_BYTES]; /* of a file */
     size_t head_bytes;
     uint64_t file_bytes;

@@ -60,7 +60,7 @@ static bool probe(const struct source_candidate *c)
 {
     struct names names;
     if (c->is_directory) return list_directory(c->path, &names) && names.n > 0;
-    return is_gguf_name(c->path) || (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
+    return (!c->content_only && is_gguf_name(c->path)) || (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
 }
 
 static enum ingot_status find_file(const struct ingot_source *src, struct names *out, struct ingot_error *err)

@@ -13,7 +13,7 @@
 static bool probe(const struct source_candidate *c)
 {
     struct llmc_found found;
-    if (!c->is_directory) return llmc_knows(c->head, c->head_bytes);
+    if (!c->is_directory) return llmc_knows(c->head, c->head_bytes, c->content_only);
     bool claimed = !llmc_find(c->path, ".bin", LLMC_MAGIC, &found) || found.n > 0;
     llmc_found_free(&found);
     return claimed;

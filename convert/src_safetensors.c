@@ -21,7 +21,7 @@ static bool ends_with(const char *text, const char *end)
 static bool probe(const struct source_candidate *c)
 {
     if (c->is_directory) return path_exists(c->path, SINGLE_FILE) || path_exists(c->path, INDEX_FILE);
-    if (ends_with(c->path, ".safetensors")) return true;
+    if (!c->content_only && ends_with(c->path, ".safetensors")) return true;
     return c->head_bytes > 8 && get_u64(c->head) <= c->file_bytes - 8 && c->head[8] == '{';
 }
 

@@ -111,7 +111,8 @@ static bool probe_directory(const char *path)
 /* A damaged index is still claimed by its name, for a better error. */
 static bool probe(const struct source_candidate *c)
 {
-    return c->is_directory ? probe_directory(c->path) : ends_with(c->path, INDEX_SUFFIX) || has_magic(c->path);
+    if (c->is_directory) return probe_directory(c->path);
+    return (!c->content_only && ends_with(c->path, INDEX_SUFFIX)) || has_magic(c->path);
 }
 
 /* -------------------------------------------------------------------------------------------- which index is meant */

@@ -49,7 +49,7 @@ static bool has_name(const struct source_candidate *c)
 static bool probe(const struct source_candidate *c)
 {
     if (c->is_directory) return find_single(c->path) || path_exists(c->path, INDEX_FILE);
-    if (is_zip(c->head, c->head_bytes) || has_name(c)) return true;
+    if (is_zip(c->head, c->head_bytes) || (!c->content_only && has_name(c))) return true;
     return c->head_bytes >= 2 && c->head[0] == 0x80 && c->head[1] >= 2 && c->head[1] <= 5;
 }
 

@@ -274,6 +274,84 @@ static void the_samples_of_others_are_listed(void **state)
     }
 }
 
+static void copy_foreign(const char *from, const char *directory, const char *name)
+{
+    char path[512];
+    size_t n;
+    const char *root = getenv("INGOT_ROOT");
+    snprintf(path, sizeof path, "%s/tests/models/foreign/%s", root ? root : ".", from);
+    uint8_t *bytes = fixture_read(path, &n);
+    fixture_write(directory, name, bytes, n);
+    free(bytes);
+}
+
+static void a_directory_is_the_one_checkpoint_in_it_whatever_its_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *name, *format;
+    } cases[] = {
+        { "hf/model.safetensors", "w.safetensors", "safetensors" },
+        { "nanogpt/ckpt.pt", "ckpt.pt", "torch" },
+        { "mingpt/model.pt", "model.pt", "torch" },
+        { "torch-zip/pytorch_model.bin", "weights.pth", "torch" },
+        { "torch-legacy/pytorch_model.bin", "step-100", "torch" },
+        { "gguf/tiny.gguf", "tiny", "gguf" },
+        { "gguf/tiny.gguf", "x.gguf", "gguf" },
+        { "llmc/model.bin", "model.bin", "llm.c" },
+        { "llmc/model.bin", "main_gpt2.out", "llm.c" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ingot_source *src;
+        struct ingot_error err;
+        char *dir = fixture_directory();
+        copy_foreign(cases[i].from, dir, cases[i].name);
+        write_text(dir, "train.log", "loss 3.1");
+        write_text(dir, "config.json", FIXTURE_CONFIG);
+        write_text(dir, ".weights.pth", "not shown");
+        if (open_path(dir, &src, &err) != INGOT_OK) fail_msg("%s: %s: %s", cases[i].name, err.subject, err.message);
+        assert_string_equal(ingot_source_format(src), cases[i].format);
+        assert_string_equal(ingot_source_at(src, 0).file, cases[i].name);
+        ingot_source_close(src);
+        fixture_remove(dir);
+    }
+}
+
+static void a_directory_of_several_checkpoints_is_refused_with_two_of_their_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "c.pth", "a.pth", "b.safetensors" };
+    struct ingot_source *src;
+    struct ingot_error err;
+    char *dir = fixture_directory();
+    for (size_t i = 0; i < 3; i++) {
+        copy_foreign(i == 2 ? "hf/model.safetensors" : "torch-zip/pytorch_model.bin", dir, names[i]);
+        if (i == 0) continue;
+        assert_int_equal(open_path(dir, &src, &err), INGOT_E_SOURCE);
+        assert_non_null(strstr(err.message, i == 1 ? "2 files" : "3 files"));
+        assert_non_null(strstr(err.message, "a.pth"));
+        assert_non_null(strstr(err.message, i == 1 ? "c.pth" : "b.safetensors"));
+        assert_non_null(strstr(err.advice, "path"));
+    }
+    fixture_remove(dir);
+}
+
+/* As transformers does: safetensors before pytorch_model.bin, one file before an index. */
+static void safetensors_come_before_pytorch_model_bin(void **state)
+{
+    (void)state;
+    struct ingot_source *src;
+    struct ingot_error err;
+    char *dir = fixture_directory();
+    copy_foreign("torch-zip/pytorch_model.bin", dir, "pytorch_model.bin");
+    copy_foreign("hf/model.safetensors", dir, "model.safetensors");
+    assert_int_equal(open_path(dir, &src, &err), INGOT_OK);
+    assert_string_equal(ingot_source_format(src), "safetensors");
+    assert_int_equal(ingot_source_count(src), 28);
+    ingot_source_close(src);
+    fixture_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +366,9 @@ int main(void)
         cmocka_unit_test(a_malformed_index_is_refused),
         cmocka_unit_test(a_tensor_in_two_places_is_refused),
         cmocka_unit_test(the_samples_of_others_are_listed),
+        cmocka_unit_test(a_directory_is_the_one_checkpoint_in_it_whatever_its_name),
+        cmocka_unit_test(a_directory_of_several_checkpoints_is_refused_with_two_of_their_names),
+        cmocka_unit_test(safetensors_come_before_pytorch_model_bin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

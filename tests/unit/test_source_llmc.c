@@ -183,8 +183,8 @@ static void another_magic_is_no_model(void **state)
 {
     (void)state;
     refuse(with(0, LLMC_MAGIC + 100000), INGOT_E_SOURCE, 0, "expected 20240326");
-    assert_false(llmc_knows((const uint8_t[]){ 1, 2, 3, 4 }, 4));
-    assert_false(llmc_knows((const uint8_t[]){ 0x46, 0xd6, 0x34 }, 3));
+    assert_false(llmc_knows((const uint8_t[]){ 1, 2, 3, 4 }, 4, false));
+    assert_false(llmc_knows((const uint8_t[]){ 0x46, 0xd6, 0x34 }, 3, false));
 }
 
 static void the_other_files_of_llm_c_are_called_by_their_names(void **state)
@@ -198,7 +198,7 @@ static void the_other_files_of_llm_c_are_called_by_their_names(void **state)
                    { 20240803, "a Llama 3" } };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct image im = with(0, others[i].magic);
-        assert_true(llmc_knows(im.bytes, 64));
+        assert_true(llmc_knows(im.bytes, 64, false));
         refuse(im, INGOT_E_UNSUPPORTED, 0, others[i].what);
     }
 }

@@ -1,0 +1,146 @@
+/* source_choose.c - which reader opens a path: a table, decided by content. A reader adds one line here. */
+#include "convert/source_choose.h"
+
+#include "convert/array.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_ADVICE 256
+#define N_SHOWN    64
+
+/* In order of the certainty of their probes; the first that claims the path opens it. */
+static const struct source_reader *const readers[] = {
+    &source_safetensors, &source_tensorflow, &source_torch, &source_llmc, &source_gguf,
+};
+
+/* A pipe is not opened here: only regular files have a head to read. */
+static enum ingot_status look_at(const char *path, struct source_candidate *out, struct ingot_error *err)
+{
+    struct stat st;
+    *out = (struct source_candidate){ .path = path };
+    if (stat(path, &st) != 0) return ingot_fail_errno(err, path, "open");
+    out->is_directory = S_ISDIR(st.st_mode);
+    if (out->is_directory) return INGOT_OK;
+    if (!S_ISREG(st.st_mode))
+        return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, path, "copy it to a regular file first",
+                          "expected a directory or a regular file");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return ingot_fail_errno(err, path, "open");
+    ssize_t got = pread(fd, out->head, sizeof out->head, 0);
+    enum ingot_status status = got < 0 ? ingot_fail_errno(err, path, "read") : INGOT_OK;
+    close(fd);
+    out->head_bytes = got < 0 ? 0 : (size_t)got;
+    out->file_bytes = (uint64_t)st.st_size;
+    return status;
+}
+
+/* "give model.safetensors, model.gguf, ..": what every reader of the table says that it takes. */
+static const char *advise(char out[MAX_ADVICE])
+{
+    size_t n = (size_t)snprintf(out, MAX_ADVICE, "give");
+    for (size_t i = 0; i < sizeof readers / sizeof *readers && n < MAX_ADVICE; i++)
+        n += (size_t)snprintf(out + n, MAX_ADVICE - n, "%s %s", i ? "," : "", readers[i]->files);
+    return out;
+}
+
+static const struct source_reader *probe_all(const struct source_candidate *candidate)
+{
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (readers[i]->probe(candidate)) return readers[i];
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------- the one file in a directory that is
+ * it
+ */
+
+/* Files in a directory that some reader claims: how many, and the first two by name. */
+struct claimed {
+    size_t n;
+    char *paths[2];
+    const struct source_reader *reader; /* of paths[0] */
+};
+
+static void keep(struct claimed *found, char *path, const struct source_reader *reader)
+{
+    size_t at = found->n == 0 || strcmp(path, found->paths[0]) < 0 ? 0 : 1;
+    found->n++;
+    if (at == 1 && found->paths[1] && strcmp(path, found->paths[1]) > 0) {
+        free(path);
+        return;
+    }
+    free(found->paths[1]);
+    found->paths[1] = at == 0 ? found->paths[0] : NULL;
+    found->paths[at] = path;
+    if (at == 0) found->reader = reader;
+}
+
+/* What cannot be looked at is claimed by nobody. False without memory. */
+static bool try_file(const char *directory, const char *name, struct claimed *found)
+{
+    struct source_candidate candidate;
+    const struct source_reader *reader = NULL;
+    if (name[0] == '.') return true;
+    char *path = path_join(directory, name);
+    if (!path) return false;
+    bool is_file = look_at(path, &candidate, NULL) == INGOT_OK && !candidate.is_directory;
+    candidate.content_only = true;
+    if (is_file) reader = probe_all(&candidate);
+    if (reader)
+        keep(found, path, reader);
+    else
+        free(path);
+    return true;
+}
+
+static enum ingot_status fail_several(const char *path, const struct claimed *found, struct ingot_error *err)
+{
+    char shown[2][N_SHOWN];
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = strrchr(found->paths[i], '/') + 1;
+        ingot_escape(name, strlen(name), shown[i], sizeof shown[i]);
+    }
+    return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, path, "give the path of the one that is meant",
+                      "%zu files of the directory may be checkpoints, %s and %s among them", found->n, shown[0],
+                      shown[1]);
+}
+
+/* A directory that is no known checkpoint is the one file in it that is. */
+static enum ingot_status choose_inside(const char *path, struct chosen_reader *out, struct ingot_error *err)
+{
+    struct claimed found = { 0 };
+    bool enough_memory = true;
+    DIR *d = opendir(path);
+    if (!d) return ingot_fail_errno(err, path, "read");
+    for (struct dirent *e; enough_memory && (e = readdir(d));) enough_memory = try_file(path, e->d_name, &found);
+    closedir(d);
+    enum ingot_status status = enough_memory ? INGOT_OK : fail_memory(err, path);
+    if (status == INGOT_OK && found.n > 1) status = fail_several(path, &found, err);
+    if (status == INGOT_OK && found.n == 1) *out = (struct chosen_reader){ found.reader, false, found.paths[0] };
+    if (!out->file) free(found.paths[0]);
+    free(found.paths[1]);
+    return status;
+}
+
+enum ingot_status source_choose(const char *path, struct chosen_reader *out, struct ingot_error *err)
+{
+    struct source_candidate candidate;
+    char advice[MAX_ADVICE];
+    *out = (struct chosen_reader){ 0 };
+    enum ingot_status status = look_at(path, &candidate, err);
+    if (status != INGOT_OK) return status;
+    out->reader = probe_all(&candidate);
+    out->is_directory = candidate.is_directory;
+    if (!out->reader && candidate.is_directory) status = choose_inside(path, out, err);
+    if (status != INGOT_OK || out->reader) return status;
+    if (candidate.is_directory)
+        return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, advise(advice),
+                          "the directory holds no checkpoint that is known");
+    return ingot_fail(err, INGOT_E_UNSUPPORTED, 0, path, advise(advice),
+                      "the content is no checkpoint format that is known");
+}
