@@ -17,6 +17,9 @@
 #define FD_PATH_BYTES 32   /* "/proc/self/fd/" and a number */
 #define TEMP_SUFFIX   ".ingot-tmp-"
 #define TEMP_TRIES    100
+/* Writes of this size are begun to be stored at once, beside the packing of the next: the sync at the end finds little
+ * left. Smaller ones come from small files, or are the odd ends of large ones. */
+#define EARLY_BYTES   (UINT64_C(1) << 20)
 
 #define ADVICE_FORCE "choose another name, or ask for overwriting (-f)"
 
@@ -191,10 +194,18 @@ enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *na
     return reserve(out->fd, n_bytes) == 0 ? INGOT_OK : ingot_fail_errno(err, path, "reserve space for");
 }
 
+/* A hint, without waiting: where it fails, the sync at the end does all, and that is who reports what a disk refuses;
+ * begun without waiting, nothing of that is taken from it. */
+static void store_early(int fd, uint64_t off, uint64_t n)
+{
+    if (n >= EARLY_BYTES) sync_file_range(fd, (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
                                struct ingot_error *err)
 {
     const char *p = bytes;
+    const uint64_t first = off;
     while (n > 0) {
         ssize_t done = pwrite(out->fd, p, n, (off_t)off);
         if (done < 0 && errno == EINTR) continue;
@@ -203,6 +214,7 @@ enum ingot_status output_write(const struct output *out, const void *bytes, uint
         n -= (uint64_t)done;
         off += (uint64_t)done;
     }
+    store_early(out->fd, first, off - first);
     return INGOT_OK;
 }
 
