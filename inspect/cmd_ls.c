@@ -5,87 +5,253 @@
 #include "inspect/checkpoint.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 
-#include <inttypes.h>
+#include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { OPT_LONG, OPT_JSON, N_OPTIONS };
+enum { OPT_DTYPE, OPT_SORT, OPT_LONG, OPT_JSON, N_OPTIONS };
+
+enum sort_key { SORT_PLACE, SORT_NAME, SORT_SIZE, SORT_DTYPE, N_SORT_KEYS };
+
+/* The keys, then the same the other way round. */
+static const char *const sort_names[] = {
+    "place", "name", "size", "dtype", "-place", "-name", "-size", "-dtype", NULL
+};
 
 static const struct option options[N_OPTIONS] = {
+    [OPT_DTYPE] = { .name = "dtype",
+                    .letter = 'd',
+                    .type = OPTION_TEXT,
+                    .value = "DTYPE",
+                    .help = "Only tensors of this dtype, in small letters or large; may be a pattern" },
+    [OPT_SORT] = { .name = "sort",
+                   .letter = 's',
+                   .type = OPTION_CHOICE,
+                   .value = "KEY",
+                   .fallback = "place",
+                   .choices = sort_names,
+                   .help = "Order of the rows; with a dash in front the other way round" },
     [OPT_LONG] = { .name = "long",
                    .letter = 'l',
                    .help = "Also exact bytes, offsets and digests, and sections that are not tensors" },
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
 };
 
+/* A row before it is printed: what it is chosen and sorted by. */
+struct row {
+    const char *name, *dtype;
+    uint64_t n_bytes;
+    size_t place; /* among the tensors, or with --long all sections of an .ingot file, in order of placement */
+    size_t tie;   /* parts equal rows so that, forwards or backwards, they stay in the order of the file */
+};
+
 struct totals {
     uint64_t n_tensors, n_aliases, n_params, n_bytes;
     uint64_t n_absent; /* tensors whose file is not here */
-    bool one_file;
 };
 
-static struct totals sum_up(const struct checkpoint *cp)
+/* What is wanted of a checkpoint, and the rows that are. */
+struct listing {
+    const struct checkpoint *cp;
+    const char *const *patterns;
+    size_t n_patterns;
+    const char *dtype; /* NULL: all */
+    enum sort_key key;
+    bool backwards;
+    bool sections; /* all of an .ingot file's, not only tensors */
+    struct row *rows;
+    size_t n_rows;
+    struct totals shown, all; /* tensors only, whatever the rows are */
+    const char *file;         /* of the last tensor that was looked at */
+    bool many_files;
+};
+
+/* ------------------------------------------------------------------------------------------- choosing, sorting */
+
+static bool is_wanted(const struct listing *l, const struct row *row)
 {
-    struct totals all = { .one_file = true };
-    const char *file = NULL;
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        if (file && strcmp(file, t.part_file) != 0) all.one_file = false;
-        file = t.part_file;
-        all.n_absent += t.n_elems > 0 && !t.data;
-        if (t.target) {
-            all.n_aliases++;
-            continue;
-        }
-        all.n_tensors++;
-        all.n_params += t.n_elems;
-        all.n_bytes += t.n_bytes;
-    }
-    return all;
+    if (l->dtype && (!row->dtype || fnmatch(l->dtype, row->dtype, FNM_CASEFOLD) != 0)) return false;
+    for (size_t i = 0; i < l->n_patterns; i++)
+        if (fnmatch(l->patterns[i], row->name, 0) == 0) return true;
+    return l->n_patterns == 0;
 }
+
+static bool is_tensor(const struct ingot_section *s)
+{
+    return s->kind == INGOT_KIND_TENSOR || s->kind == INGOT_KIND_ALIAS;
+}
+
+static int order(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int by_tie(const struct row *x, const struct row *y)
+{
+    return order(x->tie, y->tie);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    int sign = strcmp(x->name, y->name);
+    return sign ? sign : by_tie(x, y);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    int sign = order(x->n_bytes, y->n_bytes);
+    return sign ? sign : by_tie(x, y);
+}
+
+static int by_dtype(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+    int sign = strcmp(x->dtype ? x->dtype : "", y->dtype ? y->dtype : "");
+    return sign ? sign : by_tie(x, y);
+}
+
+static void sort_rows(struct listing *l)
+{
+    static int (*const orders[N_SORT_KEYS])(
+        const void *, const void *) = { [SORT_NAME] = by_name, [SORT_SIZE] = by_size, [SORT_DTYPE] = by_dtype };
+    if (orders[l->key]) qsort(l->rows, l->n_rows, sizeof *l->rows, orders[l->key]);
+    for (size_t i = 0, k = l->n_rows; l->backwards && i + 1 < k; i++) {
+        struct row row = l->rows[i];
+        l->rows[i] = l->rows[--k];
+        l->rows[k] = row;
+    }
+}
+
+static void count(struct totals *sum, const struct checkpoint_tensor *t)
+{
+    sum->n_absent += t->n_elems > 0 && !t->data;
+    if (t->target) {
+        sum->n_aliases++;
+        return;
+    }
+    sum->n_tensors++;
+    sum->n_params += t->n_elems;
+    sum->n_bytes += t->n_bytes;
+}
+
+static void add_row(struct listing *l, struct row row, size_t n)
+{
+    row.tie = l->backwards ? n - row.place : row.place;
+    l->rows[l->n_rows++] = row;
+}
+
+/* One pass over the tensors chooses and adds up. */
+static void choose_tensors(struct listing *l)
+{
+    for (size_t i = 0; i < l->cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, i);
+        struct row row = { .name = t.name, .dtype = t.dtype_name, .n_bytes = t.n_bytes, .place = i };
+        l->many_files |= l->file && t.part_file != l->file && strcmp(t.part_file, l->file) != 0;
+        l->file = t.part_file;
+        count(&l->all, &t);
+        if (!is_wanted(l, &row)) continue;
+        count(&l->shown, &t);
+        if (!l->sections) add_row(l, row, l->cp->n_tensors);
+    }
+}
+
+static void choose_sections(struct listing *l)
+{
+    uint32_t n = ingot_section_count(l->cp->file);
+    for (uint32_t i = 0; i < n; i++) {
+        struct ingot_section s = ingot_section_at(l->cp->file, ingot_section_by_offset(l->cp->file, i));
+        struct row row = { .name = s.name, .n_bytes = s.raw_bytes, .place = i };
+        if (is_tensor(&s)) row.dtype = ingot_dtype_name(s.dtype);
+        if (is_wanted(l, &row)) add_row(l, row, n);
+    }
+}
+
+static void choose_rows(struct listing *l)
+{
+    l->rows = memory_array(l->sections ? ingot_section_count(l->cp->file) : l->cp->n_tensors, sizeof *l->rows);
+    choose_tensors(l);
+    if (l->sections) choose_sections(l);
+    sort_rows(l);
+}
+
+/* ------------------------------------------------------------------------------------------------------ totals */
+
+static bool is_filtered(const struct listing *l)
+{
+    return l->n_patterns > 0 || l->dtype;
+}
+
+/* "12 of 149 tensors": the part only where it is one. */
+static void print_total(bool part, const char *shown, const char *all, const char *what, bool plural)
+{
+    printf("%s%s%s%s%s", shown, part ? " of " : "", part ? all : "", *what ? " " : "", what);
+    if (plural) printf(strcmp(what, "alias") == 0 ? "es" : "s");
+}
+
+static void print_totals(const struct listing *l)
+{
+    const struct totals *shown = &l->shown, *all = &l->all;
+    bool part = is_filtered(l);
+    print_total(part, human_count(shown->n_tensors).text, human_count(all->n_tensors).text, "tensor",
+                all->n_tensors != 1);
+    if (all->n_aliases) {
+        printf(", ");
+        print_total(part, human_count(shown->n_aliases).text, human_count(all->n_aliases).text, "alias",
+                    all->n_aliases != 1);
+    }
+    printf(", ");
+    print_total(part, human_count(shown->n_params).text, human_count(all->n_params).text, "parameter",
+                all->n_params != 1);
+    printf(", ");
+    print_total(part, human_bytes(shown->n_bytes).text, human_bytes(all->n_bytes).text, "", false);
+    putchar('\n');
+    if (all->n_absent)
+        report_note("%s of the tensors %s in a file that is not here", human_count(all->n_absent).text,
+                    all->n_absent == 1 ? "is" : "are");
+}
+
+/* ------------------------------------------------------------------------------------------------------- table */
 
 static void name_cell(struct table *table, const char *name, size_t n)
 {
     char shown[4 * INGOT_MAX_NAME + 8];
-    table_cell(table, "%s", ingot_escape(name, n, shown, sizeof shown));
+    table_text(table, ingot_escape(name, n, shown, sizeof shown));
 }
 
-/* Name, dtype, layout, shape. An alias says whose bytes it shows. */
+/* Name, dtype, layout, shape, parameters. */
 static void tensor_cells(struct table *table, const struct checkpoint_tensor *t)
 {
     char shape[192];
     human_shape(t->rank, t->shape, shape, sizeof shape);
     name_cell(table, t->name, t->name_len);
     name_cell(table, t->dtype_name, strlen(t->dtype_name));
-    table_cell(table, "%s", checkpoint_layout(t));
-    table_cell(table, "%s", shape);
+    table_text(table, checkpoint_layout(t));
+    table_text(table, shape);
 }
 
-static void alias_cells(struct table *table, const struct checkpoint_tensor *t)
+/* An alias says whose bytes it shows. */
+static void size_cells(struct table *table, const struct checkpoint_tensor *t, const struct totals *all)
 {
-    char shown[128], text[136];
-    snprintf(text, sizeof text, "= %s", ingot_escape(t->target, strlen(t->target), shown, sizeof shown));
-    tensor_cells(table, t);
-    table_cell(table, "%s", text);
-    table_cell(table, "%s", "");
-    table_cell(table, "%s", "");
+    if (t->target) {
+        char shown[128];
+        table_cell(table, "= %s", ingot_escape(t->target, strlen(t->target), shown, sizeof shown));
+        table_text(table, "");
+        table_text(table, "");
+        return;
+    }
+    table_text(table, human_count(t->n_elems).text);
+    table_text(table, human_bytes(t->n_bytes).text);
+    table_text(table, human_share(t->n_bytes, all->n_bytes).text);
 }
 
-static void print_totals(const struct totals *all)
-{
-    printf("%s tensor%s", human_count(all->n_tensors).text, all->n_tensors == 1 ? "" : "s");
-    if (all->n_aliases) printf(", %s alias%s", human_count(all->n_aliases).text, all->n_aliases == 1 ? "" : "es");
-    printf(", %s parameter%s, %s\n", human_count(all->n_params).text, all->n_params == 1 ? "" : "s",
-           human_bytes(all->n_bytes).text);
-    if (all->n_absent)
-        report_note("%s of the tensors %s in a file that is not here", human_count(all->n_absent).text,
-                    all->n_absent == 1 ? "is" : "are");
-}
-
-static void print_table(const struct checkpoint *cp)
+static void print_table(const struct listing *l)
 {
     static const struct table_column columns[] = {
         { .title = "name", .flexible = true },
@@ -97,29 +263,27 @@ static void print_table(const struct checkpoint *cp)
         { .title = "share", .right = true, .drop = 4 },
         { .title = "file", .drop = 5 },
     };
-    struct totals all = sum_up(cp);
-    struct table table = table_begin(columns, sizeof columns / sizeof *columns - all.one_file);
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        if (t.target) {
-            alias_cells(&table, &t);
-            continue;
-        }
+    struct table table = table_begin(columns, sizeof columns / sizeof *columns - !l->many_files);
+    for (size_t i = 0; i < l->n_rows; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, l->rows[i].place);
         tensor_cells(&table, &t);
-        table_cell(&table, "%s", human_count(t.n_elems).text);
-        table_cell(&table, "%s", human_bytes(t.n_bytes).text);
-        table_cell(&table, "%s", human_share(t.n_bytes, all.n_bytes).text);
-        if (!all.one_file) name_cell(&table, t.part_file, strlen(t.part_file));
+        size_cells(&table, &t, &l->all);
+        if (l->many_files) name_cell(&table, t.part_file, strlen(t.part_file));
     }
     table_rule(&table);
     table_end(&table);
-    print_totals(&all);
+    print_totals(l);
 }
 
-/* ------------------------------------------------------------------------------------------------- long */
+/* -------------------------------------------------------------------------------------------------------- long */
 
-/* Every section of an .ingot file in order of placement, with what is needed to find its bytes. */
-static void print_long_ingot(const struct checkpoint *cp)
+static void exact_cell(struct table *table, uint64_t n)
+{
+    table_cell(table, "%llu", (unsigned long long)n);
+}
+
+/* Every section of an .ingot file, with what is needed to find its bytes. */
+static void print_sections(const struct listing *l)
 {
     static const struct table_column columns[] = {
         { .title = "name", .flexible = true }, { .title = "kind", .drop = 3 },
@@ -128,52 +292,51 @@ static void print_long_ingot(const struct checkpoint *cp)
         { .title = "bytes", .right = true },   { .title = "xxh3-128", .drop = 5 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns);
-    for (uint32_t i = 0; i < ingot_section_count(cp->file); i++) {
-        struct ingot_section s = ingot_section_at(cp->file, ingot_section_by_offset(cp->file, i));
-        bool tensor = s.kind == INGOT_KIND_TENSOR || s.kind == INGOT_KIND_ALIAS;
+    for (size_t i = 0; i < l->n_rows; i++) {
+        uint32_t id = ingot_section_by_offset(l->cp->file, (uint32_t)l->rows[i].place);
+        struct ingot_section s = ingot_section_at(l->cp->file, id);
         char shape[192] = "";
-        if (tensor) human_shape(s.rank, s.shape, shape, sizeof shape);
+        if (is_tensor(&s)) human_shape(s.rank, s.shape, shape, sizeof shape);
         name_cell(&table, s.name, s.name_len);
-        table_cell(&table, "%s", ingot_kind_name(s.kind));
-        table_cell(&table, "%s", tensor ? ingot_dtype_name(s.dtype) : "");
-        table_cell(&table, "%s", tensor ? ingot_layout_name(s.layout) : "");
-        table_cell(&table, "%s", shape);
-        table_cell(&table, "%" PRIu64, s.data_off);
-        table_cell(&table, "%" PRIu64, s.raw_bytes);
-        table_cell(&table, "%s", human_digest(s.digest).text);
+        table_text(&table, ingot_kind_name(s.kind));
+        table_text(&table, is_tensor(&s) ? ingot_dtype_name(s.dtype) : "");
+        table_text(&table, is_tensor(&s) ? ingot_layout_name(s.layout) : "");
+        table_text(&table, shape);
+        exact_cell(&table, s.data_off);
+        exact_cell(&table, s.raw_bytes);
+        table_text(&table, human_digest(s.digest).text);
     }
     table_end(&table);
 }
 
-static void print_long_source(const struct checkpoint *cp)
+static void print_long_source(const struct listing *l)
 {
     static const struct table_column columns[] = {
         { .title = "name", .flexible = true }, { .title = "dtype", .drop = 1 },     { .title = "shape", .right = true },
         { .title = "offset", .right = true },  { .title = "bytes", .right = true }, { .title = "file", .drop = 2 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns);
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+    for (size_t i = 0; i < l->n_rows; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, l->rows[i].place);
         char shape[192];
         human_shape(t.rank, t.shape, shape, sizeof shape);
         name_cell(&table, t.name, t.name_len);
         name_cell(&table, t.dtype_name, strlen(t.dtype_name));
-        table_cell(&table, "%s", shape);
-        table_cell(&table, "%" PRIu64, t.file_off);
-        table_cell(&table, "%" PRIu64, t.n_bytes);
+        table_text(&table, shape);
+        exact_cell(&table, t.file_off);
+        exact_cell(&table, t.n_bytes);
         name_cell(&table, t.part_file, strlen(t.part_file));
     }
     table_end(&table);
 }
 
-static void print_long(const struct checkpoint *cp)
+static void print_long(const struct listing *l)
 {
-    struct totals all = sum_up(cp);
-    if (cp->file)
-        print_long_ingot(cp);
+    if (l->sections)
+        print_sections(l);
     else
-        print_long_source(cp);
-    print_totals(&all);
+        print_long_source(l);
+    print_totals(l);
 }
 
 /* ------------------------------------------------------------------------------------------------- JSON */
@@ -195,56 +358,84 @@ static json_t *tensor_json(const struct checkpoint_tensor *t)
     return o;
 }
 
-static void print_json(const struct checkpoint *cp)
+static void put_totals(json_t *o, const struct totals *t)
 {
-    struct totals all = sum_up(cp);
-    json_t *root = json_begin(), *tensors = json_array();
+    json_put(o, "n_tensors", json_count(t->n_tensors));
+    json_put(o, "n_aliases", json_count(t->n_aliases));
+    json_put(o, "parameters", json_count(t->n_params));
+    json_put(o, "bytes", json_count(t->n_bytes));
+}
+
+static void print_json(const struct listing *l)
+{
+    const struct checkpoint *cp = l->cp;
+    json_t *root = json_begin(), *tensors = json_array(), *whole = json_object();
     json_put(root, "file", json_text(cp->path, strlen(cp->path)));
     json_put(root, "format", json_string(checkpoint_format(cp)));
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+    for (size_t i = 0; i < l->n_rows; i++) {
+        size_t place = l->rows[i].place;
+        struct checkpoint_tensor t = checkpoint_tensor_at(cp, place);
         json_t *row = tensor_json(&t);
-        if (cp->file) json_put(row, "digest", json_digest(ingot_section_at(cp->file, cp->sections[i]).digest));
+        if (cp->file) json_put(row, "digest", json_digest(ingot_section_at(cp->file, cp->sections[place]).digest));
         json_add(tensors, row);
     }
     json_put(root, "tensors", tensors);
-    json_put(root, "n_tensors", json_count(all.n_tensors));
-    json_put(root, "n_aliases", json_count(all.n_aliases));
-    json_put(root, "parameters", json_count(all.n_params));
-    json_put(root, "bytes", json_count(all.n_bytes));
+    put_totals(root, &l->shown);
+    put_totals(whole, &l->all);
+    json_put(root, "all", whole);
     json_end(root);
 }
 
 static int run_ls(const struct arguments *args)
 {
+    const struct option_value *v = args->values;
     struct ingot_error err = { 0 };
     struct checkpoint cp;
     if (checkpoint_open(args->operands[0], &cp, &err) != INGOT_OK) return report_error(&err);
-    if (args->values[OPT_JSON].given)
-        print_json(&cp);
-    else if (args->values[OPT_LONG].given)
-        print_long(&cp);
+    bool is_long = v[OPT_LONG].given && !v[OPT_JSON].given;
+    struct listing l = {
+        .cp = &cp,
+        .patterns = args->operands + 1,
+        .n_patterns = args->n_operands - 1,
+        .dtype = v[OPT_DTYPE].text,
+        .key = (enum sort_key)(v[OPT_SORT].count % N_SORT_KEYS),
+        .backwards = v[OPT_SORT].count >= N_SORT_KEYS,
+        .sections = is_long && cp.file,
+    };
+    choose_rows(&l);
+    if (v[OPT_JSON].given)
+        print_json(&l);
+    else if (is_long)
+        print_long(&l);
     else
-        print_table(&cp);
+        print_table(&l);
+    int code = is_filtered(&l) && l.n_rows == 0 ? CODE_NO : CODE_OK;
+    free(l.rows);
     checkpoint_close(&cp);
-    return CODE_OK;
+    return code;
 }
 
 const struct command command_ls = {
     .name = "ls",
     .summary = "list the tensors of a checkpoint",
-    .operands = "FILE",
+    .operands = "FILE [PATTERN]...",
     .min_operands = 1,
-    .max_operands = 1,
+    .max_operands = OPERANDS_MAX,
     .options = options,
     .n_options = N_OPTIONS,
     .description =
         "Lists name, dtype, layout, shape, parameters, bytes and share of every tensor, in the order in "
         "which they stand in the file. FILE is an .ingot file or any checkpoint that convert reads, a file or "
         "a directory; which one, is decided by its content. No tensor byte is read.\n\n"
+        "With a PATTERN only the tensors whose whole name it matches, with several those that one of them matches. "
+        "As in a shell, * stands for any characters (dots and slashes too), ? for one, [0-9] and [!0-9] for one of, or "
+        "none of, a set, and a backslash takes the meaning away from the next one; put it in quotes. Shares stay those "
+        "of the whole file. The last line adds up what is shown and what there is. When nothing matches, the exit "
+        "code is 1.\n\n"
         "On a terminal the table is fitted to its width; in a pipe nothing is cut.",
     .examples = "ingot ls gpt2.ingot\n"
-                "ingot ls gpt2/ | grep wte\n"
+                "ingot ls gpt2/ 'h.*.attn.*' --sort -size\n"
+                "ingot ls model.gguf --dtype 'q*'\n"
                 "ingot ls --json gpt2.ingot | jq '.tensors[].name'",
     .run = run_ls,
 };

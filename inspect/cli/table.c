@@ -28,7 +28,8 @@ struct table table_begin(const struct table_column *columns, size_t n_columns)
 static void add_cell(struct table *t, size_t n)
 {
     t->cells = memory_grow(t->cells, &t->cells_capacity, t->n_cells + 1, sizeof *t->cells);
-    t->cells[t->n_cells++] = (struct table_place){ t->text_used, n, terminal_text_width(t->text + t->text_used, n) };
+    uint32_t width = (uint32_t)terminal_text_width(t->text + t->text_used, n);
+    t->cells[t->n_cells++] = (struct table_place){ t->text_used, (uint32_t)n, width };
     t->text_used += n;
 }
 
@@ -192,7 +193,8 @@ static void put_titles(const struct table *t, const struct fit *fit, struct page
     page_style(p, STYLE_BOLD);
     for (size_t c = 0; c <= last; c++) {
         const char *title = t->columns[c].title;
-        struct table_place place = { 0, strlen(title), strlen(title) };
+        uint32_t n = (uint32_t)strlen(title);
+        struct table_place place = { 0, n, n };
         if (fit->shown[c]) put_cell(p, title, place, fit->width[c], t->columns[c].right, c == last);
     }
     page_style(p, STYLE_PLAIN);

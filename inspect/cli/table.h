@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define TABLE_MAX_COLUMNS 16
 
@@ -21,7 +22,8 @@ struct table_column {
 
 /* A cell's text, and the columns of a terminal that it takes. */
 struct table_place {
-    size_t at, n, width;
+    size_t at;
+    uint32_t n, width;
 };
 
 struct table {

@@ -42,6 +42,65 @@ model=$INGOT_ROOT/tests/models/bard
     [ "$(json 'j["format"], j["n_tensors"]')" = "('safetensors', 52)" ]
 }
 
+@test "ls PATTERN shows what one of the patterns matches, with shares of the whole and both totals" {
+    ingot ls "$BARD" 'h.?.attn.*.weight' wte.weight
+    expect 0
+    [ "$(grep -c ^h out)" = 8 ]
+    grep -qE '^wte.weight .* 24\.1 %$' out
+    [ "${out##*$'\n'}" = "9 of 52 tensors, 0 of 1 alias, 524,288 of 1,088,256 parameters, 2.10 MB of 4.35 MB" ]
+    ingot ls "$BARD" 'h.[!0-2].ln_?.bias'
+    [ "$(grep -c ^h out)" = 2 ]
+    ingot ls -l "$BARD" '@*'
+    expect 0
+    [[ $out == *@model*@chunks*@provenance*"0 of 52 tensors"* ]]
+    [[ $out != *wte* ]]
+}
+
+@test "a pattern that matches nothing is answered with 1" {
+    ingot ls "$BARD" wte
+    expect 1
+    [ "${out##*$'\n'}" = "0 of 52 tensors, 0 of 1 alias, 0 of 1,088,256 parameters, 0 B of 4.35 MB" ]
+    ingot ls --json "$BARD" wte
+    expect 1
+    [ "$(json 'j["tensors"], j["parameters"], j["all"]["parameters"]')" = "([], 0, 1088256)" ]
+    ingot ls "$BARD" --dtype f16
+    expect 1
+}
+
+@test "ls --dtype takes large and small letters, and patterns" {
+    for dtype in f32 F32 'f*'; do
+        ingot ls --json "$model" --dtype "$dtype"
+        expect 0
+        [ "$(json 'len(j["tensors"])')" = 52 ]
+    done
+    make_safetensors two.safetensors '{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[4,8]}}' 8
+    ingot ls --json two.safetensors --dtype f16
+    [ "$(json '[t["name"] for t in j["tensors"]], j["bytes"], j["all"]["bytes"]')" = "(['a'], 4, 8)" ]
+}
+
+@test "ls --sort orders by place, name, size or dtype, both ways, equal rows as in the file" {
+    make_safetensors s.safetensors '{"d":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]},"c":{"dtype":"F32","shape":[3],"data_offsets":[8,20]},"b":{"dtype":"U8","shape":[1],"data_offsets":[20,21]}}' 21
+    while read -r key want; do
+        for words in --json -l; do
+            ingot ls s.safetensors --sort "$key" $words
+            expect 0
+            if [ $words = -l ]; then got=$(sed '1d;$d' out | cut -c 1 | tr -d '\n'); else got=$(json '"".join(t["name"] for t in j["tensors"])'); fi
+            [ "$got" = "$want" ] || { echo "$key: $got, not $want"; return 1; }
+        done
+    done <<'END'
+place dacb
+-place bcad
+name abcd
+-name dcba
+size bdac
+-size cdab
+dtype dcab
+-dtype abdc
+END
+    ingot ls s.safetensors --sort colour
+    expect_error 2 "--sort cannot be 'colour'" "-size"
+}
+
 @test "ls -l shows every section with offset and digest" {
     ingot ls -l "$BARD"
     expect 0
