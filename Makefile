@@ -90,7 +90,7 @@ TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/un
 FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(BUILD)/tests/soak/corruption
 BATS      := $(wildcard tests/*/*.bats)
-TOOLS     := $(addprefix $(BUILD)/tests/tools/,random_checkpoint conformance_files annotate) $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder/decoder
+TOOLS     := $(addprefix $(BUILD)/tests/tools/,random_checkpoint conformance_files) $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder/decoder
 ALL_LIBS  := $(BUILD)/libinspect.a $(LIBS)
 
 $(BUILD)/libtests.a: $(call obj,$(TEST_HELP))

@@ -30,7 +30,7 @@ struct anatomy {
     uint32_t n_records;   /* whole ones in the file */
     uint64_t order_off, names_off, names_bytes;
     const struct anatomy_options *o;
-    const char *part; /* heading that is still to be told; NULL: it was */
+    char part[NAME_SHOWN + 32]; /* heading that is still to be told; "": it was */
     uint64_t n_faults;
 };
 
@@ -114,7 +114,7 @@ static bool is_wanted(const struct anatomy *a, uint64_t off, uint64_t n)
 
 static void begin_part(struct anatomy *a, const char *part)
 {
-    a->part = part;
+    snprintf(a->part, sizeof a->part, "%s", part);
 }
 
 /* A line; n_bytes may reach beyond the end of the file, which is its fault. */
@@ -132,8 +132,8 @@ static void tell(struct anatomy *a, uint64_t off, uint64_t n_bytes, const char *
         .fault = n_bytes > left ? "the file ends here" : fault,
     };
     if (!is_wanted(a, off, n_bytes)) return;
-    if (a->part) a->o->heading(a->o->ctx, a->part);
-    a->part = NULL;
+    if (*a->part) a->o->heading(a->o->ctx, a->part);
+    *a->part = '\0';
     a->n_faults += line.fault != NULL;
     a->o->line(a->o->ctx, &line);
 }
@@ -503,11 +503,15 @@ static void tell_vocabulary(struct anatomy *a, uint64_t off, uint64_t n)
           INGOT_SCALAR_U32 },
         { "text", get_u64(v + VOCAB_TEXT_OFF_OFF), get_u64(v + VOCAB_TEXT_BYTES_OFF), INGOT_SCALAR_NONE },
     };
+    uint64_t end = VOCAB_HEADER_BYTES;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         char part[64];
+        bool inside = span_inside(tables[i].off, tables[i].bytes, n);
+        if (inside && tables[i].off > end) tell_run(a, off + end, tables[i].off - end, "padding", INGOT_SCALAR_NONE);
+        if (inside) end = tables[i].off + tables[i].bytes;
         snprintf(part, sizeof part, "%s: %s", INGOT_NAME_VOCABULARY, tables[i].name);
         begin_part(a, part);
-        if (span_inside(tables[i].off, tables[i].bytes, n))
+        if (inside)
             tell_run(a, off + tables[i].off, tables[i].bytes, tables[i].name, tables[i].scalar);
         else
             tell(a, off + VOCAB_PIECES_OFF_OFF + 8 * i, 8, tables[i].name, "",
@@ -549,13 +553,12 @@ static enum ingot_scalar scalar_of_record(const uint8_t *r)
 
 static void tell_section(struct anatomy *a, uint32_t i, uint64_t off, uint64_t n)
 {
-    char name[NAME_SHOWN], part[NAME_SHOWN + 64], value[48];
+    char name[NAME_SHOWN], value[48];
     const uint8_t *r = record_at(a, i);
     uint16_t kind = get_u16(r + RECORD_KIND_OFF);
     uint64_t whole = get_u64(r + RECORD_STORED_BYTES_OFF);
     if (!is_wanted(a, off, n)) return;
-    snprintf(part, sizeof part, "%s", record_name(a, i, name));
-    begin_part(a, part);
+    begin_part(a, record_name(a, i, name));
     if (kind == INGOT_KIND_MODEL)
         tell_fields(a, off, &model_fields, model_fault);
     else if (kind == INGOT_KIND_VOCABULARY)
@@ -565,7 +568,7 @@ static void tell_section(struct anatomy *a, uint32_t i, uint64_t off, uint64_t n
     else
         tell_run(a, off, n, ingot_kind_name((enum ingot_kind)kind), scalar_of_record(r));
     snprintf(value, sizeof value, "%" PRIu64 " bytes", whole - n);
-    begin_part(a, part);
+    begin_part(a, name);
     if (n < whole) tell(a, off + n, whole - n, "the rest of the section", value, NULL);
 }
 

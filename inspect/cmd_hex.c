@@ -58,26 +58,17 @@ static bool is_zero(const uint8_t *bytes, uint64_t n)
     return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
-/* Up to 16 bytes; the reader of a longer line is told how much there is. */
-static void print_bytes(const uint8_t *bytes, uint64_t n)
+/* The first 16 bytes, or how many zeros there are. */
+static void first_bytes(const struct anatomy_line *line, char out[4 * LINE_BYTES])
 {
-    char text[4 * LINE_BYTES] = "";
     size_t used = 0;
-    for (uint64_t i = 0; i < n && i < LINE_BYTES; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, i ? " %02x" : "%02x", bytes[i]);
-    printf("%-*s", HEX_WIDTH, text);
-}
-
-static void print_first(const struct anatomy_line *line)
-{
-    char text[HEX_WIDTH + 1];
-    printf("%8" PRIu64 "  ", line->off);
+    *out = '\0';
     if (line->n_here > LINE_BYTES && is_zero(line->bytes, line->n_here)) {
-        snprintf(text, sizeof text, "00 (%" PRIu64 " bytes)", line->n_here);
-        printf("%-*s", HEX_WIDTH, text);
-    } else {
-        print_bytes(line->bytes, line->n_here);
+        snprintf(out, 4 * LINE_BYTES, "00 (%" PRIu64 " bytes)", line->n_here);
+        return;
     }
+    for (uint64_t i = 0; i < line->n_here && i < LINE_BYTES; i++)
+        used += (size_t)snprintf(out + used, 4 * LINE_BYTES - used, i ? " %02x" : "%02x", line->bytes[i]);
 }
 
 static void print_rest(const struct anatomy_line *line)
@@ -93,11 +84,12 @@ static void print_rest(const struct anatomy_line *line)
 
 static void print_line(const struct printer *p, const struct anatomy_line *line)
 {
-    print_first(line);
-    if (*line->name) printf("  %s%s", line->name, *line->value ? ": " : "");
-    if (*line->value)
-        printf("%s%s%s%s", *line->name ? "" : "  ", *line->name ? "" : p->dim, line->value,
-               *line->name ? "" : p->plain);
+    char text[4 * LINE_BYTES];
+    bool named = *line->name, more = named || *line->value || line->fault;
+    first_bytes(line, text);
+    printf("%8" PRIu64 "  %-*s", line->off, more ? HEX_WIDTH : 0, text);
+    if (named) printf("  %s%s%s", line->name, *line->value ? ": " : "", line->value);
+    if (!named && *line->value) printf("  %s%s%s", p->dim, line->value, p->plain);
     if (line->fault) printf("  %s<-- %s%s", p->error, line->fault, p->plain);
     putchar('\n');
     print_rest(line);

@@ -1,18 +1,22 @@
 # The page of the format and the independent reader keep up with the files.
 
-# The block of spec/format.md behind "<!-- annotate NAME -->".
+# The block of spec/format.md behind "<!-- ingot hex NAME -->".
 block() {
-    awk -v mark="<!-- annotate $1 -->" '$0 == mark { on = 1; next } on && /^```/ { if (++fences == 2) exit; next } on' \
+    awk -v mark="<!-- ingot hex $1 -->" '$0 == mark { on = 1; next } on && /^```/ { if (++fences == 2) exit; next } on' \
         "$INGOT_ROOT/spec/format.md"
 }
 
 @test "the annotated dump of the smallest file is what the file holds" {
-    diff <(block smallest) <("$INGOT_BUILD/tests/tools/annotate" smallest)
+    cd "$BATS_TEST_TMPDIR"
+    "$INGOT_BUILD/tests/tools/conformance_files" smallest smallest.ingot
+    diff <(block smallest) <("$INGOT" hex smallest.ingot)
     [ "$(block smallest | wc -l)" -gt 40 ]
 }
 
 @test "the worked example of the layouts is what the file holds" {
-    diff <(block layouts) <("$INGOT_BUILD/tests/tools/annotate" layouts)
+    cd "$BATS_TEST_TMPDIR"
+    "$INGOT_BUILD/tests/tools/conformance_files" layouts layouts.ingot
+    diff <(block layouts) <(for s in rows-f32 panel16-{f32,f16,bf16}; do "$INGOT" hex layouts.ingot $s; done)
     [ "$(block layouts | wc -l)" -gt 10 ]
 }
 
