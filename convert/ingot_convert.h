@@ -134,6 +134,12 @@ typedef void (*ingot_role_fn)(void *ctx, size_t i, const struct ingot_source_rol
 enum ingot_status ingot_source_roles(const struct ingot_source *src, ingot_role_fn role, void *ctx,
                                      struct ingot_error *err);
 
+#define INGOT_RECIPE_NAME_MAX 64
+
+/* The name of the recipe that fits; a long one is cut. Errors as above. */
+enum ingot_status ingot_source_recipe(const struct ingot_source *src, char name[INGOT_RECIPE_NAME_MAX],
+                                      struct ingot_error *err);
+
 /* A source in the terms of a GPT-2, as far as it goes: each tensor under its canonical name and as a GPT-2 has it,
  * matrices [out, in], dimensions of 1 in front left out, pieces cut and put together, values untouched. The whole need
  * not make a model. What the recipe does not know, or cannot put together, keeps its own name and shape. */
@@ -151,8 +157,9 @@ struct ingot_canonical_tensor {
                                                 the source's */
 };
 
-/* The errors are those of choosing the recipe, UNSUPPORTED above all when none fits. `src` must outlive *out. */
-enum ingot_status ingot_canonical_open(const struct ingot_source *src, struct ingot_canonical **out,
+/* `recipe` is as in struct ingot_convert_options. The errors are those of choosing it, UNSUPPORTED above all when none
+ * fits. `src` must outlive *out. */
+enum ingot_status ingot_canonical_open(const struct ingot_source *src, const char *recipe, struct ingot_canonical **out,
                                        struct ingot_error *err);
 void ingot_canonical_close(struct ingot_canonical *c);
 
@@ -263,7 +270,7 @@ struct ingot_plan_line {
 typedef void (*ingot_plan_fn)(void *ctx, const struct ingot_plan_line *line);
 
 struct ingot_plan_summary {
-    char recipe[64]; /* its name; a long one is cut */
+    char recipe[INGOT_RECIPE_NAME_MAX]; /* its name; a long one is cut */
     struct ingot_hparams hparams;
     uint64_t n_tensors, n_dropped, output_bytes; /* output_bytes: of the tensors */
     bool tied;

@@ -3,6 +3,8 @@
 #include "convert/recipe_choose.h"
 #include "format/disk.h"
 
+#include <stdio.h>
+
 static void tell_taken(const struct recipe_rule *rule, size_t i, uint32_t layer, ingot_role_fn role, void *ctx)
 {
     char name[PROFILE_NAME_MAX];
@@ -28,6 +30,17 @@ static void tell(const struct recipe *recipe, const struct ingot_source_tensor *
     if (rule && rule->action == RULE_DROP && (!rule->shape.given || shape_match(&rule->shape, t->rank, t->shape)))
         none.dropped = rule->why;
     role(ctx, i, &none);
+}
+
+enum ingot_status ingot_source_recipe(const struct ingot_source *src, char name[INGOT_RECIPE_NAME_MAX],
+                                      struct ingot_error *err)
+{
+    struct chosen_recipe chosen;
+    enum ingot_status status = recipe_choose(src, NULL, &chosen, err);
+    if (status != INGOT_OK) return status;
+    snprintf(name, INGOT_RECIPE_NAME_MAX, "%s", chosen.recipe->name);
+    chosen_recipe_free(&chosen);
+    return INGOT_OK;
 }
 
 enum ingot_status ingot_source_roles(const struct ingot_source *src, ingot_role_fn role, void *ctx,

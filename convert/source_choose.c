@@ -48,11 +48,14 @@ static const char *advise(char out[MAX_ADVICE])
     return out;
 }
 
-static const struct source_reader *probe_all(const struct source_candidate *candidate)
+static bool probe_all(const struct source_candidate *candidate, const struct source_reader **out)
 {
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
-        if (readers[i]->probe(candidate)) return readers[i];
-    return NULL;
+        if (readers[i]->probe(candidate)) {
+            *out = readers[i];
+            return true;
+        }
+    return false;
 }
 
 /* ------------------------------------------------------------------------------- the one file in a directory that is
@@ -90,8 +93,7 @@ static bool try_file(const char *directory, const char *name, struct claimed *fo
     if (!path) return false;
     bool is_file = look_at(path, &candidate, NULL) == INGOT_OK && !candidate.is_directory;
     candidate.content_only = true;
-    if (is_file) reader = probe_all(&candidate);
-    if (reader)
+    if (is_file && probe_all(&candidate, &reader))
         keep(found, path, reader);
     else
         free(path);
@@ -111,7 +113,8 @@ static enum ingot_status fail_several(const char *path, const struct claimed *fo
 }
 
 /* A directory that is no known checkpoint is the one file in it that is. */
-static enum ingot_status choose_inside(const char *path, struct chosen_reader *out, struct ingot_error *err)
+static enum ingot_status choose_inside(const char *path, struct chosen_reader *out, bool *known,
+                                       struct ingot_error *err)
 {
     struct claimed found = { 0 };
     bool enough_memory = true;
@@ -121,8 +124,11 @@ static enum ingot_status choose_inside(const char *path, struct chosen_reader *o
     closedir(d);
     enum ingot_status status = enough_memory ? INGOT_OK : fail_memory(err, path);
     if (status == INGOT_OK && found.n > 1) status = fail_several(path, &found, err);
-    if (status == INGOT_OK && found.n == 1) *out = (struct chosen_reader){ found.reader, false, found.paths[0] };
-    if (!out->file) free(found.paths[0]);
+    *known = status == INGOT_OK && found.n == 1;
+    if (*known)
+        *out = (struct chosen_reader){ found.reader, false, found.paths[0] };
+    else
+        free(found.paths[0]);
     free(found.paths[1]);
     return status;
 }
@@ -134,10 +140,10 @@ enum ingot_status source_choose(const char *path, struct chosen_reader *out, str
     *out = (struct chosen_reader){ 0 };
     enum ingot_status status = look_at(path, &candidate, err);
     if (status != INGOT_OK) return status;
-    out->reader = probe_all(&candidate);
+    bool known = probe_all(&candidate, &out->reader);
     out->is_directory = candidate.is_directory;
-    if (!out->reader && candidate.is_directory) status = choose_inside(path, out, err);
-    if (status != INGOT_OK || out->reader) return status;
+    if (!known && candidate.is_directory) status = choose_inside(path, out, &known, err);
+    if (status != INGOT_OK || known) return status;
     if (candidate.is_directory)
         return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, advise(advice),
                           "the directory holds no checkpoint that is known");

@@ -91,6 +91,7 @@ static void print_hparams(const struct checkpoint *cp)
     heading("Model");
     if (checkpoint_hparams(cp, &hp, &err) != INGOT_OK) {
         field("unknown", "%s%s%s", err.subject, *err.subject ? ": " : "", err.message);
+        if (*err.advice) field("", "%s", err.advice);
         return;
     }
     field("layers", "%u", hp.n_layer);
@@ -380,10 +381,12 @@ static uint64_t count_absent(const struct checkpoint *cp)
 
 static void print_source(const struct checkpoint *cp)
 {
-    char shown[256];
+    char shown[256], recipe[INGOT_RECIPE_NAME_MAX];
     uint64_t n_checks = ingot_source_check_count(cp->source), n_absent = count_absent(cp);
+    bool fits = ingot_source_recipe(cp->source, recipe, NULL) == INGOT_OK;
     heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
     field("format", "%s", checkpoint_format(cp));
+    field("recipe", "%s", fits ? recipe : "none fits");
     field("tensors", "%s", human_count(cp->n_tensors).text);
     if (n_absent) field("", "%s in files that are not here", human_count(n_absent).text);
     field("files", "%s", human_count(count_files(cp)).text);
@@ -486,10 +489,13 @@ static json_t *facts_json(const struct checkpoint *cp)
 static void show_source_json(const struct checkpoint *cp)
 {
     struct vocabulary vocabulary = { 0 };
+    char recipe[INGOT_RECIPE_NAME_MAX];
     json_t *root = json_begin();
     bool usable = read_vocabulary(cp, &vocabulary, NULL) == INGOT_OK;
+    bool fits = ingot_source_recipe(cp->source, recipe, NULL) == INGOT_OK;
     json_put(root, "file", json_text(cp->path, strlen(cp->path)));
     json_put(root, "format", json_string(checkpoint_format(cp)));
+    json_put(root, "recipe", fits ? json_string(recipe) : json_null());
     json_put(root, "n_tensors", json_count(cp->n_tensors));
     json_put(root, "n_tensors_absent", json_count(count_absent(cp)));
     json_put(root, "n_files", json_count(count_files(cp)));
