@@ -9,19 +9,13 @@
 
 #define BIN_SHIFT 15 /* 8 bits of exponent and 8 of mantissa are left */
 
-/* The nearest f32, or its neighbour towards zero: FLT_MAX for all that is larger. */
-static float towards_zero(double value)
-{
-    float nearest = (float)value;
-    return fabs((double)nearest) > fabs(value) ? nextafterf(nearest, 0) : nearest;
-}
-
+/* The nearest f32, or where that is farther from zero its neighbour: FLT_MAX for all that is larger. */
 uint32_t scan_bin(double value)
 {
+    float nearest = (float)value;
     uint32_t bits;
-    float f = towards_zero(value);
-    memcpy(&bits, &f, sizeof bits);
-    return bits >> BIN_SHIFT;
+    memcpy(&bits, &nearest, sizeof bits);
+    return (bits - (fabs((double)nearest) > fabs(value))) >> BIN_SHIFT;
 }
 
 double scan_bin_magnitude(uint32_t bin)
@@ -52,10 +46,10 @@ static void count_finite(double value, double tiny, struct scan_run *out)
     out->n_finite++;
     out->n_zero += magnitude == 0;
     out->n_denormal += magnitude != 0 && magnitude < tiny;
-    out->min = fmin(out->min, value + 0.0);
-    out->max = fmax(out->max, value + 0.0);
-    out->abs_min = fmin(out->abs_min, magnitude);
-    out->abs_max = fmax(out->abs_max, magnitude);
+    if (value < out->min) out->min = value;
+    if (value > out->max) out->max = value;
+    if (magnitude < out->abs_min) out->abs_min = magnitude;
+    if (magnitude > out->abs_max) out->abs_max = magnitude;
 }
 
 static double sum_of_squares(const void *values, size_t n, double mean, double *squares)
@@ -85,6 +79,8 @@ void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double 
         bins[scan_bin(value)]++;
     }
     out->sum = scan_add_lanes(lanes);
+    out->min += 0.0; /* of -0 */
+    out->max += 0.0;
     if (out->n_finite > 0) out->m2 = sum_of_squares(values, n, out->sum / out->n_finite, squares);
 }
 

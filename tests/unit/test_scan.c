@@ -1,0 +1,213 @@
+/* test_scan.c - the scan of a run against plain loops, and its vector form against the definition, bit for bit. */
+#include "format/simd/cpu.h"
+#include "format/simd/scan.h"
+
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static uint64_t seed = 88172645463325252u;
+static uint64_t random64(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed;
+}
+
+static float float_of(uint32_t bits)
+{
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* Mostly a weight; of `special` in 256 the others are whatever bits come. */
+static float random_value(unsigned special)
+{
+    uint64_t r = random64();
+    if ((r & 255) >= special) return (float)((double)(int64_t)r * 0x1p-70);
+    static const uint32_t odd[] = { 0,          0x80000000, 1,          0x80000001, 0x007FFFFF, 0x00800000,
+                                    0x7F7FFFFF, 0xFF7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFF800001 };
+    uint64_t pick = r >> 8 & 15;
+    return float_of(pick < 12 ? odd[pick] : (uint32_t)(r >> 32));
+}
+
+static double finite_value(const float *v, size_t i)
+{
+    return isfinite(v[i]) ? (double)v[i] : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ definition */
+
+static void assert_near(double found, double expected, double scale)
+{
+    if (fabs(found - expected) > 1e-13 * scale) fail_msg("%.17g instead of %.17g", found, expected);
+}
+
+static void compare_with_loops(const float *v, size_t n)
+{
+    uint32_t *bins = calloc(SCAN_BINS, sizeof *bins), n_nan = 0, n_inf = 0, n_zero = 0, n_denormal = 0, n_finite = 0;
+    double *squares = calloc(n + 1, sizeof *squares), sum = 0, magnitudes = 0, m2 = 0;
+    struct scan_run run;
+    scan_f32_by_definition(v, n, (double)FLT_MIN, bins, squares, &run);
+    for (size_t i = 0; i < n; i++) {
+        n_nan += isnan(v[i]) != 0;
+        n_inf += isinf(v[i]) != 0;
+        n_finite += isfinite(v[i]) != 0;
+        n_zero += v[i] == 0;
+        n_denormal += fpclassify(v[i]) == FP_SUBNORMAL;
+        sum += finite_value(v, i);
+        magnitudes += fabs(finite_value(v, i));
+    }
+    for (size_t i = 0; i < n; i++) m2 += isfinite(v[i]) ? pow((double)v[i] - sum / n_finite, 2) : 0;
+    assert_int_equal(run.n_finite, n_finite);
+    assert_int_equal(run.n_nan, n_nan);
+    assert_int_equal(run.n_pos_inf + run.n_neg_inf, n_inf);
+    assert_int_equal(run.n_zero, n_zero);
+    assert_int_equal(run.n_denormal, n_denormal);
+    assert_near(run.sum, sum, magnitudes);
+    assert_near(run.m2, m2, m2);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(squares[i] == finite_value(v, i) * finite_value(v, i));
+        if (!isfinite(v[i])) continue;
+        assert_true(run.min <= (double)v[i] && (double)v[i] <= run.max);
+        assert_true(run.abs_min <= fabs((double)v[i]) && fabs((double)v[i]) <= run.abs_max);
+        assert_true(bins[scan_bin((double)v[i])]-- > 0);
+    }
+    for (size_t i = 0; i < SCAN_BINS; i++) assert_int_equal(bins[i], 0);
+    free(bins);
+    free(squares);
+}
+
+static void a_run_has_the_figures_of_plain_loops(void **state)
+{
+    float v[SCAN_MAX];
+    (void)state;
+    for (unsigned round = 0; round < 60; round++) {
+        size_t n = round < 40 ? round : SCAN_MAX - round % 3;
+        for (size_t i = 0; i < n; i++) v[i] = random_value(round % 3 * 40);
+        compare_with_loops(v, n);
+    }
+}
+
+static void a_zero_is_positive_whatever_its_sign(void **state)
+{
+    static const float v[3] = { -0.0F, -0.0F, -0.0F };
+    uint32_t *bins = calloc(SCAN_BINS, sizeof *bins);
+    struct scan_run run;
+    (void)state;
+    scan_f32_select()(v, 3, (double)FLT_MIN, bins, NULL, &run);
+    assert_false(signbit(run.min) || signbit(run.max));
+    assert_int_equal(run.n_zero, 3);
+    assert_int_equal(bins[SCAN_SIGN], 3);
+    free(bins);
+}
+
+static void nothing_finite_leaves_an_empty_range(void **state)
+{
+    static const float v[2] = { NAN, -INFINITY };
+    uint32_t *bins = calloc(SCAN_BINS, sizeof *bins);
+    struct scan_run run;
+    (void)state;
+    for (size_t n = 0; n <= 2; n++) {
+        scan_f32_select()(v, n, (double)FLT_MIN, bins, NULL, &run);
+        assert_int_equal(run.n_finite, 0);
+        assert_true(run.min > run.max && run.abs_min > run.abs_max && run.sum == 0 && run.m2 == 0);
+    }
+    free(bins);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ bins */
+
+static void a_bin_is_sign_exponent_and_eight_bits(void **state)
+{
+    (void)state;
+    assert_int_equal(scan_bin(0), 0);
+    assert_int_equal(scan_bin(-0.0), SCAN_SIGN);
+    assert_int_equal(scan_bin(1), 127 << 8);
+    assert_int_equal(scan_bin(-1), SCAN_SIGN | 127 << 8);
+    assert_int_equal(scan_bin(1 + 1.0 / 256), (127 << 8) + 1);
+    assert_int_equal(scan_bin(nextafter(1 + 1.0 / 256, 0)), 127 << 8);
+    assert_int_equal(scan_bin(nextafter(2, 0)), (127 << 8) + 255);
+    assert_int_equal(scan_bin(1e300), (254 << 8) + 255);
+    assert_int_equal(scan_bin(-DBL_MAX), SCAN_SIGN | ((254 << 8) + 255));
+    assert_int_equal(scan_bin(1e-300), 0);
+    assert_int_equal(scan_bin(-1e-300), SCAN_SIGN);
+}
+
+static void a_bin_begins_less_than_a_256th_below_its_values(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        double v = ldexp((double)random64() * 0x1p-64 + 1, (int)(random64() % 250) - 125);
+        double begin = scan_bin_magnitude(scan_bin(-v));
+        assert_true(begin <= v && v < begin * (1 + 1.0 / 256));
+        assert_int_equal(scan_bin(begin), scan_bin(v));
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------------------- vector */
+
+#if defined(__x86_64__)
+static void compare_with_definition(const void *v, size_t n, double tiny)
+{
+    uint32_t *bins[2];
+    double *squares[2];
+    struct scan_run runs[2];
+    scan_fn *const scans[2] = { scan_f32_by_definition, scan_f32_avx2 };
+    for (int k = 0; k < 2; k++) {
+        bins[k] = calloc(SCAN_BINS, sizeof *bins[k]);
+        squares[k] = calloc(n + 1, sizeof *squares[k]);
+        memset(&runs[k], 0, sizeof runs[k]);
+        scans[k](v, n, tiny, bins[k], n % 2 ? squares[k] : NULL, &runs[k]);
+    }
+    assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
+    assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
+    assert_memory_equal(squares[0], squares[1], n * sizeof *squares[0]);
+    for (int k = 0; k < 2; k++) {
+        free(bins[k]);
+        free(squares[k]);
+    }
+}
+#endif
+
+/* Values end where their block does, so that a sanitizer sees a read beyond them. */
+static void vectors_give_the_bits_of_the_definition(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (!cpu_detect().avx2) skip();
+    for (unsigned round = 0; round < 240; round++) {
+        size_t n = round < 200 ? round / 2 : SCAN_MAX - round % 40;
+        char *block = malloc(n * sizeof(float) + 1);
+        for (size_t i = 0; i < n; i++) {
+            float v = random_value(round % 4 * 2);
+            if (round % 8 == 5) v = 0.25F;
+            memcpy(block + 1 + i * sizeof v, &v, sizeof v);
+        }
+        compare_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
+        free(block);
+    }
+#else
+    skip();
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_has_the_figures_of_plain_loops),
+        cmocka_unit_test(a_zero_is_positive_whatever_its_sign),
+        cmocka_unit_test(nothing_finite_leaves_an_empty_range),
+        cmocka_unit_test(a_bin_is_sign_exponent_and_eight_bits),
+        cmocka_unit_test(a_bin_begins_less_than_a_256th_below_its_values),
+        cmocka_unit_test(vectors_give_the_bits_of_the_definition),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
