@@ -16,9 +16,10 @@ struct buffer {
 /* Room for n bytes behind the others, which count as put; NULL without memory. */
 static inline uint8_t *buffer_take(struct buffer *b, size_t n)
 {
+    if (b->bad) return NULL; /* else what is small might still fit behind what did not */
     if (n > b->cap - b->n) {
         size_t cap = 2 * (b->n + n) + 256;
-        uint8_t *moved = b->bad ? NULL : realloc(b->bytes, cap);
+        uint8_t *moved = realloc(b->bytes, cap);
         if (!moved) {
             b->bad = true;
             return NULL;

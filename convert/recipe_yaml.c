@@ -72,7 +72,7 @@ static yaml_mark_t mark_of_byte(const char *text, size_t n, size_t byte)
 static void fail_parser(struct yaml_tree *t, const yaml_parser_t *parser, const char *text, size_t n)
 {
     char what[200];
-    if (parser->error == YAML_MEMORY_ERROR) {
+    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR) { /* libyaml forgets to say so at times */
         tree_fail_memory(t);
         return;
     }
