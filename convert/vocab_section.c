@@ -1,6 +1,7 @@
-/* vocab_section.c - the tables in place become lists again: tokens by id, merges by rank. What the section says is
- * given to vocab_tables.h, which checks it as it checks a tokenizer's files; what it derives from them (the ids of the
- * bytes, what a merge makes) must be what the section says. */
+/* vocab_section.c - the tables in place become lists again: tokens by id, merges by rank. They are given to
+ * vocab_tables.h, which checks them as it checks a tokenizer's files and makes a section of them again. That must be
+ * the one that was read, to the byte: then nothing in it, be it a slot that no look-up finds or a byte between two
+ * tables, says anything that the lists do not. */
 #include "convert/vocab_section.h"
 
 #include "convert/array.h"
@@ -10,8 +11,12 @@
 
 #define ADVICE "convert the checkpoint again"
 
+/* Bytes of the tokens that all merges make. GPT-2's make 300 KB. A merge is 16 bytes in the section, but written out it
+ * is as long as its token: a small file may not ask for terabytes of text. */
+#define SPELLED_LIMIT (UINT64_C(1) << 28)
+
 struct merge {
-    uint32_t left, right, merged;
+    uint32_t left, right;
     uint32_t slot; /* where it stands */
     bool seen;
 };
@@ -22,7 +27,7 @@ struct section {
     const char *file;
     uint32_t n_tokens, n_merges, n_slots, n_special;
     uint64_t text_bytes;
-    const uint8_t *pieces, *byte_ids, *special, *slots, *text;
+    const uint8_t *pieces, *special, *slots, *text;
     struct merge *merges; /* owned, by rank */
     uint8_t *is_special;  /* owned, by id */
     struct ingot_error *err;
@@ -66,7 +71,6 @@ static enum ingot_status bind_tables(struct section *s)
         const uint8_t **at;
     } tables[] = {
         { VOCAB_PIECES_OFF_OFF, 4 * ((uint64_t)s->n_tokens + 1), &s->pieces },
-        { VOCAB_BYTES_OFF_OFF, UINT64_C(4) * 256, &s->byte_ids },
         { VOCAB_SPECIAL_OFF_OFF, UINT64_C(4) * s->n_special, &s->special },
         { VOCAB_MERGES_OFF_OFF, (uint64_t)VOCAB_SLOT_BYTES * s->n_slots, &s->slots },
         { VOCAB_TEXT_OFF_OFF, s->text_bytes, &s->text },
@@ -106,11 +110,7 @@ static enum ingot_status read_tokens(const struct section *s, struct vocab_table
         enum ingot_status status = vocab_tables_add_token(t, id, bytes, s->is_special[id], place, s->err);
         if (status != INGOT_OK) return status;
     }
-    enum ingot_status status = vocab_tables_close_tokens(t, s->file, s->err);
-    for (size_t b = 0; b < 256 && status == INGOT_OK; b++)
-        if (get_u32(s->byte_ids + 4 * b) != t->byte_ids[b])
-            status = fail_in(s, s->byte_ids + 4 * b, "the id of a byte is not that of its token");
-    return status;
+    return vocab_tables_close_tokens(t, s->file, s->err);
 }
 
 /* -------------------------------------------------------------------------------------------------------- merges */
@@ -126,7 +126,7 @@ static enum ingot_status sort_merges(struct section *s)
         if (get_u32(slot) == VOCAB_NO_TOKEN) continue;
         uint32_t rank = get_u32(slot + 8);
         if (rank >= s->n_merges || s->merges[rank].seen) return fail_in(s, slot, "the rank of a merge is wrong");
-        s->merges[rank] = (struct merge){ get_u32(slot), get_u32(slot + 4), get_u32(slot + 12), i, true };
+        s->merges[rank] = (struct merge){ get_u32(slot), get_u32(slot + 4), i, true };
         n++;
     }
     return n == s->n_merges ? INGOT_OK : fail_at(s, INGOT_E_VOCABULARY, VOCAB_N_MERGES_OFF, "merges are missing");
@@ -141,6 +141,7 @@ static bool token_span(const struct vocab_tables *t, uint32_t id, struct vocab_s
 
 static enum ingot_status read_merges(const struct section *s, struct vocab_tables *t)
 {
+    uint64_t spelled = 0;
     for (uint32_t rank = 0; rank < s->n_merges; rank++) {
         const struct merge *m = &s->merges[rank];
         const uint8_t *slot = s->slots + (uint64_t)VOCAB_SLOT_BYTES * m->slot;
@@ -148,11 +149,29 @@ static enum ingot_status read_merges(const struct section *s, struct vocab_table
         struct vocab_place place = { s->file, s->file_off + (uint64_t)(slot - s->bytes), (uint64_t)rank + 1 };
         if (!token_span(t, m->left, &left) || !token_span(t, m->right, &right))
             return fail_in(s, slot, "a merge of what is no token");
+        spelled += left.n + right.n;
+        if (spelled > SPELLED_LIMIT)
+            return fail_at(s, INGOT_E_LIMIT, (uint64_t)(slot - s->bytes),
+                           "the merges make more than 256 MiB of tokens");
         enum ingot_status status = vocab_tables_add_merge(t, left, right, place, s->err);
         if (status != INGOT_OK) return status;
-        if (t->merges[rank].merged != m->merged) return fail_in(s, slot, "a merge makes another token than its bytes");
     }
     return INGOT_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ all */
+
+/* Two ids of one pair, an id of a byte that is another's, what a merge makes, the end of text: all are seen here. */
+static enum ingot_status check_canonical(const struct section *s, struct vocab_tables *t)
+{
+    uint8_t *bytes = NULL;
+    uint64_t n_bytes = 0, same = 0;
+    enum ingot_status status = vocab_tables_encode(t, &bytes, &n_bytes, s->err);
+    if (status != INGOT_OK) return status;
+    while (same < n_bytes && same < s->n_bytes && bytes[same] == s->bytes[same]) same++;
+    free(bytes);
+    if (same == n_bytes && same == s->n_bytes) return INGOT_OK;
+    return fail_at(s, INGOT_E_VOCABULARY, same, "not what its own tokens and merges make");
 }
 
 enum ingot_status vocab_section_read(const struct ingot_section *section, const char *file, uint32_t n_vocab,
@@ -166,13 +185,12 @@ enum ingot_status vocab_section_read(const struct ingot_section *section, const 
     if (status == INGOT_OK) status = read_tokens(&s, out);
     if (status == INGOT_OK) status = sort_merges(&s);
     if (status == INGOT_OK) status = read_merges(&s, out);
+    if (status == INGOT_OK) status = check_canonical(&s, out);
     free(s.is_special);
     free(s.merges);
-    if (status != INGOT_OK) {
+    if (status == INGOT_OK)
+        *eot = get_u32(s.bytes + VOCAB_EOT_OFF);
+    else
         vocab_tables_free(out);
-        return status;
-    }
-    *eot = get_u32(s.bytes + VOCAB_EOT_OFF);
-    if (*eot >= out->n_pieces || out->pieces[*eot].n == 0) *eot = VOCAB_NO_TOKEN;
-    return INGOT_OK;
+    return status;
 }
