@@ -117,11 +117,24 @@ static bool is_used(const struct vocab_tables *t, uint32_t id)
     return id < t->n_pieces && t->pieces[id].n > 0;
 }
 
+/* llama.cpp keeps its tokens in a map by text: "[PAD7]" grows until no token has it. */
+static void put_padding(struct buffer *b, const struct vocab_tables *t, uint32_t id)
+{
+    struct buffer text = { 0 };
+    char shortest[32];
+    snprintf(shortest, sizeof shortest, "[PAD%u]", id);
+    buffer_text(&text, shortest);
+    while (!text.bad && vocab_tables_find(t, (struct vocab_span){ text.bytes, text.n }) != VOCAB_NO_TOKEN)
+        buffer_text(&text, "]");
+    put_string(b, (const char *)text.bytes, text.n);
+    b->bad |= text.bad;
+    free(text.bytes);
+}
+
 static void put_token(struct buffer *b, const struct vocab_tables *t, uint32_t id)
 {
-    char pad[32];
     if (!is_used(t, id))
-        put_string(b, pad, (size_t)snprintf(pad, sizeof pad, "[PAD%u]", id));
+        put_padding(b, t, id);
     else if (t->pieces[id].special)
         put_string(b, (const char *)t->text + t->pieces[id].off, t->pieces[id].n);
     else
@@ -238,6 +251,7 @@ static enum ingot_status plan(struct export *e)
     struct values v = { 0 };
     uint64_t off = 0;
     enum ingot_status status = check(e);
+    if (status == INGOT_OK && e->has_vocabulary) status = export_check_special(e);
     if (status != INGOT_OK) return status;
     struct export_file *f = export_add_file(e, NULL);
     put_hparams(e, &v);

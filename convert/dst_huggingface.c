@@ -130,18 +130,39 @@ static enum ingot_status plan_weights(struct export *e)
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */
 
-/* Frees the value, which may be NULL for want of memory. */
-static enum ingot_status add_json(struct export *e, const char *name, json_t *value, size_t flags)
+/* An object under way. A sticky error: set straight through, add_json() asks once. */
+struct object {
+    json_t *json;
+    bool bad; /* without memory: something did not get into it */
+};
+
+static struct object begin_object(void)
 {
-    char *text = value ? json_dumps(value, flags) : NULL;
-    json_decref(value);
-    if (!text) return fail_out(e);
+    json_t *json = json_object();
+    return (struct object){ json, json == NULL };
+}
+
+/* Takes the value, which is NULL for want of memory. */
+static void set(struct object *o, const char *key, json_t *value)
+{
+    if (json_object_set_new(o->json, key, value) != 0) o->bad = true;
+}
+
+static int put_dump(const char *text, size_t n, void *ctx)
+{
+    buffer_put(ctx, text, n);
+    return 0;
+}
+
+/* Frees the object. Jansson's own buffer is not used: json_dumps() loses a name when it cannot grow, and goes on. */
+static enum ingot_status add_json(struct export *e, const char *name, struct object *o, size_t flags)
+{
     struct export_file *f = export_add_file(e, name);
-    buffer_text(&f->head, text);
+    bool bad = o->bad || json_dump_callback(o->json, put_dump, &f->head, flags) != 0;
+    json_decref(o->json);
     buffer_text(&f->head, "\n");
-    free(text);
     f->n_bytes = f->head.n;
-    return f->head.bad ? fail_out(e) : INGOT_OK;
+    return bad || f->head.bad ? fail_out(e) : INGOT_OK;
 }
 
 /* The digits that the value needs to be read back, as a double and then as the f32 that it is. */
@@ -167,37 +188,36 @@ static const char *torch_dtype(const struct export *e)
     return dtype == INGOT_F16 ? "float16" : dtype == INGOT_BF16 ? "bfloat16" : "float32";
 }
 
-static void set_counts(json_t *config, const struct ingot_hparams *hp)
+static void set_counts(struct object *config, const struct ingot_hparams *hp)
 {
-    json_object_set_new(config, "n_ctx", json_integer(hp->n_ctx));
-    json_object_set_new(config, "n_embd", json_integer(hp->n_embd));
-    json_object_set_new(config, "n_head", json_integer(hp->n_head));
-    json_object_set_new(config, "n_inner", hp->n_inner == 4 * hp->n_embd ? json_null() : json_integer(hp->n_inner));
-    json_object_set_new(config, "n_layer", json_integer(hp->n_layer));
-    json_object_set_new(config, "n_positions", json_integer(hp->n_ctx));
-    json_object_set_new(config, "vocab_size", json_integer(hp->n_vocab_stored));
-    if (hp->n_vocab != hp->n_vocab_stored) json_object_set_new(config, "logical_vocab_size", json_integer(hp->n_vocab));
+    set(config, "n_ctx", json_integer(hp->n_ctx));
+    set(config, "n_embd", json_integer(hp->n_embd));
+    set(config, "n_head", json_integer(hp->n_head));
+    set(config, "n_inner", hp->n_inner == 4 * hp->n_embd ? json_null() : json_integer(hp->n_inner));
+    set(config, "n_layer", json_integer(hp->n_layer));
+    set(config, "n_positions", json_integer(hp->n_ctx));
+    set(config, "vocab_size", json_integer(hp->n_vocab_stored));
+    if (hp->n_vocab != hp->n_vocab_stored) set(config, "logical_vocab_size", json_integer(hp->n_vocab));
 }
 
 static enum ingot_status plan_config(struct export *e)
 {
     const struct ingot_hparams *hp = &e->hp;
     const bool tanh_form = hp->activation == INGOT_GELU_TANH;
-    json_t *config = json_object();
-    json_object_set_new(config, "activation_function", json_string(tanh_form ? "gelu_new" : "gelu"));
-    json_object_set_new(config, "architectures", json_pack("[s]", "GPT2LMHeadModel"));
-    json_object_set_new(config, "bos_token_id", id_or_null(e->eot));
-    json_object_set_new(config, "eos_token_id", id_or_null(e->eot));
-    json_object_set_new(config, "layer_norm_epsilon", json_real((double)hp->layer_norm_epsilon));
-    json_object_set_new(config, "model_type", json_string("gpt2"));
-    set_counts(config, hp);
-    json_object_set_new(config, "scale_attn_weights", json_boolean(hp->attention_flags & INGOT_ATTN_SCALE));
-    json_object_set_new(config, "scale_attn_by_inverse_layer_idx",
-                        json_boolean(hp->attention_flags & INGOT_ATTN_SCALE_BY_LAYER));
-    json_object_set_new(config, "tie_word_embeddings", json_boolean(e->tied));
-    json_object_set_new(config, "torch_dtype", json_string(torch_dtype(e)));
+    struct object config = begin_object();
+    set(&config, "activation_function", json_string(tanh_form ? "gelu_new" : "gelu"));
+    set(&config, "architectures", json_pack("[s]", "GPT2LMHeadModel"));
+    set(&config, "bos_token_id", id_or_null(e->eot));
+    set(&config, "eos_token_id", id_or_null(e->eot));
+    set(&config, "layer_norm_epsilon", json_real((double)hp->layer_norm_epsilon));
+    set(&config, "model_type", json_string("gpt2"));
+    set_counts(&config, hp);
+    set(&config, "scale_attn_weights", json_boolean(hp->attention_flags & INGOT_ATTN_SCALE));
+    set(&config, "scale_attn_by_inverse_layer_idx", json_boolean(hp->attention_flags & INGOT_ATTN_SCALE_BY_LAYER));
+    set(&config, "tie_word_embeddings", json_boolean(e->tied));
+    set(&config, "torch_dtype", json_string(torch_dtype(e)));
     const size_t digits = (size_t)digits_of(hp->layer_norm_epsilon);
-    return add_json(e, "config.json", config, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
+    return add_json(e, "config.json", &config, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
 }
 
 /* ------------------------------------------------------------------------------------------------------- vocabulary */
@@ -273,81 +293,79 @@ static enum ingot_status plan_merges(struct export *e)
     return f->head.bad ? fail_out(e) : INGOT_OK;
 }
 
-static enum ingot_status special_text(struct export *e, uint32_t id, json_t **out)
-{
-    const struct vocab_piece *p = &e->vocabulary.pieces[id];
-    char shown[96];
-    *out = json_stringn((const char *)e->vocabulary.text + p->off, p->n);
-    if (*out) return INGOT_OK;
-    ingot_escape((const char *)e->vocabulary.text + p->off, p->n, shown, sizeof shown);
-    return ingot_fail(e->err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, ingot_file_path(e->file), NULL,
-                      "the special token %" PRIu32 ", %s, is not valid UTF-8, which JSON wants", id, shown);
-}
-
-/* `others`: special tokens but for <|endoftext|>; `added`: the object of added_tokens.json; `decoder`: all of them, as
+/* `others`: special tokens but for <|endoftext|>; `added`: those of added_tokens.json; `decoder`: all of them, as
  * transformers wants them since 2023. */
 struct special {
-    json_t *others, *added, *decoder;
+    struct object added, decoder;
+    json_t *others;
 };
 
-static enum ingot_status add_special(struct export *e, uint32_t id, struct special *s)
+static void add_special(const struct export *e, uint32_t id, struct special *s)
 {
-    json_t *text;
+    const struct vocab_piece *p = &e->vocabulary.pieces[id];
+    json_t *text = json_stringn((const char *)e->vocabulary.text + p->off, p->n);
     char number[16];
-    enum ingot_status status = special_text(e, id, &text);
-    if (status != INGOT_OK) return status;
+    if (!text || (id != e->eot && json_array_append(s->others, text) != 0)) s->decoder.bad = true;
+    if (!text) return;
     snprintf(number, sizeof number, "%" PRIu32, id);
-    if (id != e->eot) json_array_append(s->others, text);
-    if (is_added(&e->vocabulary, id)) json_object_set_new(s->added, json_string_value(text), json_integer(id));
-    json_object_set_new(s->decoder, number,
-                        json_pack("{sOsbsbsbsbsb}", "content", text, "lstrip", 0, "normalized", 0, "rstrip", 0,
-                                  "single_word", 0, "special", 1));
+    if (is_added(&e->vocabulary, id)) set(&s->added, json_string_value(text), json_integer(id));
+    set(&s->decoder, number,
+        json_pack("{sOsbsbsbsbsb}", "content", text, "lstrip", 0, "normalized", 0, "rstrip", 0, "single_word", 0,
+                  "special", 1));
     json_decref(text);
-    return INGOT_OK;
 }
 
 /* transformers' own defaults for the three roles are <|endoftext|>, which it would add where there is none. */
-static void set_roles(const struct export *e, json_t *object)
+static void set_roles(const struct export *e, struct object *o)
 {
     static const char *const roles[] = { "bos_token", "eos_token", "unk_token" };
-    for (size_t i = 0; i < 3; i++)
-        json_object_set_new(object, roles[i], e->eot == VOCAB_NO_TOKEN ? json_null() : json_string(EOT));
+    for (size_t i = 0; i < 3; i++) set(o, roles[i], e->eot == VOCAB_NO_TOKEN ? json_null() : json_string(EOT));
 }
 
-static enum ingot_status plan_special(struct export *e, struct special *s)
+static enum ingot_status plan_map(struct export *e, const struct special *s)
 {
-    json_t *map = json_object(), *config = json_object();
-    set_roles(e, map);
-    if (json_array_size(s->others) > 0) json_object_set(map, "additional_special_tokens", s->others);
-    json_object_set_new(config, "add_bos_token", json_false());
-    json_object_set_new(config, "add_prefix_space", json_false());
-    json_object_set(config, "added_tokens_decoder", s->decoder);
-    set_roles(e, config);
-    if (json_array_size(s->others) > 0) json_object_set(config, "additional_special_tokens", s->others);
-    json_object_set_new(config, "model_max_length", json_integer(e->hp.n_ctx));
-    json_object_set_new(config, "tokenizer_class", json_string("GPT2Tokenizer"));
-    enum ingot_status status = add_json(e, "special_tokens_map.json", map, JSON_INDENT(2));
-    if (status != INGOT_OK) {
-        json_decref(config);
-        return status;
-    }
-    status = add_json(e, "tokenizer_config.json", config, JSON_INDENT(2));
-    if (status != INGOT_OK || json_object_size(s->added) == 0) return status;
-    return add_json(e, "added_tokens.json", json_incref(s->added), JSON_INDENT(2));
+    struct object map = begin_object();
+    set_roles(e, &map);
+    if (json_array_size(s->others) > 0) set(&map, "additional_special_tokens", json_incref(s->others));
+    return add_json(e, "special_tokens_map.json", &map, JSON_INDENT(2));
+}
+
+static enum ingot_status plan_tokenizer_config(struct export *e, const struct special *s)
+{
+    struct object config = begin_object();
+    set(&config, "add_bos_token", json_false());
+    set(&config, "add_prefix_space", json_false());
+    set(&config, "added_tokens_decoder", json_incref(s->decoder.json));
+    set_roles(e, &config);
+    if (json_array_size(s->others) > 0) set(&config, "additional_special_tokens", json_incref(s->others));
+    set(&config, "model_max_length", json_integer(e->hp.n_ctx));
+    set(&config, "tokenizer_class", json_string("GPT2Tokenizer"));
+    return add_json(e, "tokenizer_config.json", &config, JSON_INDENT(2));
+}
+
+static enum ingot_status plan_special(struct export *e)
+{
+    struct special s = { begin_object(), begin_object(), json_array() };
+    for (uint32_t id = 0; id < e->vocabulary.n_pieces; id++)
+        if (e->vocabulary.pieces[id].special) add_special(e, id, &s);
+    enum ingot_status status = !s.others || s.decoder.bad ? fail_out(e) : plan_map(e, &s);
+    if (status == INGOT_OK) status = plan_tokenizer_config(e, &s);
+    bool any_added = s.added.bad || json_object_size(s.added.json) > 0;
+    if (status == INGOT_OK && any_added)
+        status = add_json(e, "added_tokens.json", &s.added, JSON_INDENT(2));
+    else
+        json_decref(s.added.json);
+    json_decref(s.decoder.json);
+    json_decref(s.others);
+    return status;
 }
 
 static enum ingot_status plan_vocabulary(struct export *e)
 {
-    struct special s = { json_array(), json_object(), json_object() };
-    enum ingot_status status = plan_tokens(e);
+    enum ingot_status status = export_check_special(e);
+    if (status == INGOT_OK) status = plan_tokens(e);
     if (status == INGOT_OK) status = plan_merges(e);
-    for (uint32_t id = 0; id < e->vocabulary.n_pieces && status == INGOT_OK; id++)
-        if (e->vocabulary.pieces[id].special) status = add_special(e, id, &s);
-    if (status == INGOT_OK) status = plan_special(e, &s);
-    json_decref(s.others);
-    json_decref(s.added);
-    json_decref(s.decoder);
-    return status;
+    return status == INGOT_OK ? plan_special(e) : status;
 }
 
 static enum ingot_status plan(struct export *e)

@@ -117,8 +117,9 @@ static enum ingot_status plan_tokenizer(struct export *e)
     buffer_put(&f->head, header, sizeof header);
     buffer_fill(&f->head, 0, 4 * HEADER_INTS - sizeof header);
     for (uint32_t id = 0; id < t->n_pieces; id++) {
-        buffer_put(&f->head, &(uint8_t){ (uint8_t)t->pieces[id].n }, 1);
-        buffer_put(&f->head, t->text + t->pieces[id].off, t->pieces[id].n);
+        const struct vocab_piece *p = &t->pieces[id];
+        buffer_fill(&f->head, (uint8_t)p->n, 1);
+        buffer_put(&f->head, t->text + p->off, p->n);
     }
     f->n_bytes = f->head.n;
     return f->head.bad ? fail_memory(e->err, ingot_file_path(e->file)) : INGOT_OK;

@@ -132,8 +132,17 @@ static enum ingot_status write_file(struct work *w, size_t i)
     return parallel_for(n_jobs, n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS, do_job, w, w->export->err);
 }
 
-/* ------------------------------------------------------------------------------------------------ one file, or a few
- */
+/* ------------------------------------------------------------------------------------------- one file, or a few */
+
+/* Reading and replacing one file is never meant, whatever links lead there. */
+static enum ingot_status check_not_input(const struct work *w, const char *path)
+{
+    struct stat in, out;
+    if (stat(ingot_file_path(w->export->file), &in) != 0 || stat(path, &out) != 0) return INGOT_OK;
+    if (in.st_dev != out.st_dev || in.st_ino != out.st_ino) return INGOT_OK;
+    return ingot_fail(w->export->err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "choose another name for the output",
+                      "the output is the input");
+}
 
 /* Files beside the output are called by their own names. */
 static enum ingot_status init_output(struct work *w, size_t i)
@@ -149,19 +158,19 @@ static enum ingot_status init_output(struct work *w, size_t i)
     if (strcmp(f->name, slash ? slash + 1 : w->path) == 0)
         status = ingot_fail(w->export->err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "choose another name",
                             "this is the name of a file that is written beside the output");
+    if (status == INGOT_OK) status = check_not_input(w, path);
     if (status == INGOT_OK) status = output_init(&w->outputs[i], path, overwrite, w->export->err);
     free(path);
     return status;
 }
 
-/* The output comes last: when it is there, so are the others. */
+/* The output comes last: when it is there, so are the others, even if its name could not be synced. */
 static enum ingot_status publish_files(struct work *w)
 {
     struct export *e = w->export;
     enum ingot_status status = report_progress(w, 0, e->err);
-    size_t i = e->n_files;
-    while (i > 0 && status == INGOT_OK) status = output_publish(&w->outputs[--i], e->err);
-    for (i++; status != INGOT_OK && i < e->n_files && !e->options->overwrite; i++) output_retract(&w->outputs[i]);
+    for (size_t i = e->n_files; i > 0 && status == INGOT_OK; i--) status = output_publish(&w->outputs[i - 1], e->err);
+    for (size_t i = 1; i < e->n_files && !w->outputs[0].published; i++) output_retract(&w->outputs[i]);
     return status;
 }
 
@@ -194,14 +203,17 @@ static enum ingot_status write_directory(struct work *w)
 
 /* ----------------------------------------------------------------------------------------------------------- all */
 
-/* Reading and replacing one file is never meant, whatever links lead there. */
+/* A directory is replaced with what is in it: the input may not be there either. */
 static enum ingot_status check_output(const struct work *w)
 {
-    struct stat in, out;
-    if (stat(ingot_file_path(w->export->file), &in) != 0 || stat(w->path, &out) != 0) return INGOT_OK;
-    if (in.st_dev != out.st_dev || in.st_ino != out.st_ino) return INGOT_OK;
-    return ingot_fail(w->export->err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, w->path, "choose another name for the output",
-                      "the output is the input");
+    enum ingot_status status = check_not_input(w, w->path);
+    for (size_t i = 0; w->target->is_directory && w->target->files[i] && status == INGOT_OK; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s", w->path, w->target->files[i]) < 0) return fail_memory(w->export->err, w->path);
+        status = check_not_input(w, path);
+        free(path);
+    }
+    return status;
 }
 
 static enum ingot_status init(struct work *w)
@@ -225,7 +237,9 @@ static enum ingot_status verify(struct work *w)
             const struct export_piece *p = &w->export->files[i].pieces[k];
             w->total_bytes += p->n_elems * ingot_dtype_size(p->dtype);
         }
-    return ingot_verify(w->export->file, &options, NULL, w->export->err);
+    enum ingot_status status = ingot_verify(w->export->file, &options, NULL, w->export->err);
+    w->done_bytes += info.file_bytes - w->verified_bytes; /* what lies between sections is not counted there */
+    return status;
 }
 
 static enum ingot_status make_windows(struct work *w)

@@ -69,6 +69,10 @@ void export_free(struct export *e);
 enum ingot_status export_unsupported(struct export *e, const char *advice, const char *what);
 void export_warn(const struct export *e, const char *message);
 
+/* For formats that say special tokens as text beside tokens that are spelled. UNSUPPORTED, naming it, for a special
+ * token that is no UTF-8, has a NUL in it, or reads as another token is spelled. */
+enum ingot_status export_check_special(struct export *e);
+
 /* A new file. The pointer stays valid; n_files never exceeds EXPORT_MAX_FILES, for targets have few. */
 struct export_file *export_add_file(struct export *e, const char *name);
 

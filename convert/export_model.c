@@ -3,12 +3,15 @@
 #include "convert/export.h"
 
 #include "convert/vocab_section.h"
+#include "convert/vocab_spelling.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #define ADVICE_WHOLE "only a whole GPT-2 can be exported"
+#define ADVICE_LLMC  "llm.c's files can say it: --to llm.c"
 
 static bool is_float(enum ingot_dtype dtype)
 {
@@ -133,6 +136,54 @@ enum ingot_status export_unsupported(struct export *e, const char *advice, const
 void export_warn(const struct export *e, const char *message)
 {
     if (e->options->warning) e->options->warning(e->options->warning_ctx, ingot_file_path(e->file), message);
+}
+
+static bool is_text(const uint8_t *at, size_t n)
+{
+    utf8proc_int32_t c;
+    for (size_t i = 0; i < n;) {
+        utf8proc_ssize_t length = utf8proc_iterate(at + i, (utf8proc_ssize_t)(n - i), &c);
+        if (length < 1 || c == 0) return false;
+        i += (size_t)length;
+    }
+    return true;
+}
+
+/* The token that is spelled as this special one reads; VOCAB_NO_TOKEN when there is none but itself. `room` has place
+ * for the special one. */
+static uint32_t find_spelled(const struct vocab_tables *t, const struct vocab_piece *p, uint8_t *room)
+{
+    struct vocab_span bytes = { .at = room };
+    if (!vocab_spelling_decode((const char *)t->text + p->off, p->n, room, &bytes.n)) return VOCAB_NO_TOKEN;
+    uint32_t id = vocab_tables_find(t, bytes);
+    return id == VOCAB_NO_TOKEN || t->pieces[id].special ? VOCAB_NO_TOKEN : id;
+}
+
+static enum ingot_status check_special(struct export *e, uint32_t id)
+{
+    const struct vocab_tables *t = &e->vocabulary;
+    const struct vocab_piece *p = &t->pieces[id];
+    char shown[96];
+    const char *text = (const char *)t->text + p->off, *file = ingot_file_path(e->file);
+    ingot_escape(text, p->n, shown, sizeof shown);
+    if (!is_text(t->text + p->off, p->n))
+        return ingot_fail(e->err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, file, ADVICE_LLMC,
+                          "the special token %" PRIu32 ", %s, is not text in UTF-8", id, shown);
+    uint8_t *room = malloc(p->n);
+    if (!room) return fail_memory(e->err, file);
+    uint32_t other = find_spelled(t, p, room);
+    free(room);
+    if (other == VOCAB_NO_TOKEN) return INGOT_OK;
+    return ingot_fail(e->err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, file, ADVICE_LLMC,
+                      "the special token %" PRIu32 ", %s, reads as token %" PRIu32 " is spelled", id, shown, other);
+}
+
+enum ingot_status export_check_special(struct export *e)
+{
+    enum ingot_status status = INGOT_OK;
+    for (uint32_t id = 0; id < e->vocabulary.n_pieces && status == INGOT_OK; id++)
+        if (e->vocabulary.pieces[id].special) status = check_special(e, id);
+    return status;
 }
 
 struct export_file *export_add_file(struct export *e, const char *name)

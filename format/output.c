@@ -223,6 +223,7 @@ enum ingot_status output_publish(struct output *out, struct ingot_error *err)
     if (fsync(out->fd) != 0) return ingot_fail_errno(err, out->path, "sync");
     int result = out->overwrite ? replace(out) : name_first(out);
     if (result != 0) return errno == EEXIST ? fail_exists(out, err) : ingot_fail_errno(err, out->path, "name");
+    out->published = true;
     return output_sync_directory(out->dir_fd, out->path, err);
 }
 
@@ -236,7 +237,7 @@ enum ingot_status output_keep(struct output *out, struct ingot_error *err)
 
 void output_retract(const struct output *out)
 {
-    unlinkat(out->dir_fd, out->name, 0);
+    if (out->published && !out->overwrite) unlinkat(out->dir_fd, out->name, 0);
 }
 
 void output_close(struct output *out)

@@ -12,6 +12,7 @@ struct output {
     int fd;           /* the file, or -1 */
     char *temp_name;  /* owned: while the file has a temporary name in dir_fd, else NULL */
     bool overwrite;
+    bool published; /* it has its name, even if that failed to be synced */
 };
 
 /* EXISTS when the path exists and overwriting was not asked for, or is something that must not be replaced. */
@@ -36,7 +37,7 @@ enum ingot_status output_publish(struct output *out, struct ingot_error *err);
 /* Syncs the file of output_begin_in(); it stays. */
 enum ingot_status output_keep(struct output *out, struct ingot_error *err);
 
-/* Takes the name away again from a file that was published without replacing another. */
+/* Takes the name away again from a file that was published without replacing another; nothing when it was not. */
 void output_retract(const struct output *out);
 
 /* A file that was not published is gone afterwards. */

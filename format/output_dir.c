@@ -142,22 +142,50 @@ static enum ingot_status name_first(struct output_dir *dir, struct ingot_error *
     return ingot_fail_errno(err, dir->path, "name");
 }
 
+static int exchange(const struct output_dir *dir)
+{
+    return renameat2(dir->parent_fd, dir->temp_name, dir->parent_fd, dir->name, RENAME_EXCHANGE);
+}
+
 /* Once exchanged, the temporary name is that of the old directory, which goes when nothing can bring it back. */
+static enum ingot_status remove_replaced(struct output_dir *dir, int old, struct ingot_error *err)
+{
+    int result = remove_directory(dir, old);
+    if (result != 0)
+        ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->temp_name, "see what is in it, and remove it",
+                   "the output is complete, but what it replaced could not be removed from beside it");
+    forget_temp(dir);
+    return result == 0 ? INGOT_OK : INGOT_E_IO;
+}
+
+/* An exchange that may not last is undone: the new directory has its temporary name again, and goes. */
+static enum ingot_status undo(struct output_dir *dir, struct ingot_error *err)
+{
+    if (exchange(dir) != 0) forget_temp(dir);
+    return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->path, NULL,
+                      "what holds it cannot be synced; what was there has been put back");
+}
+
+static enum ingot_status fail_exchange(const struct output_dir *dir, struct ingot_error *err)
+{
+    if (errno != EINVAL && errno != ENOSYS) return ingot_fail_errno(err, dir->path, "exchange the new directory with");
+    return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->path, "remove it first, or choose another name",
+                      "this file system cannot replace a directory in one step");
+}
+
 static enum ingot_status replace(struct output_dir *dir, struct ingot_error *err)
 {
     int old = openat(dir->parent_fd, dir->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (old < 0 && errno == ENOENT) return name_first(dir, err);
     if (old < 0) return ingot_fail_errno(err, dir->path, "open");
-    if (renameat2(dir->parent_fd, dir->temp_name, dir->parent_fd, dir->name, RENAME_EXCHANGE) != 0) {
-        close(old);
-        return ingot_fail_errno(err, dir->path, "exchange the new directory with");
-    }
-    enum ingot_status status = output_sync_directory(dir->parent_fd, dir->path, err);
-    if (status == INGOT_OK && remove_directory(dir, old) != 0)
-        status = ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->temp_name, "see what is in it, and remove it",
-                            "the output is complete, but what it replaced could not be removed");
+    enum ingot_status status;
+    if (exchange(dir) != 0)
+        status = fail_exchange(dir, err);
+    else if (output_sync_directory(dir->parent_fd, dir->path, NULL) != INGOT_OK)
+        status = undo(dir, err);
+    else
+        status = remove_replaced(dir, old, err);
     close(old);
-    forget_temp(dir);
     return status;
 }
 

@@ -27,7 +27,8 @@ enum ingot_status output_dir_begin(struct output_dir *dir, struct ingot_error *e
 enum ingot_status output_dir_file(const struct output_dir *dir, const char *name, uint64_t n_bytes, struct output *out,
                                   struct ingot_error *err);
 
-/* Syncs the directory, gives it its name, syncs the one that holds it; removes what it replaced. */
+/* Syncs the directory, gives it its name, syncs the one that holds it; removes what it replaced. When a replacement
+ * cannot be synced, the old one is put back. */
 enum ingot_status output_dir_publish(struct output_dir *dir, struct ingot_error *err);
 
 /* A directory that was not published is gone afterwards. */

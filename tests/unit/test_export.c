@@ -168,25 +168,18 @@ static void an_untied_head_and_other_hyper_parameters_come_back(void **state)
     tear_down(p);
 }
 
-/* Tokens of the kinds that a checkpoint's tokenizer may have, in all corners: added ones that are no visible word, that
- * merges make too, ids that are not used. */
-static void a_vocabulary_comes_back_byte_for_byte(void **state)
+/* A checkpoint of 280 tokens whose tokenizer has these special ones besides, as members of "added_tokens". */
+static struct place set_up_special(struct vocab_merges merges, const char *added)
 {
-    (void)state;
-    static const char *const lines[] = { "a b", "ab c", "\u0120 a", "\" \\", "\u0120a b" };
-    const struct vocab_merges merges = { lines, 5 };
-    size_t where;
-    char *source = fixture_directory();
-    char *json = vocab_tokenizer_json(merges, false);
-    json = vocab_replace(json, "\"added_tokens\": [",
-                         "\"added_tokens\": [{\"id\": 270, \"special\": true, \"content\": \"<a b>\"}, {\"id\": 265, "
-                         "\"special\": true, \"content\": \"<|pad|>\"}, {\"id\": 266, \"special\": true, \"content\": "
-                         "\"\u00e9\\n\\\"\"}, ",
-                         &where);
-    vocab_write_text(source, "tokenizer.json", json);
     static const char config[] =
         "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 20, "
         "\"vocab_size\": 280, \"activation_function\": \"gelu_new\", \"layer_norm_epsilon\": 1e-05}";
+    size_t where;
+    char *source = fixture_directory(), *opened = NULL;
+    assert_true(asprintf(&opened, "\"added_tokens\": [%s, ", added) > 0);
+    char *json = vocab_replace(vocab_tokenizer_json(merges, false), "\"added_tokens\": [", opened, &where);
+    vocab_write_text(source, "tokenizer.json", json);
+    free(opened);
     struct fixture *f = fixture_gpt2("", "F32");
     fixture_drop(f, "wte.weight");
     fixture_add(f, "wte.weight", "F32", 2, 280, FIXTURE_EMBD);
@@ -194,9 +187,99 @@ static void a_vocabulary_comes_back_byte_for_byte(void **state)
     fixture_free(f);
     struct place p = set_up(source, INGOT_DTYPE_NONE);
     fixture_remove(source);
+    return p;
+}
+
+/* Tokens of the kinds that a checkpoint's tokenizer may have, in all corners: added ones that are no visible word, that
+ * merges make too, ids that are not used. */
+static void a_vocabulary_comes_back_byte_for_byte(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "a b", "ab c", "\u0120 a", "\" \\", "\u0120a b" };
+    const struct vocab_merges merges = { lines, 5 };
+    struct place p = set_up_special(
+        merges, "{\"id\": 270, \"special\": true, \"content\": \"<a b>\"}, {\"id\": 265, \"special\": true, "
+                "\"content\": \"<|pad|>\"}, {\"id\": 266, \"special\": true, \"content\": \"\u00e9\\n\\\"\"}");
     expect_round_trip(p, "huggingface", "out");
     assert_true(path_exists(at(p, "out"), "added_tokens.json"));
     tear_down(p);
+}
+
+static bool holds(const char *path, const char *text)
+{
+    size_t n;
+    uint8_t *bytes = fixture_read(path, &n);
+    bool found = memmem(bytes, n, text, strlen(text)) != NULL;
+    free(bytes);
+    return found;
+}
+
+static const char *const ab_lines[] = { "a b", "ab c" };
+static const struct vocab_merges ab_merges = { ab_lines, 2 };
+
+/* The tables have them twice, as special and as what a merge makes; vocab.json and special_tokens_map.json could not
+ * say that. */
+static void special_tokens_that_merges_make_too_come_back(void **state)
+{
+    (void)state;
+    struct place p = set_up_special(ab_merges, "{\"id\": 256, \"special\": true, \"content\": \"ab\"}");
+    expect_round_trip(p, "huggingface", "out");
+    assert_false(holds(at(p, "out/vocab.json"), "\"ab\""));
+    assert_true(holds(at(p, "out/added_tokens.json"), "\"ab\": 256"));
+    expect_round_trip(p, "gguf", "out.gguf");
+    tear_down(p);
+}
+
+static void a_token_that_looks_like_padding_stays_the_only_one_of_its_text(void **state)
+{
+    (void)state;
+    struct place p = set_up_special(ab_merges, "{\"id\": 263, \"special\": true, \"content\": \"[PAD270]\"}, "
+                                               "{\"id\": 264, \"special\": true, \"content\": \"[PAD270]]\"}");
+    expect_round_trip(p, "gguf", "out.gguf");
+    assert_true(holds(at(p, "out.gguf"), "[PAD269]"));
+    assert_true(holds(at(p, "out.gguf"), "[PAD270]]]"));
+    assert_false(holds(at(p, "out.gguf"), "[PAD271]]"));
+    tear_down(p);
+}
+
+static void must_refuse_text(struct place p, const char *word)
+{
+    struct ingot_error err;
+    must_refuse(p, "gguf", INGOT_E_UNSUPPORTED, word);
+    must_refuse(p, "huggingface", INGOT_E_UNSUPPORTED, word);
+    assert_int_equal(export(p, "llm.c", "out", NULL, &err), INGOT_E_UNSUPPORTED); /* n_inner, not this */
+    assert_null(strstr(err.message, word));
+    tear_down(p);
+}
+
+/* "\u0120a" is how " a" is spelled: a program that reads text could not tell the two. */
+static void a_special_token_that_reads_as_another_is_spelled_is_refused(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "\u0120 a" };
+    struct place p =
+        set_up_special((struct vocab_merges){ lines, 1 }, "{\"id\": 270, \"special\": true, \"content\": \"\u0120a\"}");
+    must_refuse_text(p, "reads as token 256 is spelled");
+}
+
+/* GGUF's strings may be anything. */
+static void a_special_token_that_is_no_text_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "<\xff\xfe>", "<\xed\xa0>", "<\0z>" };
+    for (size_t i = 0; i < 3; i++) {
+        size_t n;
+        struct place p = set_up_special(ab_merges, "{\"id\": 263, \"special\": true, \"content\": \"<zz>\"}");
+        must_export(p, "gguf", "in.gguf", INGOT_DTYPE_NONE);
+        uint8_t *bytes = fixture_read(at(p, "in.gguf"), &n);
+        memcpy(memmem(bytes, n, "<zz>", 4), bad[i], 4);
+        fixture_write(p.dir, "in.gguf", bytes, n);
+        free(bytes);
+        ingot_close(p.file);
+        p.file = convert(at(p, "in.gguf"), at(p, "in.ingot"), INGOT_DTYPE_NONE);
+        unlink(at(p, "in.gguf"));
+        must_refuse_text(p, "not text in UTF-8");
+    }
 }
 
 /* The llm.c files of the same model were written by another program: so must ours be, to the byte. */
@@ -418,6 +501,114 @@ static void a_directory_is_replaced_only_if_all_in_it_is_ours(void **state)
     tear_down(p);
 }
 
+static void copy_input(struct place p, const char *name)
+{
+    size_t n;
+    uint8_t *bytes = fixture_read(at(p, "in.ingot"), &n);
+    fixture_write(p.dir, name, bytes, n);
+    free(bytes);
+}
+
+static void must_keep_input(struct place p, const char *input, const char *format, const char *name)
+{
+    struct ingot_export_options force = { .overwrite = true };
+    struct ingot_error err;
+    copy_input(p, input);
+    ingot_close(p.file);
+    assert_int_equal(ingot_open(at(p, input), INGOT_OPEN_MAP, &p.file, &err), INGOT_OK);
+    assert_int_equal(export(p, format, name, &force, &err), INGOT_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "the output is the input"));
+    ingot_close(p.file);
+    assert_int_equal(ingot_open(at(p, input), INGOT_OPEN_MAP, &p.file, &err), INGOT_OK);
+    tear_down(p);
+}
+
+/* Whatever name leads there. */
+static void the_input_is_never_replaced(void **state)
+{
+    (void)state;
+    must_keep_input(set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE), "model.gguf", "gguf", "model.gguf");
+    must_keep_input(set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE), "gpt2_tokenizer.bin", "llm.c", "out.bin");
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    mkdir(at(p, "out"), 0700);
+    must_keep_input(p, "out/vocab.json", "huggingface", "out/");
+    p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    assert_int_equal(symlink("real.ingot", at(p, "link")), 0);
+    must_keep_input(p, "real.ingot", "gguf", "link");
+}
+
+static void a_link_to_a_directory_is_not_followed(void **state)
+{
+    (void)state;
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    struct ingot_export_options force = { .overwrite = true };
+    struct ingot_error err;
+    struct stat st;
+    mkdir(at(p, "real"), 0700);
+    assert_int_equal(symlink("real", at(p, "link")), 0);
+    assert_int_equal(export(p, "huggingface", "link", &force, &err), INGOT_E_EXISTS);
+    assert_int_equal(export(p, "huggingface", "link/", &force, &err), INGOT_E_EXISTS);
+    assert_int_equal(lstat(at(p, "link"), &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(fixture_count_files(at(p, "real")), 0);
+    assert_int_equal(export(p, "huggingface", "link/out", NULL, &err), INGOT_OK); /* one on the way is */
+    assert_true(path_exists(at(p, "real/out"), "config.json"));
+    tear_down(p);
+}
+
+/* Somebody who is faster: makes a file at the last question before publication. */
+struct rival {
+    char path[256];
+    bool made;
+};
+
+static bool make_file_at_the_end(void *ctx, uint64_t done, uint64_t total)
+{
+    struct rival *r = ctx;
+    FILE *f = done == total ? fopen(r->path, "wb") : NULL;
+    if (f) fclose(f);
+    r->made |= f != NULL;
+    return true;
+}
+
+static enum ingot_status export_against_rival(struct place p, const char *format, const char *name, bool overwrite,
+                                              const char *rival)
+{
+    struct rival r = { .made = false };
+    struct ingot_export_options options = {
+        .n_threads = 1, .overwrite = overwrite, .progress = make_file_at_the_end, .progress_ctx = &r
+    };
+    struct ingot_error err;
+    snprintf(r.path, sizeof r.path, "%s", at(p, rival));
+    enum ingot_status status = export(p, format, name, &options, &err);
+    assert_true(r.made);
+    return status;
+}
+
+static void who_is_faster_keeps_the_name(void **state)
+{
+    (void)state;
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    static const char *const formats[] = { "huggingface", "gguf", "llm.c" };
+    struct stat st;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(export_against_rival(p, formats[i], "out", false, "out"), INGOT_E_EXISTS);
+        assert_int_equal(stat(at(p, "out"), &st), 0);
+        assert_int_equal(st.st_size, 0);
+        assert_int_equal(fixture_count_files(p.dir), 2); /* nor is there a tokenizer beside it */
+        unlink(at(p, "out"));
+    }
+    assert_int_equal(export_against_rival(p, "llm.c", "out", false, "gpt2_tokenizer.bin"), INGOT_E_EXISTS);
+    assert_false(path_exists(p.dir, "out"));
+    unlink(at(p, "gpt2_tokenizer.bin"));
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    assert_int_equal(export_against_rival(p, "huggingface", "out", true, "out/thesis.tex"), INGOT_E_EXISTS);
+    assert_true(path_exists(at(p, "out"), "thesis.tex"));
+    assert_true(path_exists(at(p, "out"), "model.safetensors"));
+    assert_int_equal(fixture_count_files(p.dir), 2);
+    tear_down(p);
+}
+
 struct stopper {
     unsigned left;
 };
@@ -509,6 +700,10 @@ int main(void)
         cmocka_unit_test(hugging_face_comes_back_with_every_bit),
         cmocka_unit_test(an_untied_head_and_other_hyper_parameters_come_back),
         cmocka_unit_test(a_vocabulary_comes_back_byte_for_byte),
+        cmocka_unit_test(special_tokens_that_merges_make_too_come_back),
+        cmocka_unit_test(a_token_that_looks_like_padding_stays_the_only_one_of_its_text),
+        cmocka_unit_test(a_special_token_that_reads_as_another_is_spelled_is_refused),
+        cmocka_unit_test(a_special_token_that_is_no_text_is_refused),
         cmocka_unit_test(llm_c_is_what_its_own_writer_writes),
         cmocka_unit_test(vectors_are_narrow_only_where_nothing_is_lost),
         cmocka_unit_test(values_that_become_infinite_are_told),
@@ -517,6 +712,9 @@ int main(void)
         cmocka_unit_test(absent_biases_are_zeros_and_told),
         cmocka_unit_test(nothing_is_overwritten_unasked),
         cmocka_unit_test(a_directory_is_replaced_only_if_all_in_it_is_ours),
+        cmocka_unit_test(the_input_is_never_replaced),
+        cmocka_unit_test(a_link_to_a_directory_is_not_followed),
+        cmocka_unit_test(who_is_faster_keeps_the_name),
         cmocka_unit_test(stopped_anywhere_it_leaves_nothing),
         cmocka_unit_test(a_damaged_file_is_not_exported),
         cmocka_unit_test(the_bytes_do_not_depend_on_the_number_of_threads),
