@@ -210,8 +210,10 @@ int renameat(int old_dir, const char *old_path, int new_dir, const char *new_pat
     return fails("name", EACCES) ? -1 : (int)syscall(SYS_renameat2, old_dir, old_path, new_dir, new_path, 0);
 }
 
+/* Family "exchange": a file system that cannot exchange two names. */
 int renameat2(int old_dir, const char *old_path, int new_dir, const char *new_path, unsigned flags)
 {
+    if ((flags & RENAME_EXCHANGE) && fails("exchange", EINVAL)) return -1;
     return fails("name", EACCES) ? -1 : (int)syscall(SYS_renameat2, old_dir, old_path, new_dir, new_path, flags);
 }
 

@@ -4,7 +4,7 @@
  * For each command and each family of calls of fail_nth.c the n-th call fails, n = 1, 2, .. until the command has no
  * n-th call. (Families with very many calls are sampled more and more thinly; SOAK=1 in the environment leaves out
  * none.) Whatever fails: no crash, exit status 5 with a message or, where the program can do without, 0 with the full
- * result; under the output's name the old file or the complete new one; nothing else left in the directory.
+ * result; under the output's name the old file or directory, or the complete new one; nothing else left beside it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -33,15 +34,23 @@
 
 enum { EXIT_INVALID = 3, EXIT_SYSTEM = 5 };
 
-static const char *const families[] = { "malloc", "open", "read", "write", "space", "sync", "name", "mmap", "thread" };
+static const char *const families[] = { "malloc", "open", "read",     "write", "space",
+                                        "sync",   "name", "exchange", "mmap",  "thread" };
 
 struct command {
     const char *argv[16]; /* argv[0] is filled in */
     const char *output;   /* compared with "good/NAME" after success; NULL for commands that only read */
     bool replaces;        /* an older output stands there and must survive a failure */
+
+    const char *const *files; /* the output is a directory of exactly these; NULL: a file */
+    const char *beside;       /* a second file that must not be there without the output; NULL: none */
 };
 
 static const char *const entries_before[] = { "model", "good", "stderr", NULL };
+static const char *const hf_files[] = {
+    "config.json",           "merges.txt", "model.safetensors", "special_tokens_map.json", "vocab.json",
+    "tokenizer_config.json", NULL
+};
 
 /* Sanitizers bring allocators of their own, which no preloaded library can stand in front of. */
 static int enter(void **state)
@@ -52,8 +61,13 @@ static int enter(void **state)
     make_model("model", NULL);
     const char *mkdir_argv[] = { "/bin/mkdir", "good", NULL };
     const char *convert_argv[] = { child_env("INGOT"), "convert", "model", "-o", "good/out.ingot", NULL };
-    if (child_run(mkdir_argv, NULL)) return -1;
-    return child_run(convert_argv, NULL);
+    if (child_run(mkdir_argv, NULL) || child_run(convert_argv, NULL)) return -1;
+    static const char *const exports[] = { "good/out.gguf", "good/out.bin", "good/out" };
+    for (size_t i = 0; i < 3; i++) {
+        const char *argv[] = { child_env("INGOT"), "export", "good/out.ingot", "-o", exports[i], NULL };
+        if (child_run(argv, NULL)) return -1;
+    }
+    return 0;
 }
 
 static int leave(void **state)
@@ -68,35 +82,69 @@ static int n_complaints;
 
 #define COMPLAIN(...) (n_complaints++, print_error(__VA_ARGS__), print_error("\n"))
 
-static void write_old(const char *path)
+static const char *inside(const char *directory, const char *name)
 {
-    FILE *out = fopen(path, "wb");
+    static char path[2][96];
+    static unsigned turn;
+    char *to = path[turn++ % 2];
+    snprintf(to, sizeof *path, "%s/%s", directory, name);
+    return to;
+}
+
+/* The file of an output that says whether it is the old one. */
+static const char *telling_file(const struct command *c)
+{
+    return c->files ? inside(c->output, c->files[0]) : c->output;
+}
+
+static void write_old(const struct command *c)
+{
+    if (c->files) assert_int_equal(mkdir(c->output, 0700), 0);
+    FILE *out = fopen(telling_file(c), "wb");
     assert_non_null(out);
     fputs("old", out);
     fclose(out);
 }
 
-static bool is_old(const char *path)
+static bool is_old(const struct command *c)
 {
     char text[8] = "";
-    FILE *in = fopen(path, "rb");
+    FILE *in = fopen(telling_file(c), "rb");
     if (!in) return false;
     size_t n = fread(text, 1, sizeof text, in);
     fclose(in);
     return n == 3 && !memcmp(text, "old", 3);
 }
 
-static void check_output(const struct command *c, int status, const char *label)
+static bool is_complete(const struct command *c)
 {
     char good[64];
     snprintf(good, sizeof good, "good/%s", c->output);
-    if (status == 0 && !same_bytes(good, c->output)) COMPLAIN("%s: success, but the output is not complete", label);
-    if (status != 0 && access(c->output, F_OK) == 0 && !same_bytes(good, c->output) &&
-        !(c->replaces && is_old(c->output))) {
+    if (!c->files) return same_bytes(good, c->output);
+    for (size_t i = 0; c->files[i]; i++)
+        if (!same_bytes(inside(good, c->files[i]), inside(c->output, c->files[i]))) return false;
+    return unexpected_entry(c->output, c->files) == NULL;
+}
+
+static void remove_output(const struct command *c)
+{
+    for (size_t i = 0; c->files && c->files[i]; i++) unlink(inside(c->output, c->files[i]));
+    remove(c->output);
+}
+
+static void check_output(const struct command *c, int status, const char *label)
+{
+    bool exists = access(c->output, F_OK) == 0;
+    if (status == 0 && !is_complete(c)) COMPLAIN("%s: success, but the output is not complete", label);
+    if (status != 0 && exists && !is_complete(c) && !(c->replaces && is_old(c)))
         COMPLAIN("%s: the output is neither old nor complete", label);
-    }
-    if (status != 0 && c->replaces && access(c->output, F_OK)) COMPLAIN("%s: the old output is gone", label);
-    unlink(c->output);
+    if (status != 0 && c->replaces && !exists) COMPLAIN("%s: the old output is gone", label);
+    if (c->beside && (access(c->beside, F_OK) == 0) != exists)
+        COMPLAIN("%s: %s is %s the output", label, c->beside, exists ? "not beside" : "there without");
+    if (c->beside && exists && !same_bytes(inside("good", c->beside), c->beside))
+        COMPLAIN("%s: %s is not complete", label, c->beside);
+    if (c->beside) unlink(c->beside);
+    remove_output(c);
 }
 
 /* Jansson 2.14 ignores most failures of its string buffer: a character is lost, and the text or a name no longer
@@ -121,7 +169,7 @@ static bool run_with_failure(const struct command *c, const char *family, long n
     const char *argv[16];
     memcpy(argv, c->argv, sizeof argv);
     argv[0] = child_env("INGOT");
-    if (c->replaces) write_old(c->output);
+    if (c->replaces) write_old(c);
 
     int status = child_run(argv, env);
     bool happened = unlink("mark") == 0;
@@ -161,6 +209,37 @@ static void any_failure_of_convert_keeps_the_old_output(void **state)
         .argv = { "", "convert", "model", "-o", "out.ingot", "-f" }, .output = "out.ingot", .replaces = true });
 }
 
+static void any_failure_of_export_to_one_file_leaves_no_output(void **state)
+{
+    (void)state;
+    fail_each_call(
+        &(struct command){ .argv = { "", "export", "good/out.ingot", "-o", "out.gguf" }, .output = "out.gguf" });
+}
+
+static void any_failure_of_export_to_two_files_leaves_none(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "export", "good/out.ingot", "-o", "out.bin" },
+                                      .output = "out.bin",
+                                      .beside = "gpt2_tokenizer.bin" });
+}
+
+static void any_failure_of_export_leaves_no_directory(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){
+        .argv = { "", "export", "good/out.ingot", "-o", "out" }, .output = "out", .files = hf_files });
+}
+
+static void any_failure_of_export_keeps_the_old_directory(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "export", "good/out.ingot", "-o", "out", "-f" },
+                                      .output = "out",
+                                      .replaces = true,
+                                      .files = hf_files });
+}
+
 static void any_failure_of_ls_is_clean(void **state)
 {
     (void)state;
@@ -196,6 +275,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_failure_of_convert_leaves_no_output),
         cmocka_unit_test(any_failure_of_convert_keeps_the_old_output),
+        cmocka_unit_test(any_failure_of_export_to_one_file_leaves_no_output),
+        cmocka_unit_test(any_failure_of_export_to_two_files_leaves_none),
+        cmocka_unit_test(any_failure_of_export_leaves_no_directory),
+        cmocka_unit_test(any_failure_of_export_keeps_the_old_directory),
         cmocka_unit_test(any_failure_of_ls_is_clean),
         cmocka_unit_test(any_failure_of_params_is_clean),
         cmocka_unit_test(any_failure_of_verify_is_clean),
