@@ -141,13 +141,16 @@ static bool view(const struct entry *e, uint32_t rank, const struct ingot_source
                  struct ingot_source_tensor *out)
 {
     const struct recipe_rule *rule = e->rule;
-    bool whole = rule->n_to == 1 && rule->from.n == 1;
     *out = *from;
     if (rule->transposed && from->block) return false;
-    if (!turn(out, rule->transposed, rank) && !whole) return false;
-    if (rule->n_to > 1 && !cut(out, axis_of(rule, rank), e->piece, rule->n_to)) return false;
+    bool fits = turn(out, rule->transposed, rank);
+    if (rule->n_to > 1) { /* a row of a matrix may be a vector */
+        if (out->rank == 0 || out->rank > 2) return false;
+        if (!cut(out, axis_of(rule, out->rank), e->piece, rule->n_to)) return false;
+        fits = turn(out, false, rank);
+    }
     settle_view(out);
-    return true;
+    return fits || (rule->n_to == 1 && rule->from.n == 1);
 }
 
 /* ---------------------------------------------------------------------------------------------------- putting together
@@ -217,9 +220,9 @@ static void put_together(struct ingot_canonical *c)
 /* -------------------------------------------------------------------------------------------------------------- public
  */
 
-static enum ingot_status fill(struct ingot_canonical *c, struct ingot_error *err)
+static enum ingot_status fill(struct ingot_canonical *c, const char *recipe, struct ingot_error *err)
 {
-    enum ingot_status status = recipe_choose(c->src, NULL, &c->chosen, err);
+    enum ingot_status status = recipe_choose(c->src, recipe, &c->chosen, err);
     for (size_t i = 0; i < c->src->n_tensors && status == INGOT_OK; i++) status = place(c, i, err);
     if (status != INGOT_OK || c->n_entries == 0) return status;
     c->tensors = calloc(c->n_entries, sizeof *c->tensors);
@@ -231,14 +234,14 @@ static enum ingot_status fill(struct ingot_canonical *c, struct ingot_error *err
     return INGOT_OK;
 }
 
-enum ingot_status ingot_canonical_open(const struct ingot_source *src, struct ingot_canonical **out,
+enum ingot_status ingot_canonical_open(const struct ingot_source *src, const char *recipe, struct ingot_canonical **out,
                                        struct ingot_error *err)
 {
     *out = NULL;
     struct ingot_canonical *c = calloc(1, sizeof *c);
     if (!c) return fail_memory(err, src->path);
     c->src = src;
-    enum ingot_status status = fill(c, err);
+    enum ingot_status status = fill(c, recipe, err);
     if (status == INGOT_OK)
         *out = c;
     else

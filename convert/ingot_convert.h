@@ -157,8 +157,9 @@ struct ingot_canonical_tensor {
                                                 the source's */
 };
 
-/* The errors are those of choosing the recipe, UNSUPPORTED above all when none fits. `src` must outlive *out. */
-enum ingot_status ingot_canonical_open(const struct ingot_source *src, struct ingot_canonical **out,
+/* `recipe` is as in struct ingot_convert_options. The errors are those of choosing it, UNSUPPORTED above all when none
+ * fits. `src` must outlive *out. */
+enum ingot_status ingot_canonical_open(const struct ingot_source *src, const char *recipe, struct ingot_canonical **out,
                                        struct ingot_error *err);
 void ingot_canonical_close(struct ingot_canonical *c);
 

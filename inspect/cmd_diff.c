@@ -18,6 +18,8 @@
 enum {
     OPT_TOLERANCE,
     OPT_RTOL,
+    OPT_RECIPE_A,
+    OPT_RECIPE_B,
     OPT_RAW_NAMES,
     OPT_ALL,
     OPT_STRICT,
@@ -40,6 +42,12 @@ static const struct option options[N_OPTIONS] = {
                    .value = "R",
                    .real_max = 2,
                    .help = "Values that are at most R times the larger of the two apart count as equal" },
+    [OPT_RECIPE_A] = { .name = "recipe-a",
+                       .type = OPTION_FILE,
+                       .value = "NAME|FILE",
+                       .help =
+                           "The recipe that says which tensors of A are which; the first that fits when not given" },
+    [OPT_RECIPE_B] = { .name = "recipe-b", .type = OPTION_FILE, .value = "NAME|FILE", .help = "The same for B" },
     [OPT_RAW_NAMES] = { .name = "raw-names",
                         .help = "Pair tensors by the names and in the orientation that they have in their files" },
     [OPT_ALL] = { .name = "all", .help = "Also what a model leaves out: optimizer state, masks" },
@@ -451,6 +459,7 @@ static enum ingot_status compare(struct findings *f, const struct arguments *arg
     struct progress progress = progress_begin("diff", v[OPT_QUIET].given);
     const struct diff_options how = { .raw_names = v[OPT_RAW_NAMES].given,
                                       .all = f->all,
+                                      .recipe = { v[OPT_RECIPE_A].text, v[OPT_RECIPE_B].text },
                                       .tolerance = { .given = v[OPT_TOLERANCE].given || v[OPT_RTOL].given,
                                                      .absolute = v[OPT_TOLERANCE].real,
                                                      .relative = v[OPT_RTOL].real },
@@ -461,7 +470,7 @@ static enum ingot_status compare(struct findings *f, const struct arguments *arg
     *seconds = progress_end(&progress);
     f->has_model = f->diff.canonical && !v[OPT_TENSORS].given;
     if (status == INGOT_OK && f->has_model)
-        status = diff_model(&f->diff.side[0].cp, &f->diff.side[1].cp, &f->model, err);
+        status = diff_model(&f->diff.side[0].cp, &f->diff.side[1].cp, how.recipe, &f->model, err);
     return status;
 }
 

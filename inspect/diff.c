@@ -31,15 +31,20 @@ static bool has_canonical_names(const struct diff_side *side)
     return side->cp.file || side->canonical;
 }
 
-/* A source that no recipe fits is seen by its own names. */
-static enum ingot_status open_side(struct diff_side *side, const char *path, const struct diff_options *options,
+/* A source that no recipe fits is seen by its own names; but a recipe that was asked for must do. */
+static enum ingot_status open_side(struct diff_side *side, const char *path, const char *recipe, bool raw_names,
                                    struct ingot_error *err)
 {
     struct ingot_error why = { 0 };
     enum ingot_status status = checkpoint_open(path, &side->cp, err);
-    if (status != INGOT_OK || options->raw_names || side->cp.file) return status;
-    status = ingot_canonical_open(side->cp.source, &side->canonical, &why);
-    if (status == INGOT_OK || status == INGOT_E_UNSUPPORTED || status == INGOT_E_MISSING) return INGOT_OK;
+    if (status == INGOT_OK && recipe && (raw_names || side->cp.file))
+        status = ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "leave out the recipe",
+                            raw_names ? "a recipe gives tensors other names than their own"
+                                      : "the names in an .ingot file are canonical already");
+    if (status != INGOT_OK || raw_names || side->cp.file) return status;
+    status = ingot_canonical_open(side->cp.source, recipe, &side->canonical, &why);
+    if (status == INGOT_OK || (!recipe && (status == INGOT_E_UNSUPPORTED || status == INGOT_E_MISSING)))
+        return INGOT_OK;
     if (err && err->status == INGOT_OK) *err = why;
     return status;
 }
@@ -374,22 +379,46 @@ static struct area area_of_job(const struct diff_pair *p, uint64_t number)
     return a;
 }
 
-/* In tiles that stay in the second cache. */
-static void compare_area(const struct comparison *c, const struct diff_operand o[2], struct area area,
-                         uint8_t *const scratch[2], struct diff_figures *f)
+/* A tile: as many rows as stay in the second cache. */
+static struct area next_tile(struct area area, uint64_t row, uint64_t col)
+{
+    uint64_t rows = DIFF_TILE_ELEMS / area.n_cols, rest = area.row + area.n_rows - row;
+    if (rows > INGOT_PANEL_LANES) rows -= rows % INGOT_PANEL_LANES;
+    if (rows == 0) rows = 1;
+    struct area tile = { row, rest < rows ? rest : rows, col, area.col + area.n_cols - col };
+    if (tile.n_cols > DIFF_TILE_ELEMS) tile.n_cols = DIFF_TILE_ELEMS;
+    return tile;
+}
+
+/* With `figures` NULL only whether all bits are the same, as they stand. */
+static bool compare_area(const struct comparison *c, const struct diff_operand o[2], struct area area,
+                         uint8_t *const scratch[2], struct diff_figures *figures)
 {
     struct diff_types types;
-    uint64_t rows = DIFF_TILE_ELEMS / area.n_cols, cols = area.n_cols < DIFF_TILE_ELEMS ? area.n_cols : DIFF_TILE_ELEMS;
+    struct area tile = area;
     diff_types_of(o[0].scalar, o[1].scalar, &types);
-    rows = rows > INGOT_PANEL_LANES ? rows - rows % INGOT_PANEL_LANES : rows ? rows : 1;
-    for (uint64_t row = area.row, end = area.row + area.n_rows; row < end; row += rows)
-        for (uint64_t col = area.col; col < area.col + area.n_cols; col += cols) {
-            uint64_t n_rows = end - row < rows ? end - row : rows, rest = area.col + area.n_cols - col;
-            uint64_t n_cols = rest < cols ? rest : cols;
-            const uint8_t *a = diff_fetch(&o[0], row, n_rows, col, n_cols, scratch[0]);
-            const uint8_t *b = diff_fetch(&o[1], row, n_rows, col, n_cols, scratch[1]);
-            diff_run(&types, &c->options->tolerance, a, b, n_rows * n_cols, row * o[0].n_cols + col, f);
+    if (!figures && types.a != types.b) return false;
+    for (uint64_t row = area.row; row < area.row + area.n_rows; row += tile.n_rows)
+        for (uint64_t col = area.col; col < area.col + area.n_cols; col += tile.n_cols) {
+            tile = next_tile(area, row, col);
+            uint64_t n = tile.n_rows * tile.n_cols;
+            const uint8_t *a = diff_fetch(&o[0], row, tile.n_rows, col, tile.n_cols, scratch[0]);
+            const uint8_t *b = diff_fetch(&o[1], row, tile.n_rows, col, tile.n_cols, scratch[1]);
+            if (figures)
+                diff_run(&types, &c->options->tolerance, a, b, n, row * o[0].n_cols + col, figures);
+            else if (memcmp(a, b, n * o[0].size) != 0)
+                return false;
         }
+    return true;
+}
+
+/* Whether the bits are the same; the cheapest way first. */
+static bool is_same(const struct comparison *c, const struct diff_operand o[2], struct area a,
+                    uint8_t *const scratch[2])
+{
+    bool direct = o[0].way == DIFF_DIRECT && o[1].way == DIFF_DIRECT;
+    return diff_same_bytes(&o[0], &o[1], a.row, a.n_rows, a.col, a.n_cols) ||
+           (!direct && compare_area(c, o, a, scratch, NULL));
 }
 
 static enum ingot_status do_job(void *ctx, uint64_t number, uint32_t worker, struct ingot_error *err)
@@ -404,7 +433,7 @@ static enum ingot_status do_job(void *ctx, uint64_t number, uint32_t worker, str
     operands_of(p, t, o);
     uint64_t n = area.n_rows * area.n_cols;
     *f = diff_figures_none();
-    if (!c->jobs && diff_same_bytes(&o[0], &o[1], area.row, area.n_rows, area.col, area.n_cols))
+    if (!c->jobs && is_same(c, o, area, c->scratch[worker]))
         f->n_elems = f->n_equal = f->n_within = n;
     else
         compare_area(c, o, area, c->scratch[worker], f);
@@ -501,7 +530,8 @@ enum ingot_status diff_open(const char *path_a, const char *path_b, const struct
     const char *const paths[2] = { path_a, path_b };
     enum ingot_status status = INGOT_OK;
     *out = (struct diff){ 0 };
-    for (unsigned s = 0; s < 2 && status == INGOT_OK; s++) status = open_side(&out->side[s], paths[s], options, err);
+    for (unsigned s = 0; s < 2 && status == INGOT_OK; s++)
+        status = open_side(&out->side[s], paths[s], options->recipe[s], options->raw_names, err);
     if (status != INGOT_OK) return status;
     out->canonical = !options->raw_names && has_canonical_names(&out->side[0]) && has_canonical_names(&out->side[1]);
     for (unsigned s = 0; s < 2; s++) {

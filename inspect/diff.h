@@ -13,8 +13,9 @@
 #define DIFF_NOWHERE SIZE_MAX
 
 struct diff_options {
-    bool raw_names; /* by their own names in any case */
-    bool all;       /* also what a model leaves out: optimizer state, masks */
+    bool raw_names;        /* by their own names in any case */
+    bool all;              /* also what a model leaves out: optimizer state, masks */
+    const char *recipe[2]; /* as in struct ingot_convert_options */
     struct diff_tolerance tolerance;
     uint32_t n_threads; /* 0: as many as the process may run on; the result does not depend on it */
     ingot_progress_fn progress;
@@ -70,8 +71,8 @@ struct diff {
     uint64_t n_bytes; /* read of both */
 };
 
-/* Opens and compares. Errors: those of opening either; UNSUPPORTED, MISSING for values that cannot be read;
- * INTERRUPTED. Free with diff_close(), after a failure too. */
+/* Opens and compares. Errors: those of opening either; ARGUMENT for a recipe where none can be used; UNSUPPORTED,
+ * MISSING for values that cannot be read; INTERRUPTED. Free with diff_close(), after a failure too. */
 enum ingot_status diff_open(const char *path_a, const char *path_b, const struct diff_options *options,
                             struct diff *out, struct ingot_error *err);
 void diff_close(struct diff *d);

@@ -52,6 +52,18 @@ static void epsilon_text(float value, char out[32])
     }
 }
 
+/* A recipe that is not the one that fits needs a plan of its own. */
+static enum ingot_status read_hparams(const struct checkpoint *cp, const char *recipe, struct ingot_hparams *out,
+                                      struct ingot_error *err)
+{
+    const struct ingot_convert_options how = { .recipe = recipe };
+    struct ingot_plan_summary summary;
+    if (!recipe) return checkpoint_hparams(cp, out, err);
+    enum ingot_status status = ingot_convert_plan(cp->path, &how, NULL, NULL, &summary, err);
+    if (status == INGOT_OK) *out = summary.hparams;
+    return status;
+}
+
 static void compare_hparams(struct diff_model *m, const struct ingot_hparams *a, const struct ingot_hparams *b)
 {
     char epsilon[2][32];
@@ -173,15 +185,15 @@ static enum ingot_status compare_tokenizers(const struct checkpoint *const cp[2]
 /* -------------------------------------------------------------------------------------------------------------- public
  */
 
-enum ingot_status diff_model(const struct checkpoint *a, const struct checkpoint *b, struct diff_model *out,
-                             struct ingot_error *err)
+enum ingot_status diff_model(const struct checkpoint *a, const struct checkpoint *b, const char *const recipe[2],
+                             struct diff_model *out, struct ingot_error *err)
 {
     const struct checkpoint *const cp[2] = { a, b };
     struct ingot_hparams hp[2];
     *out = (struct diff_model){ 0 };
     for (unsigned i = 0; i < 2; i++) {
         struct ingot_error why = { 0 };
-        out->known[i] = checkpoint_hparams(cp[i], &hp[i], &why) == INGOT_OK;
+        out->known[i] = read_hparams(cp[i], recipe[i], &hp[i], &why) == INGOT_OK;
         if (out->known[i]) continue;
         snprintf(out->unknown[i], sizeof out->unknown[i], "%.*s%s%.*s", 200, why.subject, *why.subject ? ": " : "", 300,
                  why.message);

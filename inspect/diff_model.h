@@ -30,9 +30,9 @@ struct diff_model {
     char difference[512]; /* the first of the tokenizers, escaped */
 };
 
-/* Hyper-parameters that a checkpoint does not say are no error, nor is a tokenizer of a kind that is not known; one
- * that is malformed is. */
-enum ingot_status diff_model(const struct checkpoint *a, const struct checkpoint *b, struct diff_model *out,
-                             struct ingot_error *err);
+/* `recipe` is as in struct diff_options. Hyper-parameters that a checkpoint does not say are no error, nor is a
+ * tokenizer of a kind that is not known; one that is malformed is. */
+enum ingot_status diff_model(const struct checkpoint *a, const struct checkpoint *b, const char *const recipe[2],
+                             struct diff_model *out, struct ingot_error *err);
 
 #endif

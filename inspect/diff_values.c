@@ -1,5 +1,6 @@
 /* diff_values.c - everything is widened to f64, which holds every number of every type but the largest integers, in
- * pieces that stay in the first cache. Pieces of the same bits need only their squares. */
+ * pieces that stay in the first cache. A piece is gone over several times, by loops so plain and of so fixed a length
+ * that the compiler makes vector code of them. */
 #include "inspect/diff_values.h"
 
 #include "format/cast.h"
@@ -9,12 +10,15 @@
 #include <string.h>
 
 #define PIECE 1024u
-#define LANES 8u
+#define LANES 8u /* sums and maxima side by side, so that one need not wait for the one before it */
 
-/* Both sides, widened. */
+/* Both sides, widened; zeros behind the n elements. */
 struct piece {
     double a[PIECE], b[PIECE];
+    double far[PIECE]; /* |a - b| */
+    uint8_t unequal[PIECE];
     size_t n;
+    uint64_t at; /* number of the first element */
 };
 
 /* ------------------------------------------------------------------------------------------------------------- types
@@ -64,10 +68,10 @@ bool diff_types_of(enum ingot_scalar a, enum ingot_scalar b, struct diff_types *
     return is_number(a) && is_number(b);
 }
 
-/* Exactly, but for integers beyond 2^53. */
+/* n elements from `from`, or as many zeros as there is room for less n. Exactly, but for integers beyond 2^53. */
 static void widen(enum ingot_scalar scalar, const struct casts *casts, const uint8_t *from, size_t n, double *to)
 {
-    float narrow[PIECE];
+    float narrow[PIECE] = { 0 };
     struct ingot_cast_stats ignored = { 0 };
     const size_t size = ingot_scalar_info(scalar)->bytes;
     switch (scalar) {
@@ -82,9 +86,48 @@ static void widen(enum ingot_scalar scalar, const struct casts *casts, const uin
         break;
     default:
         for (size_t i = 0; i < n; i++) to[i] = values_number(scalar, from + i * size);
+        memset(to + n, 0, (PIECE - n) * sizeof *to);
         return;
     }
-    for (size_t i = 0; i < n; i++) to[i] = (double)narrow[i];
+    for (size_t i = 0; i < PIECE; i++) to[i] = (double)narrow[i];
+}
+
+/* ---------------------------------------------------------------------------------------------------- NaN and infinity
+ */
+
+static bool has_not_finite(const struct piece *p)
+{
+    double sum[LANES] = { 0 }; /* of zeros, or NaN */
+    bool found = false;
+    for (size_t i = 0; i < PIECE; i += LANES)
+        for (size_t k = 0; k < LANES; k++) sum[k] += (p->a[i + k] - p->a[i + k]) + (p->b[i + k] - p->b[i + k]);
+    for (size_t k = 0; k < LANES; k++) found |= sum[k] != 0;
+    return found;
+}
+
+static void note_far(double far, const struct piece *p, size_t i, struct diff_figures *f)
+{
+    if (far <= f->max_abs) return;
+    f->max_abs = far;
+    f->max_abs_at = p->at + i;
+    f->max_a = p->a[i];
+    f->max_b = p->b[i];
+}
+
+/* Takes pairs that are not both finite out of the piece, which then has zeros there; the result is how many of them are
+ * unequal. */
+static uint64_t take_out_not_finite(struct piece *p, struct diff_figures *f)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (isfinite(p->a[i]) && isfinite(p->b[i])) continue;
+        bool same = p->a[i] == p->b[i] || (isnan(p->a[i]) && isnan(p->b[i]));
+        if (!same) note_far((double)INFINITY, p, i, f);
+        n += !same;
+        p->a[i] = p->b[i] = 0;
+    }
+    f->n_not_finite += n;
+    return n;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- steps
@@ -92,80 +135,154 @@ static void widen(enum ingot_scalar scalar, const struct casts *casts, const uin
 
 /* Numbers of one type in their order, neighbours one apart; +0 and -0 are one. */
 
-static int64_t place_of_bits(uint64_t bits, unsigned width)
+static int32_t place16(uint16_t bits)
 {
-    uint64_t sign = UINT64_C(1) << (width - 1);
-    return bits & sign ? -(int64_t)(bits & (sign - 1)) : (int64_t)bits;
+    return bits & 0x8000 ? -(int32_t)(bits & 0x7FFF) : (int32_t)bits;
 }
 
-static int64_t place_in(enum ingot_scalar type, double value)
+static int64_t place32(uint32_t bits)
 {
-    float f32 = ingot_f32_from_f64(value);
-    uint32_t bits32;
-    uint64_t bits64;
-    memcpy(&bits32, &f32, sizeof bits32);
-    memcpy(&bits64, &value, sizeof bits64);
-    switch (type) {
-    case INGOT_SCALAR_F16:
-        return place_of_bits(ingot_f16_from_f32(f32), 16);
-    case INGOT_SCALAR_BF16:
-        return place_of_bits(ingot_bf16_from_f32(f32), 16);
-    case INGOT_SCALAR_F64:
-        return place_of_bits(bits64, 64);
-    default:
-        return place_of_bits(bits32, 32);
+    return bits >> 31 ? -(int64_t)(bits & INT32_MAX) : (int64_t)bits;
+}
+
+static int64_t place64(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits >> 63 ? -(int64_t)(bits & INT64_MAX) : (int64_t)bits;
+}
+
+static uint64_t max_steps64(const struct piece *p)
+{
+    uint64_t max = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        int64_t a = place64(p->a[i]), b = place64(p->b[i]);
+        uint64_t steps = a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+        if (steps > max) max = steps;
     }
+    return max;
 }
 
-static uint64_t steps_between(enum ingot_scalar type, double a, double b)
+static uint64_t max_steps32(const uint32_t *a, const uint32_t *b)
 {
-    if (type == INGOT_SCALAR_NONE) return 0;
-    int64_t x = place_in(type, a), y = place_in(type, b);
-    return x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
+    int64_t max = 0;
+    for (size_t i = 0; i < PIECE; i++) {
+        int64_t steps = place32(a[i]) - place32(b[i]);
+        steps = steps < 0 ? -steps : steps;
+        max = steps > max ? steps : max;
+    }
+    return (uint64_t)max;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- pairs
+static uint64_t max_steps16(const uint16_t *a, const uint16_t *b)
+{
+    int32_t max = 0;
+    for (size_t i = 0; i < PIECE; i++) {
+        int32_t steps = place16(a[i]) - place16(b[i]);
+        steps = steps < 0 ? -steps : steps;
+        max = steps > max ? steps : max;
+    }
+    return (uint64_t)max;
+}
+
+/* Only an f64 can be too large. */
+static void narrow(const struct diff_types *types, const struct casts *casts, const double *from, float *to)
+{
+    struct ingot_cast_stats ignored = { 0 };
+    if (types->a == INGOT_SCALAR_F64 || types->b == INGOT_SCALAR_F64)
+        casts->f32_from_f64(from, to, PIECE, &ignored);
+    else
+        for (size_t i = 0; i < PIECE; i++) to[i] = (float)from[i];
+}
+
+/* Of finite numbers, in the type whose steps are counted. */
+static uint64_t max_steps(const struct diff_types *types, const struct casts *casts, const struct piece *p)
+{
+    const enum ingot_scalar type = types->ulp;
+    float values[PIECE];
+    uint32_t bits32[2][PIECE];
+    uint16_t bits16[2][PIECE];
+    struct ingot_cast_stats ignored = { 0 };
+    if (type == INGOT_SCALAR_NONE) return 0;
+    if (type == INGOT_SCALAR_F64) return max_steps64(p);
+    for (unsigned s = 0; s < 2; s++) {
+        narrow(types, casts, s ? p->b : p->a, values);
+        if (type == INGOT_SCALAR_F16) casts->f16_from_f32(values, bits16[s], PIECE, &ignored);
+        if (type == INGOT_SCALAR_BF16) casts->bf16_from_f32(values, bits16[s], PIECE, &ignored);
+        memcpy(bits32[s], values, sizeof values);
+    }
+    return type == INGOT_SCALAR_F32 ? max_steps32(bits32[0], bits32[1]) : max_steps16(bits16[0], bits16[1]);
+}
+
+/* ------------------------------------------------------------------------------------------------------- finite
+ * numbers
  */
 
-static bool same_number(double a, double b)
+static uint64_t mark_unequal(struct piece *p)
 {
-    uint64_t x, y;
-    memcpy(&x, &a, sizeof x);
-    memcpy(&y, &b, sizeof y);
-    return x == y || (isnan(a) && isnan(b));
-}
-
-static bool is_within(const struct diff_tolerance *t, double a, double b)
-{
-    double magnitude = fmax(fabs(a), fabs(b)), allowed = fmax(t->absolute, t->relative * magnitude);
-    return t->given && isfinite(a) && isfinite(b) && fabs(a - b) <= allowed;
-}
-
-/* A pair that is not equal. */
-static void add_unequal(const struct diff_types *types, const struct diff_tolerance *tolerance, double a, double b,
-                        uint64_t at, struct diff_figures *f)
-{
-    bool finite = isfinite(a) && isfinite(b);
-    double far = finite ? fabs(a - b) : (double)INFINITY, magnitude = fmax(fabs(a), fabs(b));
-    f->n_within += is_within(tolerance, a, b);
-    f->n_not_finite += !finite;
-    if (far > f->max_abs) {
-        f->max_abs = far;
-        f->max_abs_at = at;
-        f->max_a = a;
-        f->max_b = b;
+    uint64_t n = 0;
+    for (size_t i = 0; i < PIECE; i++) {
+        uint64_t a, b;
+        memcpy(&a, &p->a[i], sizeof a);
+        memcpy(&b, &p->b[i], sizeof b);
+        p->unequal[i] = a != b;
+        p->far[i] = fabs(p->a[i] - p->b[i]);
     }
-    if (!finite) return;
-    if (magnitude > 0 && far / magnitude > f->max_rel) f->max_rel = far / magnitude;
-    uint64_t steps = steps_between(types->ulp, a, b);
-    if (steps > f->max_ulp) f->max_ulp = steps;
+    for (size_t i = 0; i < PIECE; i++) n += p->unequal[i];
+    return n;
 }
 
-/* Eight sums side by side, so that an addition need not wait for the one before it. */
+/* The same for 64-bit integers, by their own bits. */
+static uint64_t mark_unequal_integers(struct piece *p, const uint8_t *a, const uint8_t *b)
+{
+    uint64_t n = 0;
+    mark_unequal(p);
+    for (size_t i = 0; i < p->n; i++) n += p->unequal[i] = memcmp(a + 8 * i, b + 8 * i, 8) != 0;
+    return n;
+}
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static void find_max_abs(const struct piece *p, struct diff_figures *f)
+{
+    double lanes[LANES] = { 0 }, max = 0;
+    for (size_t i = 0; i < PIECE; i += LANES)
+        for (size_t k = 0; k < LANES; k++) lanes[k] = larger(p->far[i + k], lanes[k]);
+    for (size_t k = 0; k < LANES; k++) max = larger(lanes[k], max);
+    if (max <= f->max_abs) return;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->unequal[i]) note_far(p->far[i], p, i, f);
+}
+
+static double find_max_rel(const struct piece *p)
+{
+    double lanes[LANES] = { 0 }, max = 0;
+    for (size_t i = 0; i < PIECE; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            double magnitude = larger(fabs(p->a[i + k]), fabs(p->b[i + k]));
+            lanes[k] = larger(p->far[i + k] / (magnitude == 0 ? 1 : magnitude), lanes[k]);
+        }
+    for (size_t k = 0; k < LANES; k++) max = larger(lanes[k], max);
+    return max;
+}
+
+static uint64_t count_within(const struct diff_tolerance *t, const struct piece *p)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < p->n && t->given; i++) {
+        double magnitude = larger(fabs(p->a[i]), fabs(p->b[i]));
+        n += p->unequal[i] && p->far[i] <= larger(t->absolute, t->relative * magnitude);
+    }
+    return n;
+}
+
 static void add_sums(const struct piece *p, struct diff_figures *f)
 {
     double aa[LANES] = { 0 }, bb[LANES] = { 0 }, ab[LANES] = { 0 }, dd[LANES] = { 0 };
-    for (size_t i = 0; i < PIECE; i += LANES) /* behind n there are zeros */
+    for (size_t i = 0; i < PIECE; i += LANES)
         for (size_t k = 0; k < LANES; k++) {
             double a = p->a[i + k], b = p->b[i + k], d = a - b;
             aa[k] += a * a;
@@ -181,12 +298,33 @@ static void add_sums(const struct piece *p, struct diff_figures *f)
     }
 }
 
-/* Takes pairs out of the sums that would spoil them, and fills up with zeros. */
-static void prepare_sums(struct piece *p)
+/* ------------------------------------------------------------------------------------------------------------- pieces
+ */
+
+static void add_piece(const struct diff_types *types, const struct diff_tolerance *tolerance, const struct casts *casts,
+                      const uint8_t *a, const uint8_t *b, struct piece *p, struct diff_figures *f)
 {
-    for (size_t i = 0; i < p->n; i++)
-        if (!isfinite(p->a[i]) || !isfinite(p->b[i])) p->a[i] = p->b[i] = 0;
-    for (size_t i = p->n; i < PIECE; i++) p->a[i] = p->b[i] = 0;
+    const bool same_type = types->a == types->b;
+    const bool same = same_type && memcmp(a, b, p->n * ingot_scalar_info(types->a)->bytes) == 0;
+    uint64_t n_bad = 0, n_unequal = 0, n_within = 0;
+    widen(types->a, casts, a, p->n, p->a);
+    if (same)
+        memcpy(p->b, p->a, sizeof p->b);
+    else
+        widen(types->b, casts, b, p->n, p->b);
+    if (has_not_finite(p)) n_bad = take_out_not_finite(p, f);
+    if (!same) n_unequal = same_type && is_wide_integer(types->a) ? mark_unequal_integers(p, a, b) : mark_unequal(p);
+    if (n_unequal > 0) {
+        find_max_abs(p, f);
+        f->max_rel = larger(find_max_rel(p), f->max_rel);
+        n_within = count_within(tolerance, p);
+        uint64_t steps = max_steps(types, casts, p);
+        if (steps > f->max_ulp) f->max_ulp = steps;
+    }
+    f->n_elems += p->n;
+    f->n_equal += p->n - n_bad - n_unequal;
+    f->n_within += p->n - n_bad - n_unequal + n_within;
+    add_sums(p, f);
 }
 
 void diff_run(const struct diff_types *types, const struct diff_tolerance *tolerance, const void *a, const void *b,
@@ -195,30 +333,12 @@ void diff_run(const struct diff_types *types, const struct diff_tolerance *toler
     const struct casts casts = casts_select();
     const size_t size_a = ingot_scalar_info(types->a)->bytes, size_b = ingot_scalar_info(types->b)->bytes;
     const uint8_t *from_a = a, *from_b = b;
-    const bool same_type = types->a == types->b;
     struct piece p;
     f->summed = true;
-    f->n_elems += n;
-    for (; n > 0; n -= p.n, at += p.n, from_a += p.n * size_a, from_b += p.n * size_b) {
-        p.n = n < PIECE ? (size_t)n : PIECE;
-        bool all_same = same_type && memcmp(from_a, from_b, p.n * size_a) == 0;
-        widen(types->a, &casts, from_a, p.n, p.a);
-        if (all_same)
-            memcpy(p.b, p.a, p.n * sizeof p.a[0]);
-        else
-            widen(types->b, &casts, from_b, p.n, p.b);
-        uint64_t n_same = all_same ? p.n : 0;
-        for (size_t i = 0; i < p.n && !all_same; i++) {
-            bool same = same_number(p.a[i], p.b[i]);
-            if (same && same_type && is_wide_integer(types->a))
-                same = memcmp(from_a + i * size_a, from_b + i * size_a, size_a) == 0;
-            n_same += same;
-            if (!same) add_unequal(types, tolerance, p.a[i], p.b[i], at + i, f);
-        }
-        f->n_equal += n_same;
-        f->n_within += n_same;
-        prepare_sums(&p);
-        add_sums(&p, f);
+    for (uint64_t done = 0; done < n; done += p.n) {
+        p.n = n - done < PIECE ? (size_t)(n - done) : PIECE;
+        p.at = at + done;
+        add_piece(types, tolerance, &casts, from_a + done * size_a, from_b + done * size_b, &p, f);
     }
 }
 
