@@ -45,7 +45,9 @@ struct conversion {
     uint64_t n_jobs;
     uint8_t *windows[MAX_WORKERS], *tiles[MAX_WORKERS];
     pthread_mutex_t progress_lock;
-    uint64_t done_bytes, total_bytes;
+    uint64_t done_bytes, total_bytes; /* what is read of the source, then thrice what becomes of it: packed and written,
+                                         read back, synced */
+    uint64_t tensor_bytes;            /* of the result */
     struct ingot_error *err;
 };
 
@@ -112,9 +114,21 @@ static enum ingot_status declare(struct conversion *c)
     return status;
 }
 
+/* Of the tensors' bytes the part that sealing has done of its own. */
+static bool report_sealing(void *ctx, uint64_t done, uint64_t total)
+{
+    struct conversion *c = ctx;
+    double share = total ? (double)done / (double)total : 1;
+    if (!c->options->progress) return true;
+    return c->options->progress(c->options->progress_ctx, c->done_bytes + (uint64_t)(share * (double)c->tensor_bytes),
+                                c->total_bytes);
+}
+
 static enum ingot_status create_output(struct conversion *c, const char *path)
 {
-    struct ingot_writer_options options = { .align = c->options->align, .overwrite = c->options->overwrite };
+    struct ingot_writer_options options = {
+        .align = c->options->align, .overwrite = c->options->overwrite, .progress = report_sealing, .progress_ctx = c
+    };
     enum ingot_status status = ingot_writer_create(path, &options, &c->writer, c->err);
     if (status == INGOT_OK) status = prepare_work(c);
     if (status == INGOT_OK) status = declare(c);
@@ -169,8 +183,8 @@ static enum ingot_status do_job(void *ctx, uint64_t job, uint32_t worker, struct
     struct tensor_work *work = &c->work[i];
     uint64_t chunk = job - work->first_job, unit = c->first_units[i] + chunk, n = 0;
     enum ingot_status status = INGOT_OK;
-    if (unit < c->first_units[i + 1]) n += digests_do(&c->digests, unit);
-    if (chunk < work->n_chunks) {
+    if (unit < c->first_units[i + 1]) status = digests_do(&c->digests, unit, &n, err);
+    if (status == INGOT_OK && chunk < work->n_chunks) {
         n += ingot_writer_chunk_bytes(c->writer, work->section, chunk);
         status = write_chunk(c, &c->plan->tensors[i], work, chunk, worker, err);
     }
@@ -179,7 +193,6 @@ static enum ingot_status do_job(void *ctx, uint64_t job, uint32_t worker, struct
 
 static void number_jobs(struct conversion *c)
 {
-    c->total_bytes = c->digests.n_bytes;
     for (size_t i = 0; i < c->plan->n_tensors; i++) {
         struct tensor_work *work = &c->work[i];
         uint64_t n_units = c->first_units[i + 1] - c->first_units[i];
@@ -187,8 +200,9 @@ static void number_jobs(struct conversion *c)
         work->n_chunks = ingot_writer_chunk_count(c->writer, work->section);
         c->n_jobs += n_units > work->n_chunks ? n_units : work->n_chunks;
         for (uint64_t k = 0; k < work->n_chunks; k++)
-            c->total_bytes += ingot_writer_chunk_bytes(c->writer, work->section, k);
+            c->tensor_bytes += ingot_writer_chunk_bytes(c->writer, work->section, k);
     }
+    c->total_bytes = c->digests.n_bytes + 3 * c->tensor_bytes;
 }
 
 static enum ingot_status write_tensors(struct conversion *c)
@@ -202,7 +216,7 @@ static enum ingot_status write_tensors(struct conversion *c)
         if (!c->windows[i] || !c->tiles[i]) return fail_memory(c->err, c->in.source->path);
     }
     enum ingot_status status = parallel_for(c->n_jobs, n_threads, do_job, c, c->err);
-    return status == INGOT_OK ? digests_compare(&c->digests, c->err) : status;
+    return status == INGOT_OK ? digests_compare_empty(&c->digests, c->err) : status;
 }
 
 static enum ingot_status put_bytes(struct conversion *c, uint32_t section, const void *bytes)
@@ -280,9 +294,12 @@ static enum ingot_status finish(struct conversion *c, struct ingot_convert_repor
     enum ingot_status status = ingot_writer_seal(c->writer, c->options->n_threads, &file, c->err);
     if (status == INGOT_OK) status = self_check(c->plan, file, &n_checked, c->err);
     if (status == INGOT_OK) status = prepared_check_unchanged(&c->in, c->err);
-    if (status == INGOT_OK) status = report_progress(c, 0, c->err); /* sealing took its time: a last chance to stop */
+    if (status == INGOT_OK) status = report_progress(c, c->tensor_bytes, c->err); /* a last chance to stop */
     if (status == INGOT_OK) fill_report(c, file, n_checked, report);
-    return status == INGOT_OK ? ingot_writer_publish(c->writer, c->err) : status;
+    if (status == INGOT_OK) status = ingot_writer_publish(c->writer, c->err);
+    struct ingot_error done = { 0 };
+    if (status == INGOT_OK) report_progress(c, c->tensor_bytes, &done); /* too late to stop */
+    return status;
 }
 
 static void clean_up(struct conversion *c)

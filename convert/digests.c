@@ -5,6 +5,8 @@
 #include "convert/checksum.h"
 #include "format/layout.h"
 
+#include <stdatomic.h>
+
 /* A span that is read once: of a tensor, of a checksum, or of both. */
 struct digest_item {
     const uint8_t *data;
@@ -12,12 +14,13 @@ struct digest_item {
     const struct source_check *check; /* NULL: none, or an item of its own */
     bool hashed;
     uint64_t first_unit;
+    _Atomic uint64_t n_left; /* units that are not done */
 };
 
 static void append_item(struct digests *d, const void *data, uint64_t n_bytes, const struct source_check *check,
                         bool hashed)
 {
-    d->items[d->n_items++] = (struct digest_item){ data, n_bytes, check, hashed, d->n_units };
+    d->items[d->n_items++] = (struct digest_item){ data, n_bytes, check, hashed, d->n_units, chunk_count(n_bytes) };
     d->n_units += chunk_count(n_bytes);
     d->n_bytes += n_bytes;
 }
@@ -64,7 +67,7 @@ void digests_free(struct digests *d)
 }
 
 /* The item whose units hold number `unit`; one without units holds none. */
-static const struct digest_item *item_of(const struct digests *d, uint64_t unit)
+static struct digest_item *item_of(const struct digests *d, uint64_t unit)
 {
     size_t low = 0, high = d->n_items;
     while (high - low > 1) {
@@ -77,23 +80,25 @@ static const struct digest_item *item_of(const struct digests *d, uint64_t unit)
     return &d->items[low];
 }
 
-uint64_t digests_do(struct digests *d, uint64_t unit)
+/* Units are numbered in order of use and begun in this order: when a checksum fails, all units of those before it have
+ * been begun, so that the lowest number of a failing unit names the first of them, whatever the threads did. */
+enum ingot_status digests_do(struct digests *d, uint64_t unit, uint64_t *n_bytes, struct ingot_error *err)
 {
-    const struct digest_item *item = item_of(d, unit);
+    struct digest_item *item = item_of(d, unit);
     uint64_t chunk = unit - item->first_unit, n = chunk_bytes(item->n_bytes, chunk);
     if (item->hashed) d->hashes[unit] = ingot_hash64(item->data + chunk * INGOT_CHUNK_BYTES, (size_t)n);
     if (item->check) d->sums[unit] = checksum_chunk(item->check, chunk);
-    return n;
+    *n_bytes = n;
+    bool last = atomic_fetch_sub(&item->n_left, 1) == 1;
+    return last && item->check ? checksum_finish(item->check, d->sums + item->first_unit, err) : INGOT_OK;
 }
 
-enum ingot_status digests_compare(const struct digests *d, struct ingot_error *err)
+enum ingot_status digests_compare_empty(const struct digests *d, struct ingot_error *err)
 {
     enum ingot_status status = INGOT_OK;
-    for (size_t i = 0; i < d->source->n_tensors && status == INGOT_OK; i++) {
-        const struct ingot_source_tensor *t = &d->source->tensors[i];
-        if (!d->of_tensor[i] || t->check == INGOT_NO_CHECK) continue;
-        const struct digest_item *item = &d->items[d->of_check[t->check] - 1];
-        status = checksum_finish(item->check, d->sums + item->first_unit, err);
+    for (size_t i = 0; i < d->n_items && status == INGOT_OK; i++) {
+        const struct digest_item *item = &d->items[i];
+        if (item->check && item->n_bytes == 0) status = checksum_finish(item->check, NULL, err);
     }
     return status;
 }

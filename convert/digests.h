@@ -28,12 +28,12 @@ enum ingot_status digests_plan(struct digests *d, const struct ingot_source *sou
                                uint64_t *first_units, struct ingot_error *err);
 void digests_free(struct digests *d);
 
-/* Does one unit; returns the bytes that it read. */
-uint64_t digests_do(struct digests *d, uint64_t unit);
+/* Does one unit; *n_bytes is what it read. DIGEST when it was the last one of a checksum, in whatever order they were
+ * done, and that is not the one that the source carries. */
+enum ingot_status digests_do(struct digests *d, uint64_t unit, uint64_t *n_bytes, struct ingot_error *err);
 
-/* When all units are done. DIGEST or MISSING for the first tensor, in the order of the files, whose checksum is not the
- * one that the source carries. */
-enum ingot_status digests_compare(const struct digests *d, struct ingot_error *err);
+/* The checksums of no bytes, of which no unit tells: DIGEST or MISSING for the first that is wrong. */
+enum ingot_status digests_compare_empty(const struct digests *d, struct ingot_error *err);
 
 /* Of a tensor that is used. */
 struct ingot_digest digests_of(const struct digests *d, const struct ingot_source_tensor *tensor);

@@ -225,7 +225,7 @@ struct ingot_convert_options {
     size_t n_settings;
     uint32_t n_threads; /* 0: as many as the process may run on; the result does not depend on it. At most 16 write,
                            each with a window of 4 MiB of private memory */
-    ingot_progress_fn progress;
+    ingot_progress_fn progress; /* its answer counts until `done` is `total`, when the file has its name */
     void *progress_ctx;
     ingot_warning_fn warning;
     void *warning_ctx;

@@ -378,8 +378,10 @@ struct ingot_digest ingot_hash128(const void *bytes, size_t n);
 struct ingot_writer;
 
 struct ingot_writer_options {
-    uint32_t align; /* of matrices: a power of two, 4096 .. 2 MiB; 0 means 4096 */
-    bool overwrite; /* replace an existing file */
+    uint32_t align;             /* of matrices: a power of two, 4096 .. 2 MiB; 0 means 4096 */
+    bool overwrite;             /* replace an existing file */
+    ingot_progress_fn progress; /* of sealing, which reads all of the file */
+    void *progress_ctx;
 };
 
 struct ingot_section_plan {
@@ -417,7 +419,7 @@ enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t
 
 /* Writes digests, index and superblocks, then opens the result from its descriptor and verifies every byte of it.
  * *file is borrowed from the writer: for self-checks between seal and publish. INGOT_E_ARGUMENT when a chunk was
- * not put. n_threads as in ingot_verify_options. */
+ * not put; INTERRUPTED. n_threads as in ingot_verify_options. */
 enum ingot_status ingot_writer_seal(struct ingot_writer *w, uint32_t n_threads, const struct ingot_file **file,
                                     struct ingot_error *err);
 

@@ -46,6 +46,8 @@ struct ingot_writer {
     uint8_t model[INGOT_HPARAMS_BYTES]; /* the content id covers them */
     bool begun, sealed;
     struct ingot_file *file;
+    ingot_progress_fn progress;
+    void *progress_ctx;
 };
 
 /* -------------------------------------------------------------------------------------------------------- plan */
@@ -342,6 +344,8 @@ enum ingot_status ingot_writer_create(const char *path, const struct ingot_write
     struct ingot_writer *w = calloc(1, sizeof *w);
     if (!w) return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, path, NULL, "no memory to plan the file");
     w->align = align;
+    w->progress = options ? options->progress : NULL;
+    w->progress_ctx = options ? options->progress_ctx : NULL;
     enum ingot_status status = output_init(&w->output, path, options && options->overwrite, err);
     w->path = w->output.path;
     if (status == INGOT_OK)
@@ -410,7 +414,9 @@ enum ingot_status ingot_writer_seal(struct ingot_writer *w, uint32_t n_threads, 
     w->sealed = true;
     enum ingot_status status = write_head(w, err);
     if (status == INGOT_OK) status = file_open_fd(w->output.fd, w->path, INGOT_OPEN_MAP, &w->file, err);
-    struct ingot_verify_options options = { .n_threads = n_threads };
+    struct ingot_verify_options options = { .n_threads = n_threads,
+                                            .progress = w->progress,
+                                            .progress_ctx = w->progress_ctx };
     if (status == INGOT_OK) status = ingot_verify(w->file, &options, NULL, err);
     if (status == INGOT_OK && file) *file = w->file;
     return status;
