@@ -72,11 +72,11 @@ static yaml_mark_t mark_of_byte(const char *text, size_t n, size_t byte)
 static void fail_parser(struct yaml_tree *t, const yaml_parser_t *parser, const char *text, size_t n)
 {
     char what[200];
-    if (parser->error == YAML_MEMORY_ERROR || parser->error == YAML_NO_ERROR) { /* libyaml forgets to say so at times */
+    if (parser->error == YAML_MEMORY_ERROR || !parser->problem) { /* libyaml does not always say that it is memory */
         tree_fail_memory(t);
         return;
     }
-    snprintf(what, sizeof what, "not YAML: %s", parser->problem ? parser->problem : "unknown");
+    snprintf(what, sizeof what, "not YAML: %s", parser->problem);
     fail_at(t,
             parser->error == YAML_READER_ERROR ? mark_of_byte(text, n, parser->problem_offset) : parser->problem_mark,
             "quote names that hold any of {}[],*#: inside braces or brackets", what);
