@@ -57,30 +57,30 @@ static void fill_pair(enum ingot_scalar a, enum ingot_scalar b, size_t n, uint64
 }
 
 /* How many numbers of a type with p digits and this least exponent lie between 0 and v, with its sign. */
-static double place_of(double v, int p, int least)
+static long double place_of(double v, int p, int least)
 {
     int e;
     frexp(v, &e);
     if (v == 0) return 0;
-    if (fabs(v) < ldexp(1, least)) return ldexp(v, p - 1 - least);
-    return copysign((double)(e - 1 - least), v) * ldexp(1, p - 1) + ldexp(v, p - e);
+    if (fabs(v) < ldexp(1, least)) return ldexpl((long double)v, p - 1 - least);
+    return copysignl((long double)(e - 1 - least), (long double)v) * ldexpl(1, p - 1) + (long double)ldexp(v, p - e);
 }
 
-static double steps_between(enum ingot_scalar type, double a, double b)
+static long double steps_between(enum ingot_scalar type, double a, double b)
 {
     switch (type) {
     case INGOT_SCALAR_F16:
         a = (double)ingot_f32_from_f16(ingot_f16_from_f32((float)a));
         b = (double)ingot_f32_from_f16(ingot_f16_from_f32((float)b));
-        return fabs(place_of(fmax(fmin(a, 65536), -65536), 11, -14) - place_of(fmax(fmin(b, 65536), -65536), 11, -14));
+        return fabsl(place_of(fmax(fmin(a, 65536), -65536), 11, -14) - place_of(fmax(fmin(b, 65536), -65536), 11, -14));
     case INGOT_SCALAR_BF16:
         a = (double)ingot_f32_from_bf16(ingot_bf16_from_f32((float)a));
         b = (double)ingot_f32_from_bf16(ingot_bf16_from_f32((float)b));
-        return fabs(place_of(a, 8, -126) - place_of(b, 8, -126));
+        return fabsl(place_of(a, 8, -126) - place_of(b, 8, -126));
     case INGOT_SCALAR_F32:
-        return fabs(place_of((double)(float)a, 24, -126) - place_of((double)(float)b, 24, -126));
+        return fabsl(place_of((double)(float)a, 24, -126) - place_of((double)(float)b, 24, -126));
     case INGOT_SCALAR_F64:
-        return fabs(place_of(a, 53, -1022) - place_of(b, 53, -1022));
+        return fabsl(place_of(a, 53, -1022) - place_of(b, 53, -1022));
     default:
         return 0;
     }
@@ -100,7 +100,8 @@ static struct plain plainly(const struct diff_types *t, const struct diff_tolera
                             const uint8_t *b, size_t n)
 {
     struct plain p = { .f = { .max_abs = -1, .n_elems = n } };
-    double steps = 0, aa = 0, bb = 0, ab = 0, dd = 0;
+    long double steps = 0;
+    double aa = 0, bb = 0, ab = 0, dd = 0;
     for (size_t i = 0; i < n; i++) {
         double x = values_number(t->a, a + i * ingot_scalar_info(t->a)->bytes);
         double y = values_number(t->b, b + i * ingot_scalar_info(t->b)->bytes);
@@ -116,7 +117,7 @@ static struct plain plainly(const struct diff_types *t, const struct diff_tolera
         }
         if (!finite) continue;
         if (most > 0) p.f.max_rel = fmax(p.f.max_rel, far / most);
-        steps = fmax(steps, steps_between(t->ulp, x, y));
+        steps = fmaxl(steps, steps_between(t->ulp, x, y));
         aa += x * x;
         bb += y * y;
         ab += x * y;
