@@ -190,10 +190,17 @@ static bool same_output(const char *a, const char *b)
     return strcmp(names[0], names[1]) == 0 && st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino;
 }
 
+/* The same of files that are there: the last link is followed, too. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat st[2];
+    return stat(a, &st[0]) == 0 && stat(b, &st[1]) == 0 && st[0].st_dev == st[1].st_dev && st[0].st_ino == st[1].st_ino;
+}
+
 static enum ingot_status check_outputs_differ(const struct batch *b)
 {
     for (uint32_t i = 0; i < b->n_entries; i++) {
-        if (same_output(b->entries[i].output, b->path))
+        if (same_file(b->entries[i].output, b->path))
             tree_fail(b->tree, b->entries[i].output_node, NULL, "the output is this file");
         for (uint32_t k = 0; k < i; k++)
             if (same_output(b->entries[i].output, b->entries[k].output))
@@ -201,6 +208,15 @@ static enum ingot_status check_outputs_differ(const struct batch *b)
                           "the output is that of conversion %u too", k + 1);
     }
     return tree_status(b->tree);
+}
+
+/* An output may be an input of no conversion: another one would find it gone, or destroy what it was made of. */
+static enum ingot_status check_outputs_apart(const struct batch *b, const struct prepared *in, struct ingot_error *err)
+{
+    enum ingot_status status = INGOT_OK;
+    for (uint32_t i = 0; i < b->n_entries && status == INGOT_OK; i++)
+        status = prepared_check_output(in, b->entries[i].output, err);
+    return status;
 }
 
 /* Everything that can be known before the first is written. */
@@ -212,7 +228,7 @@ static enum ingot_status plan_entry(const struct batch *b, const struct entry *e
     struct prepared in;
     options.warning = NULL; /* converting will say it */
     enum ingot_status status = prepare(e->source, &options, &in, err);
-    if (status == INGOT_OK) status = prepared_check_output(&in, e->output, err);
+    if (status == INGOT_OK) status = check_outputs_apart(b, &in, err);
     if (status == INGOT_OK) status = ingot_writer_create(e->output, &how, &writer, err);
     ingot_writer_close(writer);
     prepared_free(&in);
