@@ -101,3 +101,30 @@ void map_will_read(const struct file_map *map, uint64_t off, uint64_t n)
     madvise((void *)(uintptr_t)(map->bytes + first), off + n - first, MADV_POPULATE_READ);
     errno = saved;
 }
+
+#define RESIDENT_PAGES 4096u /* asked for in one call */
+
+/* Bytes of [off, end) that lie in the pages from `at` on which `pages` says are in memory. */
+static uint64_t count_resident(const unsigned char *pages, uint64_t at, uint64_t page, uint64_t off, uint64_t end)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; at < end; i++, at += page) {
+        uint64_t first = at < off ? off : at, last = end - at < page ? end : at + page;
+        if (pages[i] & 1) total += last - first;
+    }
+    return total;
+}
+
+bool map_resident(const struct file_map *map, uint64_t off, uint64_t n, uint64_t *bytes)
+{
+    unsigned char pages[RESIDENT_PAGES];
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = off + n, total = 0;
+    for (uint64_t at = off & ~(page - 1); map->owned && at < end;) {
+        uint64_t step = end - at < page * RESIDENT_PAGES ? end - at : page * RESIDENT_PAGES;
+        if (mincore((void *)(uintptr_t)(map->bytes + at), step, pages) != 0) return false;
+        total += count_resident(pages, at, page, off, at + step);
+        at += step;
+    }
+    *bytes = map->owned ? total : n;
+    return true;
+}

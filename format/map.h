@@ -23,4 +23,9 @@ void map_close(struct file_map *map);
  */
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
 
+/* How many of the bytes [off, off + n), which lie inside the map, are in memory now and need no reading: a snapshot,
+ * old when it is there. Bytes that were read or borrowed always are. Linux tells it only of files that the caller could
+ * write to; of others it says that all are. False when the system does not know. */
+bool map_resident(const struct file_map *map, uint64_t off, uint64_t n, uint64_t *bytes);
+
 #endif

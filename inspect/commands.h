@@ -14,6 +14,7 @@ extern const struct command command_hash;
 extern const struct command command_help;
 extern const struct command command_hex;
 extern const struct command command_ls;
+extern const struct command command_map;
 extern const struct command command_params;
 extern const struct command command_run;
 extern const struct command command_show;

@@ -40,6 +40,13 @@ const char *terminal_style(FILE *stream, enum style style)
     return colour_wanted(stream) ? sequences[style] : "";
 }
 
+struct terminal_ground terminal_ground(FILE *stream, unsigned colour)
+{
+    struct terminal_ground ground = { "" };
+    if (colour_wanted(stream)) snprintf(ground.text, sizeof ground.text, "\033[30;48;5;%um", colour & 255);
+    return ground;
+}
+
 bool terminal_utf8(void)
 {
     static const char *const variables[] = { "LC_ALL", "LC_CTYPE", "LANG" };

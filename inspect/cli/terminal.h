@@ -16,6 +16,12 @@ size_t terminal_width(FILE *stream);
 /* The escape sequence, or "" where colour is not wanted: no terminal, NO_COLOR set, TERM=dumb. */
 const char *terminal_style(FILE *stream, enum style style);
 
+/* The same for a coloured ground under black letters; `colour` is one of the 256 that terminals know. */
+struct terminal_ground {
+    char text[24];
+};
+struct terminal_ground terminal_ground(FILE *stream, unsigned colour);
+
 /* Whether the locale's character set is UTF-8. */
 bool terminal_utf8(void);
 

@@ -57,7 +57,7 @@ door() { # what, places (path prefixes), pattern, [but not lines with this]
 }
 call() { echo "[^a-zA-Z0-9_>.]($1) *\\("; }
 
-door "mmap" "format/" "$(call 'mmap|munmap|mremap|madvise|mprotect')|<sys/mman\.h>"
+door "mmap" "format/" "$(call 'mmap|munmap|mremap|madvise|mprotect|mincore')|<sys/mman\.h>"
 door "xxhash.h" "format/" '<xxhash\.h>'
 door "zstd.h" "format/" '<zstd[a-z_]*\.h>'
 door "yaml.h" "convert/ inspect/cli/" '<yaml\.h>'
