@@ -25,10 +25,21 @@ static bool is_known(const struct output_dir *dir, const char *name)
     return dir->files[i] != NULL;
 }
 
-/* Sets *stray to the first entry that is not one of ours, to be freed; NULL when there is none. */
-static enum ingot_status find_stray(const struct output_dir *dir, char **stray, struct ingot_error *err)
+/* An entry of the directory `fd` that is one of ours, or gone already: another export may be removing them. */
+static bool may_go(const struct output_dir *dir, int fd, const char *name)
 {
-    int fd = openat(dir->parent_fd, dir->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
+    if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
+    return is_known(dir, name) && !S_ISDIR(st.st_mode);
+}
+
+/* Sets *stray to the first entry of the directory `name` that is not one of ours, to be freed; NULL when there is none.
+ */
+static enum ingot_status find_stray(const struct output_dir *dir, const char *name, char **stray,
+                                    struct ingot_error *err)
+{
+    int fd = openat(dir->parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
     *stray = NULL;
     if (!entries) {
@@ -36,23 +47,29 @@ static enum ingot_status find_stray(const struct output_dir *dir, char **stray, 
         return ingot_fail_errno(err, dir->path, "look into");
     }
     enum ingot_status status = INGOT_OK;
-    for (const struct dirent *entry; status == INGOT_OK && !*stray && (entry = readdir(entries));) {
-        struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        bool ours = is_known(dir, entry->d_name) && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-                    !S_ISDIR(st.st_mode);
-        if (!ours && !(*stray = strdup(entry->d_name)))
+    for (const struct dirent *entry; status == INGOT_OK && !*stray && (entry = readdir(entries));)
+        if (!may_go(dir, fd, entry->d_name) && !(*stray = strdup(entry->d_name)))
             status = ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, dir->path, NULL, "no memory for a name");
-    }
     closedir(entries);
     return status;
+}
+
+/* The directory `name` is one that may be removed. */
+static enum ingot_status check_contents(const struct output_dir *dir, const char *name, struct ingot_error *err)
+{
+    char *stray, shown[128];
+    enum ingot_status status = find_stray(dir, name, &stray, err);
+    if (status != INGOT_OK || !stray) return status;
+    ingot_escape(stray, strlen(stray), shown, sizeof shown);
+    free(stray);
+    return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, dir->path, ADVICE_NAME,
+                      "the directory is not replaced: it holds %s, which an export does not write", shown);
 }
 
 /* Early, so that no work is done in vain, and again before replacing. */
 static enum ingot_status check_target(const struct output_dir *dir, struct ingot_error *err)
 {
     struct stat st;
-    char *stray, shown[128];
     if (fstatat(dir->parent_fd, dir->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? INGOT_OK : ingot_fail_errno(err, dir->path, "look at");
     if (!S_ISDIR(st.st_mode))
@@ -60,12 +77,7 @@ static enum ingot_status check_target(const struct output_dir *dir, struct ingot
                           "the output exists, and is no directory");
     if (!dir->overwrite)
         return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, dir->path, ADVICE_FORCE, "the output exists already");
-    enum ingot_status status = find_stray(dir, &stray, err);
-    if (status != INGOT_OK || !stray) return status;
-    ingot_escape(stray, strlen(stray), shown, sizeof shown);
-    free(stray);
-    return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, dir->path, ADVICE_NAME,
-                      "the directory is not replaced: it holds %s, which an export does not write", shown);
+    return check_contents(dir, dir->name, err);
 }
 
 enum ingot_status output_dir_init(struct output_dir *dir, const char *path, const char *const *files, bool overwrite,
@@ -147,25 +159,6 @@ static int exchange(const struct output_dir *dir)
     return renameat2(dir->parent_fd, dir->temp_name, dir->parent_fd, dir->name, RENAME_EXCHANGE);
 }
 
-/* Once exchanged, the temporary name is that of the old directory, which goes when nothing can bring it back. */
-static enum ingot_status remove_replaced(struct output_dir *dir, int old, struct ingot_error *err)
-{
-    int result = remove_directory(dir, old);
-    if (result != 0)
-        ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->temp_name, "see what is in it, and remove it",
-                   "the output is complete, but what it replaced could not be removed from beside it");
-    forget_temp(dir);
-    return result == 0 ? INGOT_OK : INGOT_E_IO;
-}
-
-/* An exchange that may not last is undone: the new directory has its temporary name again, and goes. */
-static enum ingot_status undo(struct output_dir *dir, struct ingot_error *err)
-{
-    if (exchange(dir) != 0) forget_temp(dir);
-    return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->path, NULL,
-                      "what holds it cannot be synced; what was there has been put back");
-}
-
 static enum ingot_status fail_exchange(const struct output_dir *dir, struct ingot_error *err)
 {
     if (errno != EINVAL && errno != ENOSYS) return ingot_fail_errno(err, dir->path, "exchange the new directory with");
@@ -173,19 +166,32 @@ static enum ingot_status fail_exchange(const struct output_dir *dir, struct ingo
                       "this file system cannot replace a directory in one step");
 }
 
+/* Another program may have put something in it, or something else in its place, until the exchange. */
+static enum ingot_status check_replaced(const struct output_dir *dir, int old, struct ingot_error *err)
+{
+    if (old < 0) return ingot_fail_errno(err, dir->path, "open");
+    enum ingot_status status = check_contents(dir, dir->temp_name, err);
+    if (status != INGOT_OK || output_sync_directory(dir->parent_fd, dir->path, NULL) == INGOT_OK) return status;
+    return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->path, NULL,
+                      "what holds it cannot be synced; what was there has been put back");
+}
+
+/* Once exchanged, the temporary name is that of the old directory, which goes when nothing can bring it back; until
+ * then the exchange can be undone. */
 static enum ingot_status replace(struct output_dir *dir, struct ingot_error *err)
 {
-    int old = openat(dir->parent_fd, dir->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (old < 0 && errno == ENOENT) return name_first(dir, err);
-    if (old < 0) return ingot_fail_errno(err, dir->path, "open");
-    enum ingot_status status;
-    if (exchange(dir) != 0)
-        status = fail_exchange(dir, err);
-    else if (output_sync_directory(dir->parent_fd, dir->path, NULL) != INGOT_OK)
-        status = undo(dir, err);
-    else
-        status = remove_replaced(dir, old, err);
-    close(old);
+    if (exchange(dir) != 0) return errno == ENOENT ? name_first(dir, err) : fail_exchange(dir, err);
+    int old = openat(dir->parent_fd, dir->temp_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    enum ingot_status status = check_replaced(dir, old, err);
+    if (status != INGOT_OK) {
+        if (exchange(dir) != 0) forget_temp(dir);
+    } else {
+        if (remove_directory(dir, old) != 0)
+            status = ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->temp_name, "see what is in it, and remove it",
+                                "the output is complete, but what it replaced could not be removed from beside it");
+        forget_temp(dir);
+    }
+    if (old >= 0) close(old);
     return status;
 }
 
