@@ -1,4 +1,4 @@
-# A disk that is full, and a file size that is limited, while a model is converted.
+# A disk that is full, and a file size that is limited, while a model is converted or exported.
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
@@ -51,4 +51,48 @@ can_mount() {
     run "$INGOT" convert model -o nowhere/out.ingot
     [ "$status" -eq 5 ]
     [[ $output == *nowhere* ]]
+}
+
+@test "a full disk leaves nothing of an export" {
+    can_mount
+    "$INGOT" convert model -o model.ingot
+    for name in out out.gguf out.bin; do
+        run on_small_disk "\"\$INGOT\" export ../model.ingot -o $name; echo \"status \$?\"; ls -A | sed 's/^/stray: /'"
+        echo "$output"
+        [[ $output == *"status 5"* ]]
+        [[ $output == *"$name"* ]]
+        [[ $output != *stray:* ]]
+    done
+}
+
+@test "a full disk leaves the old directory" {
+    can_mount
+    "$INGOT" convert model -o model.ingot
+    run on_small_disk 'mkdir out; echo old >out/config.json; "$INGOT" export ../model.ingot -o out -f; echo "status $?"; ls -A; ls -A out; cat out/config.json'
+    echo "$output"
+    [[ $output == *"status 5"* ]]
+    [ "${lines[-3]}" = out ]
+    [ "${lines[-2]}" = config.json ]
+    [ "${lines[-1]}" = old ]
+}
+
+@test "a limit on file sizes is an error of an export too" {
+    "$INGOT" convert model -o model.ingot
+    for name in out out.gguf out.bin; do
+        run bash -c "ulimit -f 4096; exec \"\$INGOT\" export model.ingot -o disk/$name"
+        echo "$output"
+        [ "$status" -eq 5 ]
+        [ -z "$(ls -A disk)" ]
+    done
+}
+
+@test "an export into a directory that cannot be written to, or is not there, is an error" {
+    "$INGOT" convert model -o model.ingot
+    run "$INGOT" export model.ingot -o nowhere/out
+    [ "$status" -eq 5 ]
+    [[ $output == *nowhere* ]]
+    [ "$(id -u)" -ne 0 ] || skip "root may write anywhere"
+    chmod a-w disk
+    run "$INGOT" export model.ingot -o disk/out
+    [ "$status" -eq 5 ]
 }
