@@ -76,13 +76,52 @@ static bool split_layer(const char *name, uint64_t *layer, const char **rest)
     return *c == '.';
 }
 
+struct counting {
+    const struct checkpoint *cp;
+    struct census census;
+    struct census_layers *layers;             /* or NULL */
+    struct checkpoint_tensor embedding, head; /* without a name: not seen */
+};
+
 static void add(struct census *c, enum census_category category, uint64_t n)
 {
     c->count[category] += n;
 }
 
-static void add_to_layer(struct census *c, enum census_category category, uint64_t layer, uint64_t n)
+/* Tensors of a layer mostly stand together: the last row is tried, and merge_layers() does the rest. */
+static void add_to_rows(struct census_layers *rows, enum census_category category, uint64_t layer, uint64_t n)
 {
+    if (rows->n == 0 || rows->rows[rows->n - 1].number != layer) {
+        rows->rows = memory_grow(rows->rows, &rows->capacity, rows->n + 1, sizeof *rows->rows);
+        rows->rows[rows->n++] = (struct census_layer){ .number = layer };
+    }
+    rows->rows[rows->n - 1].count[category] += n;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct census_layer *x = a, *y = b;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static void merge_layers(struct census_layers *rows)
+{
+    size_t kept = 0;
+    if (rows->n > 0) qsort(rows->rows, rows->n, sizeof *rows->rows, by_number);
+    for (size_t i = 1; i < rows->n; i++) {
+        if (rows->rows[i].number != rows->rows[kept].number) {
+            rows->rows[++kept] = rows->rows[i];
+            continue;
+        }
+        for (int k = 0; k < CENSUS_CATEGORIES; k++) rows->rows[kept].count[k] += rows->rows[i].count[k];
+    }
+    if (rows->n > 0) rows->n = kept + 1;
+}
+
+static void add_to_layer(struct counting *k, enum census_category category, uint64_t layer, uint64_t n)
+{
+    struct census *c = &k->census;
+    if (k->layers) add_to_rows(k->layers, category, layer, n);
     add(c, category, n);
     c->in_layers[category] += n;
     if (layer == 0) c->in_layer_0[category] += n;
@@ -114,8 +153,9 @@ static bool is_buffer(const char *rest)
     return false;
 }
 
-static void add_named(struct census *c, const char *name, uint64_t n)
+static void add_named(struct counting *count, const char *name, uint64_t n)
 {
+    struct census *c = &count->census;
     uint64_t layer = 0;
     const char *rest = name;
     if (!split_layer(name, &layer, &rest)) {
@@ -129,26 +169,20 @@ static void add_named(struct census *c, const char *name, uint64_t n)
     if (layer >= c->n_layer) c->n_layer = layer + 1;
     enum census_category category = find_role(layer_roles, N_ROLES(layer_roles), rest);
     if (category == CENSUS_QUERY) {
-        add_to_layer(c, CENSUS_KEY, layer, n / 3);
-        add_to_layer(c, CENSUS_VALUE, layer, n / 3);
+        add_to_layer(count, CENSUS_KEY, layer, n / 3);
+        add_to_layer(count, CENSUS_VALUE, layer, n / 3);
         n -= 2 * (n / 3);
     }
-    add_to_layer(c, category, layer, n);
+    add_to_layer(count, category, layer, n);
 }
 
 /* ------------------------------------------------------------------------------------------ of real tensors */
-
-struct counting {
-    const struct checkpoint *cp;
-    struct census census;
-    struct checkpoint_tensor embedding, head; /* without a name: not seen */
-};
 
 static void count_named(struct counting *k, const struct checkpoint_tensor *t, const char *name, uint64_t n)
 {
     if (strcmp(name, "wte.weight") == 0) k->embedding = *t;
     if (strcmp(name, "lm_head.weight") == 0) k->head = *t;
-    add_named(&k->census, name, n);
+    add_named(k, name, n);
 }
 
 /* An ingot_role_fn. */
@@ -195,16 +229,19 @@ static bool is_stored_twice(const struct checkpoint_tensor *a, const struct chec
 {
     if (!a->name || !b->name || a->rank != b->rank || memcmp(a->shape, b->shape, sizeof a->shape) != 0) return false;
     if (values_check(a, NULL) != INGOT_OK || values_check(b, NULL) != INGOT_OK) return false;
-    return values_scalar(a) == values_scalar(b) && same_elements(a, b);
+    if (values_scalar(a) != values_scalar(b)) return false;
+    bool same_place = a->data == b->data && memcmp(a->origin.strides, b->origin.strides, sizeof a->origin.strides) == 0;
+    return same_place || same_elements(a, b);
 }
 
-struct census census_of_tensors(const struct checkpoint *cp)
+struct census census_of_tensors(const struct checkpoint *cp, struct census_layers *layers)
 {
-    struct counting k = { .cp = cp };
+    struct counting k = { .cp = cp, .layers = layers };
     struct census *c = &k.census;
     if (!cp->source || ingot_source_roles(cp->source, count_role, &k, NULL) != INGOT_OK) count_by_names(&k);
     if (is_stored_twice(&k.embedding, &k.head)) c->count[CENSUS_UNEMBEDDING] = 0;
     c->tied = c->count[CENSUS_TOKEN_EMBEDDING] > 0 && c->count[CENSUS_UNEMBEDDING] == 0;
+    if (layers) merge_layers(layers);
     return k.census;
 }
 
@@ -224,6 +261,16 @@ struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool 
     if (biases) add_to_all_layers(&c, CENSUS_BIASES, 5 * n_embd + n_inner);
     if (!tied) add(&c, CENSUS_UNEMBEDDING, embedding);
     return c;
+}
+
+struct census_layers census_layers_alike(const struct census *c)
+{
+    struct census_layers layers = { .rows = memory_array(c->n_layer, sizeof *layers.rows), .n = c->n_layer };
+    for (uint64_t i = 0; i < c->n_layer; i++) {
+        layers.rows[i].number = i;
+        memcpy(layers.rows[i].count, c->in_layer_0, sizeof c->in_layer_0);
+    }
+    return layers;
 }
 
 uint64_t census_per_layer(const struct census *c, enum census_category category)

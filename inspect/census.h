@@ -37,13 +37,28 @@ struct census {
     bool tied;
 };
 
+/* One numbered layer. */
+struct census_layer {
+    uint64_t number, count[CENSUS_CATEGORIES];
+};
+
+/* In order of number; to be freed with free(). */
+struct census_layers {
+    struct census_layer *rows;
+    size_t n, capacity;
+};
+
 /* "token embedding", ... */
 const char *census_name(enum census_category category);
 
-struct census census_of_tensors(const struct checkpoint *cp);
+/* `layers` may be NULL; else it is filled, and the caller's to free. */
+struct census census_of_tensors(const struct checkpoint *cp, struct census_layers *layers);
 
 /* `hp` has passed ingot_hparams_check(), so that no sum overflows. */
 struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool biases);
+
+/* The layers of a model in which all are alike, as census_of_hparams() has it. */
+struct census_layers census_layers_alike(const struct census *c);
 
 uint64_t census_total(const struct census *c);
 

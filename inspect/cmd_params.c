@@ -1,45 +1,56 @@
 /* cmd_params.c - `ingot params`: how many parameters, of which kind, and what they cost in memory. */
 #include "inspect/commands.h"
 
-#include "format/disk.h"
 #include "format/error.h"
-#include "inspect/census.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
 #include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
-#include "inspect/cli/suggest.h"
 #include "inspect/cli/table.h"
+#include "inspect/params_parts.h"
+#include "inspect/subject.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { OPT_CONFIG, OPT_JSON, N_OPTIONS };
+enum { OPT_CONFIG, OPT_CTX, OPT_DTYPE, OPT_DRAW, OPT_LAYERS, OPT_TREE, OPT_DEPTH, OPT_JSON, N_OPTIONS };
 
-static const char *const preset_names[] = { "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "gpt3-175b", NULL };
+static const char *const dtype_names[] = { "f32", "f16", "bf16", NULL };
 
 static const struct option options[N_OPTIONS] = {
     [OPT_CONFIG] = { .name = "config",
                      .letter = 'c',
                      .type = OPTION_TEXT,
                      .value = "CONFIG",
-                     .choices = preset_names,
+                     .choices = subject_presets,
                      .help =
                          "Count a model that need not exist: gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, or a "
                          "list such as n_layer=12,n_head=12,n_embd=768" },
+    [OPT_CTX] = { .name = "ctx",
+                  .type = OPTION_COUNT,
+                  .value = "N",
+                  .min = 1,
+                  .max = UINT32_MAX,
+                  .help = "Positions for which operations, bytes and memory are worked out; the model's context if not "
+                          "given" },
+    [OPT_DTYPE] = { .name = "dtype",
+                    .letter = 'd',
+                    .type = OPTION_CHOICE,
+                    .value = "DTYPE",
+                    .choices = dtype_names,
+                    .help = "Work these out for matrices of this dtype; that of FILE, or f32, if not given" },
+    [OPT_DRAW] = { .name = "draw", .help = "Draw the architecture: the steps from token ids to logits, with shapes" },
+    [OPT_LAYERS] = { .name = "layers", .letter = 'l', .help = "Count by layer" },
+    [OPT_TREE] = { .name = "tree", .letter = 't', .help = "Count by name; numbered parts that are alike are one row" },
+    [OPT_DEPTH] = { .name = "depth",
+                    .type = OPTION_COUNT,
+                    .value = "N",
+                    .min = 1,
+                    .max = 1000,
+                    .help = "With --tree: no more than this many levels" },
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
 };
 
-/* GPT-2: Radford et al. 2019, table 2, and the released hparams.json. GPT-3: Brown et al. 2020, table 2.1. */
-static const struct preset {
-    uint32_t n_layer, n_head, n_embd, n_ctx;
-} presets[] = {
-    { 12, 12, 768, 1024 },  { 24, 16, 1024, 1024 },  { 36, 20, 1280, 1024 },
-    { 48, 25, 1600, 1024 }, { 96, 96, 12288, 2048 },
-};
-#define PRESET_GPT3 4
-
-#define GPT2_VOCABULARY 50257u
 #define GPT1_VOCABULARY 40478u
 
 /* The released sizes and the numbers under which they were announced. */
@@ -52,154 +63,6 @@ static const struct announced {
     { "762M", 774030080, 1280 },
     { "1542M", 1557611200, 1600 },
 };
-
-/* What is shown. */
-struct subject {
-    const char *name;
-    struct ingot_hparams hp;
-    bool has_hparams; /* a lone tensor file may not say how it is to be read */
-    bool is_gpt3;
-    struct census census;
-};
-
-/* --------------------------------------------------------------------------------------------- --config */
-
-struct config_key {
-    const char *name;
-    uint32_t *value;
-};
-
-static enum ingot_status bad_config(struct ingot_error *err, const char *advice, const char *what, const char *word)
-{
-    char shown[96];
-    ingot_escape(word, strlen(word), shown, sizeof shown);
-    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--config", advice, "%s '%s'", what, shown);
-}
-
-static bool parse_switch(const char *text, uint32_t *out)
-{
-    static const char *const words[] = { "no", "yes", "false", "true", "0", "1" };
-    for (uint32_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(words[i], text) != 0) continue;
-        *out = i % 2;
-        return true;
-    }
-    return false;
-}
-
-/* "n_layer=12" into the key of that name. */
-static enum ingot_status set_key(const char *word, const struct config_key *keys, size_t n_keys, size_t n_numbers,
-                                 struct ingot_error *err)
-{
-    static const char known[] = "n_layer, n_head, n_embd, n_vocab, n_ctx, n_inner, tied and biases are known";
-    char name[24], advice[96];
-    uint64_t n;
-    size_t n_name = strcspn(word, "=");
-    snprintf(name, sizeof name, "%.*s", n_name < 23 ? (int)n_name : 23, word);
-    if (!word[n_name])
-        return bad_config(err, "a preset stands alone; in a list every word is KEY=VALUE", "no KEY=VALUE:", word);
-    struct suggestion best = suggest_begin(name);
-    for (size_t i = 0; i < n_keys; i++) {
-        suggest_offer(&best, keys[i].name);
-        if (strcmp(keys[i].name, name) != 0) continue;
-        if (i >= n_numbers && parse_switch(word + n_name + 1, keys[i].value)) return INGOT_OK;
-        if (i >= n_numbers) return bad_config(err, "yes or no is expected", "cannot read", word);
-        if (!options_parse_count(word + n_name + 1, &n) || n > UINT32_MAX)
-            return bad_config(err, "a whole number is expected", "cannot read", word);
-        *keys[i].value = (uint32_t)n;
-        return INGOT_OK;
-    }
-    snprintf(advice, sizeof advice, best.name ? "did you mean '%s'?" : "%s", best.name ? best.name : known);
-    return bad_config(err, advice, "unknown key", name);
-}
-
-static enum ingot_status parse_list(const char *text, struct ingot_hparams *hp, uint32_t *tied, uint32_t *biases,
-                                    struct ingot_error *err)
-{
-    const struct config_key keys[] = {
-        { "n_layer", &hp->n_layer },
-        { "n_head", &hp->n_head },
-        { "n_embd", &hp->n_embd },
-        { "n_vocab", &hp->n_vocab },
-        { "n_ctx", &hp->n_ctx },
-        { "n_inner", &hp->n_inner },
-        { "tied", tied },
-        { "biases", biases },
-    };
-    if (*text && !strpbrk(text, ",="))
-        return bad_config(err, "gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, or KEY=VALUE,...",
-                          "there is no preset", text);
-    while (*text) {
-        char word[64];
-        size_t n = strcspn(text, ",");
-        if (n >= sizeof word) return bad_config(err, NULL, "cannot read", text);
-        memcpy(word, text, n);
-        word[n] = '\0';
-        enum ingot_status status = set_key(word, keys, sizeof keys / sizeof *keys, 6, err);
-        if (status != INGOT_OK) return status;
-        text += n + (text[n] == ',');
-    }
-    if (!hp->n_layer || !hp->n_head || !hp->n_embd)
-        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--config",
-                          "for example n_layer=12,n_head=12,n_embd=768",
-                          "n_layer, n_head and n_embd are needed, each at least 1");
-    return INGOT_OK;
-}
-
-static bool find_preset(const char *name, struct ingot_hparams *hp, bool *is_gpt3)
-{
-    for (size_t i = 0; preset_names[i]; i++) {
-        if (strcmp(preset_names[i], name) != 0) continue;
-        hp->n_layer = presets[i].n_layer;
-        hp->n_head = presets[i].n_head;
-        hp->n_embd = presets[i].n_embd;
-        hp->n_ctx = presets[i].n_ctx;
-        *is_gpt3 = i == PRESET_GPT3;
-        return true;
-    }
-    return false;
-}
-
-/* Limits and divisibility are the format's own; a number that the user wrote is the user's mistake. */
-static enum ingot_status check_config(const struct ingot_hparams *hp, struct ingot_error *err)
-{
-    struct ingot_error found = { 0 };
-    if (ingot_hparams_check(hp, "--config", &found) == INGOT_OK) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--config", found.advice, "%s", found.message);
-}
-
-static enum ingot_status subject_from_config(const char *text, struct subject *s, struct ingot_error *err)
-{
-    uint32_t tied = 1, biases = 1;
-    s->name = text;
-    s->has_hparams = true;
-    s->hp = (struct ingot_hparams){ .n_ctx = 1024,
-                                    .n_vocab = GPT2_VOCABULARY,
-                                    .activation = INGOT_GELU_TANH,
-                                    .attention_flags = INGOT_ATTN_SCALE,
-                                    .layer_norm_epsilon = 1e-5f };
-    if (!find_preset(text, &s->hp, &s->is_gpt3)) {
-        enum ingot_status status = parse_list(text, &s->hp, &tied, &biases, err);
-        if (status != INGOT_OK) return status;
-    }
-    s->hp.n_vocab_stored = s->hp.n_vocab;
-    if (s->hp.n_inner == 0 && s->hp.n_embd <= LIMIT_N_EMBD) s->hp.n_inner = 4 * s->hp.n_embd;
-    enum ingot_status status = check_config(&s->hp, err);
-    if (status == INGOT_OK) s->census = census_of_hparams(&s->hp, tied, biases);
-    return status;
-}
-
-static enum ingot_status subject_from_file(const char *path, struct subject *s, struct ingot_error *err)
-{
-    struct checkpoint cp;
-    enum ingot_status status = checkpoint_open(path, &cp, err);
-    if (status != INGOT_OK) return status;
-    s->name = path;
-    s->census = census_of_tensors(&cp);
-    s->has_hparams = checkpoint_hparams(&cp, &s->hp, NULL) == INGOT_OK;
-    checkpoint_close(&cp);
-    return INGOT_OK;
-}
 
 /* ------------------------------------------------------------------------------------------------- text */
 
@@ -367,12 +230,14 @@ static void print_eight(const struct census *c)
     print_sentence(text);
 }
 
-static void print_text(const struct subject *s)
+static void print_text(const struct subject *s, const struct parts_wanted *wanted)
 {
     print_title(s);
+    if (parts_print(s, wanted)) return;
     print_categories(&s->census);
     print_sizes(&s->census);
     if (s->has_hparams) print_kv(&s->hp);
+    if (s->has_hparams) parts_print_cost(s, wanted);
     print_announced(&s->census);
     if (s->is_gpt3) print_eight(&s->census);
 }
@@ -419,7 +284,7 @@ static json_t *eight_json(const struct census *c)
     return o;
 }
 
-static void print_json(const struct subject *s)
+static void print_json(const struct subject *s, const struct parts_wanted *wanted)
 {
     const struct census *c = &s->census;
     json_t *root = json_begin(), *bytes = json_object();
@@ -438,30 +303,55 @@ static void print_json(const struct subject *s)
     json_put(root, "kv_bytes_per_position", s->has_hparams ? json_count(kv_bytes(&s->hp, 1, 4)) : json_null());
     json_put(root, "kv_bytes", s->has_hparams ? json_count(kv_bytes(&s->hp, s->hp.n_ctx, 4)) : json_null());
     if (s->is_gpt3) json_put(root, "eight_categories", eight_json(c));
+    parts_json(root, s, wanted);
     json_end(root);
+}
+
+static enum ingot_status check_wanted(const struct subject *s, const struct parts_wanted *wanted,
+                                      struct ingot_error *err)
+{
+    if (wanted->draw && !s->has_hparams)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--draw", "give the directory with its config.json",
+                          "%s does not say how many heads the model has", s->name);
+    if (wanted->tree && s->checkpoint.n_tensors == 0)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--tree", NULL, "names need a file with tensors");
+    if (s->has_hparams && wanted->n_ctx > s->hp.n_ctx)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--ctx", NULL, "%llu positions; this model has %u",
+                          (unsigned long long)wanted->n_ctx, s->hp.n_ctx);
+    return INGOT_OK;
 }
 
 static int run_params(const struct arguments *args)
 {
+    const struct option_value *v = args->values;
     struct ingot_error err = { 0 };
     struct subject s = { 0 };
-    const char *config = args->values[OPT_CONFIG].text;
-    enum ingot_status status;
+    const char *config = v[OPT_CONFIG].text;
+    struct parts_wanted wanted = { .draw = v[OPT_DRAW].given,
+                                   .layers = v[OPT_LAYERS].given,
+                                   .tree = v[OPT_TREE].given,
+                                   .depth = (uint32_t)v[OPT_DEPTH].count,
+                                   .n_ctx = v[OPT_CTX].count };
+    if (v[OPT_DTYPE].given) ingot_dtype_parse(v[OPT_DTYPE].text, &wanted.dtype);
     if ((config != NULL) == (args->n_operands == 1))
         return report_failure(INGOT_E_ARGUMENT, "params", "usage: ingot params FILE, or ingot params --config gpt2",
                               "either a file or --config is needed");
-    status = config ? subject_from_config(config, &s, &err) : subject_from_file(args->operands[0], &s, &err);
-    if (status != INGOT_OK) return report_error(&err);
-    if (args->values[OPT_JSON].given)
-        print_json(&s);
-    else
-        print_text(&s);
-    return CODE_OK;
+    enum ingot_status status =
+        config ? subject_from_config(config, &s, &err) : subject_from_file(args->operands[0], &s, &err);
+    if (status == INGOT_OK) status = check_wanted(&s, &wanted, &err);
+    if (status == INGOT_OK) {
+        if (v[OPT_JSON].given)
+            print_json(&s, &wanted);
+        else
+            print_text(&s, &wanted);
+    }
+    subject_close(&s);
+    return status == INGOT_OK ? CODE_OK : report_error(&err);
 }
 
 const struct command command_params = {
     .name = "params",
-    .summary = "count parameters by category, with bytes and KV cache",
+    .summary = "count parameters; draw the architecture; work out operations and memory",
     .operands = "[FILE]",
     .max_operands = 1,
     .options = options,
@@ -469,11 +359,18 @@ const struct command command_params = {
     .description = "Counts the parameters of FILE (an .ingot file, or any checkpoint that convert reads) from its "
                    "tensors, by GPT-2's categories, per layer and in all. Query, key and value are the "
                    "thirds of one matrix. Norms are the weights and biases of the layer norms, the last one "
-                   "included; biases are those of the four projections.\n\n"
+                   "included; biases are those of the four projections. A token embedding that serves as the "
+                   "unembedding too is counted once.\n\n"
+                   "Operations are those of the matrix products and of attention, a multiplication and its addition "
+                   "counting as two; the memory is what run reserves for one session with one thread and reads of "
+                   "the file.\n\n"
                    "With --config the model need not exist. Keys: n_layer, n_head, n_embd (required); n_vocab "
                    "(50257), n_ctx (1024), n_inner (4 n_embd), tied (yes), biases (yes).",
     .examples = "ingot params gpt2.ingot\n"
                 "ingot params --config gpt2-xl\n"
+                "ingot params gpt2/ --tree --depth 2\n"
+                "ingot params --config gpt2 --draw\n"
+                "ingot params --config gpt2 --ctx 256 --dtype bf16\n"
                 "ingot params --config n_layer=4,n_head=8,n_embd=512,n_vocab=8000,n_ctx=256",
     .run = run_params,
 };

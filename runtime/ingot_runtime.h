@@ -57,6 +57,14 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
                                        struct ingot_session **out, struct ingot_error *err);
 void ingot_session_close(struct ingot_session *session);
 
+/* What a session of a model with these hyper-parameters reserves, without one: the KV cache, the activations that all
+ * threads share, and those of every thread (n_threads is not looked at). UINT64_MAX for what cannot be counted. */
+struct ingot_session_memory {
+    uint64_t cache_bytes, activation_bytes, thread_bytes;
+};
+struct ingot_session_memory ingot_session_memory(const struct ingot_hparams *hp,
+                                                 const struct ingot_session_options *options);
+
 enum ingot_logits {
     INGOT_LOGITS_NONE, /* `logits` is not used */
     INGOT_LOGITS_LAST, /* `logits` takes n_vocab floats: those of the last token */

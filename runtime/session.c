@@ -85,7 +85,7 @@ static void lay_out_activations(struct ingot_session *s, struct arena *arena)
     s->queries = take_rows(arena, s->n_batch, hp->n_embd);
     s->mixed = take_rows(arena, s->n_batch, hp->n_embd);
     s->inner = take_rows(arena, s->n_batch, hp->n_inner);
-    for (uint32_t i = 0; i < pool_size(s->pool); i++)
+    for (uint32_t i = 0; i < s->n_threads; i++)
         s->scratch[i] = (struct scratch){
             .chunk = take_rows(arena, s->n_batch, CHUNK_PANELS * LANES),
             .normed = take_rows(arena, ROWS_NORM_SELF, hp->n_embd),
@@ -114,12 +114,22 @@ static uint32_t choose_threads(const struct ingot_model *model, uint32_t request
     return useful < cpus ? (uint32_t)useful : cpus < MAX_THREADS ? cpus : MAX_THREADS;
 }
 
+static struct ingot_session with_defaults(const struct ingot_model *model, const struct ingot_session_options *chosen)
+{
+    struct ingot_session s = { .model = model, .head_size = model->hp.n_embd / model->hp.n_head };
+    s.n_ctx = chosen->n_ctx ? chosen->n_ctx : model->hp.n_ctx;
+    s.n_batch = chosen->n_batch ? chosen->n_batch : DEFAULT_BATCH;
+    if (s.n_batch > s.n_ctx) s.n_batch = s.n_ctx;
+    if (s.n_batch > MAX_BATCH) s.n_batch = MAX_BATCH;
+    return s;
+}
+
 static bool fill(struct ingot_session *s, uint32_t n_threads)
 {
-    s->head_size = s->model->hp.n_embd / s->model->hp.n_head;
     s->pool = pool_create(n_threads);
     if (!s->pool) return false;
-    s->scratch = calloc(pool_size(s->pool), sizeof *s->scratch);
+    s->n_threads = pool_size(s->pool);
+    s->scratch = calloc(s->n_threads, sizeof *s->scratch);
     return s->scratch && allocate(s, lay_out_cache, &s->cache_memory) &&
            allocate(s, lay_out_activations, &s->arena_memory);
 }
@@ -133,13 +143,7 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "n_ctx", NULL,
                           "a context of %u positions; this model has %u", chosen.n_ctx, model->hp.n_ctx);
     struct ingot_session *s = calloc(1, sizeof *s);
-    if (s) {
-        s->model = model;
-        s->n_ctx = chosen.n_ctx ? chosen.n_ctx : model->hp.n_ctx;
-        s->n_batch = chosen.n_batch ? chosen.n_batch : DEFAULT_BATCH;
-        if (s->n_batch > s->n_ctx) s->n_batch = s->n_ctx;
-        if (s->n_batch > MAX_BATCH) s->n_batch = MAX_BATCH;
-    }
+    if (s) *s = with_defaults(model, &chosen);
     if (!s || !fill(s, choose_threads(model, chosen.n_threads))) {
         ingot_session_close(s);
         return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL,
@@ -148,6 +152,30 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
     }
     *out = s;
     return INGOT_OK;
+}
+
+/* Bytes that a layout takes; UINT64_MAX when they cannot be counted. */
+static uint64_t measured(struct ingot_session *s, void (*lay_out)(struct ingot_session *, struct arena *))
+{
+    struct arena sum = { 0 };
+    uint64_t bytes;
+    lay_out(s, &sum);
+    return !sum.overflow && checked_mul(sum.used, sizeof(float), &bytes) ? bytes : UINT64_MAX;
+}
+
+struct ingot_session_memory ingot_session_memory(const struct ingot_hparams *hp,
+                                                 const struct ingot_session_options *options)
+{
+    const struct ingot_model model = { .hp = *hp };
+    struct scratch of_one;
+    struct ingot_session s = with_defaults(&model, options);
+    s.scratch = &of_one;
+    struct ingot_session_memory memory = { .cache_bytes = measured(&s, lay_out_cache),
+                                           .activation_bytes = measured(&s, lay_out_activations) };
+    s.n_threads = 1;
+    const uint64_t with_one = measured(&s, lay_out_activations);
+    memory.thread_bytes = with_one == UINT64_MAX ? UINT64_MAX : with_one - memory.activation_bytes;
+    return memory;
 }
 
 void ingot_session_close(struct ingot_session *session)

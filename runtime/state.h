@@ -48,7 +48,7 @@ struct ingot_session {
     const struct ingot_model *model;
     struct pool *pool;
     uint32_t n_ctx, n_batch, position;
-    uint32_t head_size;
+    uint32_t head_size, n_threads;
     struct kv_cache kv;
     struct rows x;       /* [n_batch][C] the residual stream */
     struct rows normed;  /* [n_batch][C] after a LayerNorm */

@@ -48,25 +48,30 @@ static struct human fixed(double value, unsigned decimals, const char *unit, con
 }
 
 /* Three digits, whatever the magnitude. */
-static struct human scaled(double value, const char *suffix)
+static struct human scaled(double value, const char *unit)
 {
-    static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
-    size_t unit = 0;
-    while (value >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
+    static const char *const prefixes[] = { "", "k", "M", "G", "T", "P", "E" };
+    size_t prefix = 0;
+    while (value >= 999.5 && prefix + 1 < sizeof prefixes / sizeof *prefixes) {
         value /= 1000;
-        unit++;
+        prefix++;
     }
-    return fixed(value, unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, units[unit], suffix);
+    return fixed(value, prefix == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, prefixes[prefix], unit);
 }
 
 struct human human_bytes(uint64_t n)
 {
-    return scaled((double)n, "");
+    return scaled((double)n, "B");
 }
 
 struct human human_rate(double bytes_a_second)
 {
-    return scaled(bytes_a_second, "/s");
+    return scaled(bytes_a_second, "B/s");
+}
+
+struct human human_operations(double n)
+{
+    return scaled(n, "FLOP");
 }
 
 struct human human_share(uint64_t part, uint64_t whole)

@@ -12,6 +12,7 @@ struct human {
 struct human human_count(uint64_t n);                    /* 124,439,808 */
 struct human human_bytes(uint64_t n);                    /* 498 MB (decimal units, three digits) */
 struct human human_rate(double bytes_a_second);          /* 1.24 GB/s */
+struct human human_operations(double n);                 /* 292 MFLOP */
 struct human human_share(uint64_t part, uint64_t whole); /* 31.0 % */
 struct human human_clock(double seconds);                /* 0:07, 1:02:03 */
 struct human human_duration(double seconds);             /* 12.3 ms, 1.20 s */

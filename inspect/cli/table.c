@@ -189,7 +189,7 @@ static void put_titles(const struct table *t, const struct fit *fit, struct page
 {
     size_t last = 0;
     for (size_t c = 0; c < t->n_columns; c++)
-        if (fit->shown[c]) last = c;
+        if (fit->shown[c] && *t->columns[c].title) last = c;
     page_style(p, STYLE_BOLD);
     for (size_t c = 0; c <= last; c++) {
         const char *title = t->columns[c].title;

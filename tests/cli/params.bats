@@ -105,3 +105,87 @@ total() { # config
     ingot params "$BARD" --config gpt2
     expect_error 2 "either a file or --config"
 }
+
+@test "GPT-3's categories are those of the well-known table" {
+    ingot params --json --config gpt3-175b
+    expect 0
+    [ "$(json 'sorted(j["eight_categories"].items())')" = "[('attention output', 14495514624), ('down', 57982058496), ('embedding', 617558016), ('key', 14495514624), ('query', 14495514624), ('total', 175181291520), ('unembedding', 617558016), ('up', 57982058496), ('value', 14495514624)]" ]
+}
+
+# By hand: layers 2 * 12 * (4 * 768^2 + 2 * 768 * 3072), logits 2 * 50257 * 768, attention 4 * 12 * 768 * positions.
+@test "operations, bytes and memory follow from the shapes" {
+    layers=$((2 * 12 * (4 * 768 * 768 + 2 * 768 * 3072))) logits=$((2 * 50257 * 768)) one=$((4 * 12 * 768))
+    ingot params --json --config gpt2 --ctx 100 --dtype f16
+    expect 0
+    [ "$(json 'j["cost"]["positions"], j["cost"]["dtype"]')" = "(100, 'f16')" ]
+    [ "$(json 'j["cost"]["flops_decode"]')" = $((layers + logits + 100 * one)) ]
+    [ "$(json 'j["cost"]["flops_decode_attention"]')" = $((100 * one)) ]
+    [ "$(json 'j["cost"]["flops_prefill"]')" = $((100 * layers + logits + one * 5050)) ]
+    [ "$(json 'j["cost"]["memory"]["weights"]')" = 249122304 ]
+    [ "$(json 'j["cost"]["bytes_decode"]')" = $((249122304 - 1023 * 768 * 2 + 100 * 73728)) ]
+    [ "$(json 'sum(v for k, v in j["cost"]["memory"].items() if k != "total") == j["cost"]["memory"]["total"]')" = True ]
+    ingot params --json --config gpt2
+    [ "$(json 'j["cost"]["positions"], j["cost"]["memory"]["kv_cache"] == j["kv_bytes"]')" = "(1024, True)" ]
+}
+
+@test "a file is worked out in its own dtype, within its own context" {
+    ingot params --json "$BARD"
+    [ "$(json 'j["cost"]["dtype"], j["cost"]["positions"]')" = "('f32', 256)" ]
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o half.ingot --dtype bf16
+    ingot params --json half.ingot
+    [ "$(json 'j["cost"]["dtype"]')" = bf16 ]
+    ingot params "$BARD" --ctx 257
+    expect_error 2 "257 positions; this model has 256"
+}
+
+@test "the drawing's parameters add up to all, tied or not, with biases or without" {
+    for config in gpt2 gpt3-175b n_layer=3,n_head=5,n_embd=35,n_inner=7,tied=no,biases=no n_layer=1,n_head=1,n_embd=8,biases=no; do
+        ingot params --json --draw --config $config
+        expect 0
+        [ "$(json 'sum(s["parameters"] * s["times"] for s in j["architecture"]) == j["parameters"]')" = True ]
+    done
+    ingot params --draw --config gpt2
+    expect 0
+    [[ $out == *"token ids"*"[50257, 768]"*"[1024, 768]"*"12 layers"*"[768, 2304]"*"[12, T, 64]"*"[768, 3072]"*"the token embedding again"*"[T, 50257]" ]]
+    make_safetensors lone.safetensors '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}' 1
+    ingot params --draw lone.safetensors
+    expect_error 2 lone.safetensors
+}
+
+@test "layers that are alike are one row, others have their own, in any order of the file" {
+    ingot params --json --layers "$BARD"
+    expect 0
+    [ "$(json '[(r["first"], r["last"], r["parameters_each"]) for r in j["by_layer"]]')" = "[(0, 3, 198272)]" ]
+    ingot params --json --layers --config n_layer=4,n_head=2,n_embd=128,n_vocab=2048,n_ctx=256
+    [ "$(json '[(r["first"], r["last"], r["parameters_each"]) for r in j["by_layer"]]')" = "[(0, 3, 198272)]" ]
+    make_safetensors mixed.safetensors '{"h.2.ln_1.bias":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"h.0.ln_1.bias":{"dtype":"U8","shape":[2],"data_offsets":[3,5]},"h.2.ln_2.bias":{"dtype":"U8","shape":[3],"data_offsets":[5,8]},"h.1.ln_1.bias":{"dtype":"U8","shape":[2],"data_offsets":[8,10]}}' 10
+    ingot params --json --layers mixed.safetensors
+    [ "$(json '[(r["first"], r["last"], r["norms"]) for r in j["by_layer"]]')" = "[(0, 1, 2), (2, 2, 6)]" ]
+    ingot params --layers mixed.safetensors
+    [[ $out == *0..1*2\ * ]]
+}
+
+@test "the tree folds layers that are alike, and depth cuts it" {
+    ingot params --tree "$BARD"
+    expect 0
+    grep -qE '^h\.\{0\.\.3\} +48 tensors +793,088 ' out
+    grep -qE '^    c_fc .* 2 tensors|^    c_fc +8 tensors +264,192 ' out
+    grep -qE '^      weight +512 x 128 +f32 +262,144 ' out
+    grep -qE '^lm_head.weight .*= wte.weight$' out
+    ingot params --tree --depth 1 "$BARD"
+    [ "$(sed '/^name/,$!d' out | wc -l)" = 6 ]
+    ingot params --tree --json "$BARD"
+    [ "$(json 'sum(b["parameters"] for b in j["tree"]), [b["name"] for b in j["tree"]]')" = "(1088256, ['h.{0..3}', 'lm_head.weight', 'ln_f', 'wpe.weight', 'wte.weight'])" ]
+    [ "$(json '[c["name"] for c in j["tree"][0]["children"]]')" = "['attn', 'ln_{1..2}', 'mlp']" ]
+    ingot params --tree --depth 2 "$INGOT_ROOT/tests/models/foreign/tensorflow"
+    grep -q '^  h{0..1} ' out
+    ingot params --tree --config gpt2
+    expect_error 2 --tree
+}
+
+@test "only what is alike is folded: other shapes, other names, gaps and zeros in front are not" {
+    make_safetensors t.safetensors '{"a.0.w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a.1.w":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},"a.2.w":{"dtype":"U8","shape":[2],"data_offsets":[2,4]},"a.4.w":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a.05.w":{"dtype":"U8","shape":[2],"data_offsets":[6,8]},"a.10.v":{"dtype":"U8","shape":[2],"data_offsets":[8,10]},"a.9.w":{"dtype":"U8","shape":[2],"data_offsets":[10,12]}}' 12
+    ingot params --tree --json t.safetensors
+    expect 0
+    [ "$(json '[(c["name"], c["tensors"], c["parameters"]) for c in j["tree"][0]["children"]]')" = "[('{0..1}.w', 2, 2), ('2.w', 1, 2), ('4.w', 1, 2), ('9.w', 1, 2), ('10.v', 1, 2), ('05.w', 1, 2)]" ]
+}

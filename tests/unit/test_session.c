@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "runtime/state.h"
 #include "tests/unit/model_fixture.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -149,6 +151,37 @@ static void sessions_of_one_model_run_side_by_side(void **state)
     for (int i = 0; i < 3; i++) free(logits[i]);
 }
 
+/* What malloc gave is what was asked for, a cache line for alignment included, rounded up to no more than a page. */
+static void assert_reserved(void *memory, uint64_t bytes)
+{
+    const uint64_t given = malloc_usable_size(memory);
+    assert_in_range(given, bytes + 64, bytes + 64 + 4096);
+}
+
+static void the_memory_that_is_foretold_is_what_a_session_reserves(void **state)
+{
+    (void)state;
+    for (uint32_t n_threads = 1; n_threads <= 3; n_threads++) {
+        const struct ingot_session_options options = { .n_threads = n_threads, .n_ctx = 16 / n_threads };
+        const struct ingot_session_memory memory = ingot_session_memory(ingot_model_hparams(fixture.model), &options);
+        struct ingot_session *session = open_session(options);
+        const uint64_t started = ingot_session_n_threads(session);
+        assert_reserved(session->cache_memory, memory.cache_bytes);
+        assert_reserved(session->arena_memory, memory.activation_bytes + started * memory.thread_bytes);
+        ingot_session_close(session);
+    }
+}
+
+static void memory_that_cannot_be_counted_is_the_maximum(void **state)
+{
+    (void)state;
+    const struct ingot_hparams huge = {
+        .n_layer = UINT32_MAX, .n_head = UINT32_MAX, .n_embd = UINT32_MAX, .n_ctx = UINT32_MAX
+    };
+    const struct ingot_session_options options = { 0 };
+    assert_true(ingot_session_memory(&huge, &options).cache_bytes == UINT64_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +193,8 @@ int main(void)
         cmocka_unit_test(rewinding_never_moves_forward),
         cmocka_unit_test(logits_are_written_up_to_the_logical_vocabulary_and_no_further),
         cmocka_unit_test(sessions_of_one_model_run_side_by_side),
+        cmocka_unit_test(the_memory_that_is_foretold_is_what_a_session_reserves),
+        cmocka_unit_test(memory_that_cannot_be_counted_is_the_maximum),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }
