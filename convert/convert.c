@@ -92,7 +92,7 @@ static enum ingot_status prepare_work(struct conversion *c)
     c->first_units = calloc(n + 1, sizeof *c->first_units);
     if (!c->work || !c->first_units) return fail_memory(c->err, c->in.source->path);
     enum ingot_status status = digests_plan(&c->digests, c->in.source, c->plan, c->first_units, c->err);
-    if (status == INGOT_OK) status = manifest_metadata(&c->in, c->options->dtype, &c->metadata, c->err);
+    if (status == INGOT_OK) status = manifest_metadata(&c->in, c->options, &c->metadata, c->err);
     if (status == INGOT_OK) status = manifest_provenance(c->plan, &c->digests, &c->provenance, c->err);
     return status;
 }

@@ -150,8 +150,17 @@ static void recipe(struct emitter *e, const struct recipe *r)
     end_mapping(e);
 }
 
-enum ingot_status manifest_metadata(const struct prepared *in, enum ingot_dtype dtype, struct text *out,
-                                    struct ingot_error *err)
+static void settings(struct emitter *e, const struct ingot_convert_options *options)
+{
+    if (options->n_settings == 0) return;
+    key(e, "set");
+    begin_sequence(e);
+    for (size_t i = 0; i < options->n_settings; i++) foreign(e, options->settings[i]);
+    end_sequence(e);
+}
+
+enum ingot_status manifest_metadata(const struct prepared *in, const struct ingot_convert_options *options,
+                                    struct text *out, struct ingot_error *err)
 {
     struct emitter e;
     begin(&e, out);
@@ -160,7 +169,8 @@ enum ingot_status manifest_metadata(const struct prepared *in, enum ingot_dtype 
     file_names(&e, "source_files", in->source->files, in->source->n_files);
     file_names(&e, "tokenizer_files", in->vocabulary.files, in->vocabulary.n_files);
     recipe(&e, in->plan.recipe);
-    pair(&e, "dtype", dtype == INGOT_DTYPE_NONE ? "keep" : ingot_dtype_name(dtype));
+    pair(&e, "dtype", options->dtype == INGOT_DTYPE_NONE ? "keep" : ingot_dtype_name(options->dtype));
+    settings(&e, options);
     return end(&e, out, err);
 }
 

@@ -11,10 +11,9 @@ struct text {
     size_t n, cap;
 };
 
-/* producer, source format, base names of the files, recipe and what it adds, dtype. `dtype` as in struct
- * ingot_convert_options. */
-enum ingot_status manifest_metadata(const struct prepared *in, enum ingot_dtype dtype, struct text *out,
-                                    struct ingot_error *err);
+/* producer, source format, base names of the files, recipe and what it adds, dtype, settings. */
+enum ingot_status manifest_metadata(const struct prepared *in, const struct ingot_convert_options *options,
+                                    struct text *out, struct ingot_error *err);
 
 /* For every tensor of the plan: file, name, digest, transform, dtypes; and what was dropped, and why. The length of the
  * text does not depend on the digests' values. */

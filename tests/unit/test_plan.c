@@ -287,6 +287,26 @@ static void settings_win_over_the_recipe(void **state)
     tear_down(p);
 }
 
+static void settings_are_kept_in_the_metadata(void **state)
+{
+    (void)state;
+    static const char *const settings[] = { "n_head=3", "n_vocab=20" };
+    struct place p = set_up();
+    struct ingot_file *file;
+    struct ingot_section s;
+    for (size_t n = 0; n <= 2; n += 2) {
+        hparams_with(p, COMMON, settings, n);
+        assert_int_equal(ingot_open(fixture_path(p.dir, OUT), INGOT_OPEN_READ, &file, NULL), INGOT_OK);
+        assert_true(ingot_find(file, INGOT_NAME_METADATA, &s));
+        char *text = strndup(s.data, s.raw_bytes);
+        assert_int_equal(strstr(text, "set:\n- \"n_head=3\"\n- \"n_vocab=20\"\n") != NULL, n == 2);
+        assert_int_equal(strstr(text, "set:") != NULL, n == 2);
+        free(text);
+        ingot_close(file);
+    }
+    tear_down(p);
+}
+
 static void a_setting_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -590,6 +610,7 @@ int main(void)
         cmocka_unit_test(a_rule_decides_the_dtype_of_its_tensors),
         cmocka_unit_test(shapes_say_what_they_can),
         cmocka_unit_test(settings_win_over_the_recipe),
+        cmocka_unit_test(settings_are_kept_in_the_metadata),
         cmocka_unit_test(a_setting_that_is_none_is_refused),
         cmocka_unit_test(what_is_said_must_agree_with_the_shapes),
         cmocka_unit_test(what_nobody_says_is_asked_for_by_its_option),
