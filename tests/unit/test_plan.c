@@ -541,9 +541,61 @@ static void recipes_that_nearly_fit_are_named_with_what_they_lack(void **state)
     write_all(p, COMMON);
     assert_int_equal(ingot_convert(p.dir, fixture_path(p.dir, OUT), NULL, NULL, &err), INGOT_E_UNSUPPORTED);
     assert_non_null(strstr(err.message, "huggingface (h.0.attn.c_attn.weight is not [n, 3n])"));
-    assert_non_null(strstr(err.message, "nanogpt (model_args.n_head is not stated)"));
+    if (!strstr(err.message, "nanogpt (model_args.n_head is not stated)")) fail_msg("%s", err.message);
     assert_non_null(strstr(err.message, "mingpt"));
     assert_non_null(strstr(err.advice, "--recipe"));
+    tear_down(p);
+}
+
+/* As nn.Linear stores what Conv1D stores [in, out]. */
+static void turn(struct fixture_tensor *t)
+{
+    const size_t n_in = t->shape[0], n_out = t->shape[1];
+    float *from = malloc(t->n_bytes), *to = (void *)t->data;
+    memcpy(from, t->data, t->n_bytes);
+    for (size_t i = 0; i < n_in; i++)
+        for (size_t o = 0; o < n_out; o++) to[o * n_in + i] = from[i * n_out + o];
+    t->shape[0] = n_out;
+    t->shape[1] = n_in;
+    free(from);
+}
+
+static struct ingot_digest content_with(struct place p, struct ingot_convert_options options)
+{
+    struct ingot_error err;
+    struct ingot_file *file;
+    struct ingot_file_info info;
+    if (convert(p, options, &err) != INGOT_OK) fail_msg("%s: %s", err.subject, err.message);
+    assert_int_equal(ingot_open(fixture_path(p.dir, OUT), INGOT_OPEN_READ, &file, &err), INGOT_OK);
+    ingot_file_get_info(file, &info);
+    ingot_close(file);
+    return info.content_id;
+}
+
+/* Nothing in it says heads, or whose it is: the first error says how to say both. */
+static void nanogpts_weights_as_safetensors_need_a_recipe_and_heads(void **state)
+{
+    (void)state;
+    static const char *const settings[] = { "n_head=2", "activation=gelu_erf", "layer_norm_epsilon=1e-5" };
+    struct place p = { fixture_directory(), fixture_gpt2("transformer.", "F32") };
+    struct ingot_error err = { 0 };
+    write_all(p, COMMON);
+    struct ingot_convert_options options = { .recipe = "huggingface", .settings = settings, .n_settings = 3 };
+    struct ingot_digest right = content_with(p, options);
+    for (size_t i = 0; i < p.f->n; i++)
+        if (p.f->tensors[i].rank == 2 && strstr(p.f->tensors[i].name, ".h.")) turn(&p.f->tensors[i]);
+    write_all(p, COMMON);
+    struct ingot_source *src;
+    assert_int_equal(ingot_source_open(p.dir, &src, &err), INGOT_OK);
+    char name[INGOT_RECIPE_NAME_MAX];
+    assert_int_equal(ingot_source_recipe(src, name, &err), INGOT_E_UNSUPPORTED);
+    if (!strstr(err.message, "nanogpt (model_args.n_head is not stated)")) fail_msg("%s", err.message);
+    assert_non_null(strstr(err.advice, "--recipe"));
+    assert_non_null(strstr(err.advice, "--set n_head="));
+    ingot_source_close(src);
+    options = (struct ingot_convert_options){ .recipe = "nanogpt", .settings = settings, .n_settings = 1 };
+    struct ingot_digest found = content_with(p, options);
+    assert_true(found.lo == right.lo && found.hi == right.hi);
     tear_down(p);
 }
 
@@ -622,6 +674,7 @@ int main(void)
         cmocka_unit_test(more_layers_than_tensors_cost_no_memory),
         cmocka_unit_test(a_rule_that_matches_nothing_is_worth_a_warning),
         cmocka_unit_test(recipes_that_nearly_fit_are_named_with_what_they_lack),
+        cmocka_unit_test(nanogpts_weights_as_safetensors_need_a_recipe_and_heads),
         cmocka_unit_test(tensors_that_no_recipe_knows_are_refused),
         cmocka_unit_test(every_foreign_format_says_its_hyper_parameters),
     };
