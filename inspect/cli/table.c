@@ -129,7 +129,7 @@ static char *page_room(struct page *p, size_t n)
 
 static void page_put(struct page *p, const char *text, size_t n)
 {
-    memcpy(page_room(p, n), text, n);
+    if (n > 0) memcpy(page_room(p, n), text, n);
 }
 
 static void page_style(struct page *p, enum style style)
