@@ -88,7 +88,7 @@ TEST_SRC  := $(wildcard tests/*/test_*.c)
 TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c tests/conformance/*.c)) \
     tests/bench/limits.c spec/decoder/xxh3.c
 FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(BUILD)/tests/soak/corruption
+TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(addprefix $(BUILD)/tests/soak/,corruption damage)
 BATS      := $(wildcard tests/*/*.bats)
 TOOLS     := $(addprefix $(BUILD)/tests/tools/,random_checkpoint conformance_files) $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder/decoder
 ALL_LIBS  := $(BUILD)/libinspect.a $(LIBS)
@@ -129,8 +129,10 @@ fuzz-run: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
 references: $(BUILD)/tests/tools/random_checkpoint
 	tests/reference/make_reference.py $<
 
-# ---- what takes hours: every single-byte corruption, every failing call, many more kills
+# ---- what takes hours: every single-byte corruption, damaged checkpoints, every failing call, many more kills
+SOAK_SECONDS ?= 3600
 soak: tests
+	INGOT_ROOT=$(CURDIR) $(BUILD)/tests/soak/damage --seconds $(SOAK_SECONDS)
 	INGOT_BUILD=$(BUILD) $(BUILD)/tests/soak/corruption --stride 1
 	SOAK=1 TEST_TIMEOUT=36000 INGOT_BUILD=$(BUILD) tests/run $(filter $(BUILD)/tests/fault/%,$(TESTS))
 
@@ -228,7 +230,7 @@ help:
 	@echo 'make bench      measurements'
 	@echo 'make bench-peers the same models run by llama.cpp, in turns; PEER=DIR or from the npm registry'
 	@echo 'make fuzz       libFuzzer on every target; FUZZ_SECONDS=60 in all'
-	@echo 'make soak       every corruption, every failing call; takes long'
+	@echo 'make soak       every corruption, damaged checkpoints (SOAK_SECONDS=3600), every failing call; takes long'
 	@echo 'make references makes the reference logits again (needs python3-torch)'
 	@echo 'make install    under $(PREFIX); PREFIX=, DESTDIR=; make uninstall'
 	@echo 'variables       CC CFLAGS EXTRA_CFLAGS LDFLAGS BUILD WERROR=1 SAN='
