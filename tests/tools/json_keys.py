@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Compares spec/json.md with what the commands print.
+
+    json_keys.py PAGE FILE...      each FILE: the title of a table on the first line, then JSON
+
+Exit 1 and a line for every key that is printed but is not in the table, has another type there, or is in a table but in no FILE.
+"""
+import json
+import re
+import sys
+
+ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \|")
+TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null", list: "array", dict: "object"}
+
+
+def tables(page):
+    title, found = None, {}
+    for line in open(page, encoding="utf-8"):
+        if line.startswith("## "):
+            title = line[3:].strip()
+            found[title] = {}
+        elif ROW.match(line):
+            key, types = ROW.match(line).groups()
+            found[title][key] = set(types.split(" or ")) if types.strip() != "any" else None
+    return found
+
+
+def leaves(path, value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(f"{path}.{key}" if path else key, inner)
+        yield path, value
+    elif isinstance(value, list):
+        for inner in value:
+            yield from leaves(path + "[]", inner)
+        yield path, value
+    else:
+        yield path, value
+
+
+def normal(path):
+    return re.sub(r"(\[\])+", "[]", re.sub(r"(\.children\[\])+(?=\.)", "", path))
+
+
+def row_of(table, path):
+    if path in table:
+        return path
+    return next((key for key in table if "*" in key and re.fullmatch(".+".join(map(re.escape, key.split("*"))), path)), None)
+
+
+def main():
+    known, seen, wrong = tables(sys.argv[1]), set(), set()
+    for file in sys.argv[2:]:
+        title, text = open(file, encoding="utf-8").read().split("\n", 1)
+        for path, value in leaves("", json.loads(text)):
+            path, kind = normal(path), TYPES[type(value)]
+            key = row_of(known[title], path)
+            types = known[title][key] if key else None
+            if types and kind in ("object", "array") and not types & {"object", "array"}:
+                continue  # arrays in arrays: their elements are looked at
+            if key:
+                seen.add((title, key))
+                if types is not None and kind not in types and not (kind == "integer" and "number" in types):
+                    wrong.add(f"{title}: {path} is printed as {kind}, the page says {' or '.join(sorted(types))}")
+            elif kind not in ("object", "array"):
+                wrong.add(f"{title}: {path} ({kind}) is printed, but is not on the page")
+    for title, table in known.items():
+        wrong.update(f"{title}: {key} is on the page, but nothing prints it" for key in table if (title, key) not in seen)
+    print("\n".join(sorted(wrong)))
+    return 1 if wrong else 0
+
+
+sys.exit(main())
