@@ -140,8 +140,10 @@ static int32_t place16(uint16_t bits)
     return bits & 0x8000 ? -(int32_t)(bits & 0x7FFF) : (int32_t)bits;
 }
 
-static int64_t place32(uint32_t bits)
+static int64_t place32(float value)
 {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
     return bits >> 31 ? -(int64_t)(bits & INT32_MAX) : (int64_t)bits;
 }
 
@@ -163,7 +165,7 @@ static uint64_t max_steps64(const struct piece *p)
     return max;
 }
 
-static uint64_t max_steps32(const uint32_t *a, const uint32_t *b)
+static uint64_t max_steps32(const float *a, const float *b)
 {
     int64_t max = 0;
     for (size_t i = 0; i < PIECE; i++) {
@@ -195,23 +197,37 @@ static void narrow(const struct diff_types *types, const struct casts *casts, co
         for (size_t i = 0; i < PIECE; i++) to[i] = (float)from[i];
 }
 
+static void narrow16(const struct diff_types *types, const struct casts *casts, const double *from, uint16_t *to)
+{
+    float values[PIECE];
+    struct ingot_cast_stats ignored = { 0 };
+    narrow(types, casts, from, values);
+    if (types->ulp == INGOT_SCALAR_F16)
+        casts->f16_from_f32(values, to, PIECE, &ignored);
+    else
+        casts->bf16_from_f32(values, to, PIECE, &ignored);
+}
+
 /* Of finite numbers, in the type whose steps are counted. */
 static uint64_t max_steps(const struct diff_types *types, const struct casts *casts, const struct piece *p)
 {
-    const enum ingot_scalar type = types->ulp;
-    float values[PIECE];
-    uint32_t bits32[2][PIECE];
-    uint16_t bits16[2][PIECE];
-    struct ingot_cast_stats ignored = { 0 };
-    if (type == INGOT_SCALAR_NONE) return 0;
-    if (type == INGOT_SCALAR_F64) return max_steps64(p);
-    for (unsigned s = 0; s < 2; s++) {
-        narrow(types, casts, s ? p->b : p->a, values);
-        if (type == INGOT_SCALAR_F16) casts->f16_from_f32(values, bits16[s], PIECE, &ignored);
-        if (type == INGOT_SCALAR_BF16) casts->bf16_from_f32(values, bits16[s], PIECE, &ignored);
-        memcpy(bits32[s], values, sizeof values);
+    float a[PIECE], b[PIECE];
+    uint16_t a16[PIECE], b16[PIECE];
+    switch (types->ulp) {
+    case INGOT_SCALAR_NONE:
+        return 0;
+    case INGOT_SCALAR_F64:
+        return max_steps64(p);
+    case INGOT_SCALAR_F16:
+    case INGOT_SCALAR_BF16:
+        narrow16(types, casts, p->a, a16);
+        narrow16(types, casts, p->b, b16);
+        return max_steps16(a16, b16);
+    default:
+        narrow(types, casts, p->a, a);
+        narrow(types, casts, p->b, b);
+        return max_steps32(a, b);
     }
-    return type == INGOT_SCALAR_F32 ? max_steps32(bits32[0], bits32[1]) : max_steps16(bits16[0], bits16[1]);
 }
 
 /* ------------------------------------------------------------------------------------------------------- finite
