@@ -288,9 +288,10 @@ struct ingot_batch_entry {
     uint32_t number, count;      /* this one, from 1, of how many */
 };
 
-/* Called before an entry is converted, with `report` NULL, and after it succeeded. */
+/* Called before an entry is converted, with NULL twice; after it succeeded, with the report; and in a batch that keeps
+ * going after it failed, with the error. An entry that cannot be planned fails before any is converted. */
 typedef void (*ingot_batch_fn)(void *ctx, const struct ingot_batch_entry *entry,
-                               const struct ingot_convert_report *report);
+                               const struct ingot_convert_report *report, const struct ingot_error *error);
 
 /* Converts what a YAML file lists:
  *     dtype: f16                      for all that do not say their own; so for `recipe` and `set`
@@ -301,10 +302,11 @@ typedef void (*ingot_batch_fn)(void *ctx, const struct ingot_batch_entry *entry,
  *         set: { n_head: 12 }         hyper-parameters, added to those for all
  * Every entry is planned before the first is written, and every output looked at, so that a mistake in the last shows
  * at once. Then they are converted in order, each atomically; the first failure ends the batch, and what was converted
- * before stays. `options` says everything that the file does not, and its dtype, recipe and settings are what holds
- * where the file is silent. `each` may be NULL. RECIPE with line and column for a bad file, also for two entries
- * with one output, else the errors of ingot_convert(). */
-enum ingot_status ingot_convert_batch(const char *path, const struct ingot_convert_options *options,
+ * before stays. With keep_going every entry that can be planned is converted, and the first failure is what is
+ * returned; only a bad file and an interruption end it. `options` says everything that the file does not, and its
+ * dtype, recipe and settings are what holds where the file is silent. `each` may be NULL. RECIPE with line and column
+ * for a bad file, also for two entries with one output, else the errors of ingot_convert(). */
+enum ingot_status ingot_convert_batch(const char *path, const struct ingot_convert_options *options, bool keep_going,
                                       ingot_batch_fn each, void *ctx, struct ingot_error *err);
 
 /* --------------------------------------------------------------------------------------------------------- export */

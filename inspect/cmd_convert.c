@@ -23,6 +23,7 @@ enum {
     OPT_PLAN,
     OPT_JSON,
     OPT_BATCH,
+    OPT_KEEP_GOING,
     OPT_FORCE,
     OPT_THREADS,
     OPT_ALIGN,
@@ -67,6 +68,9 @@ static const struct option options[N_OPTIONS] = {
                     .type = OPTION_FILE,
                     .value = "FILE",
                     .help = "Convert what this YAML file lists; all are planned before the first is written" },
+    [OPT_KEEP_GOING] = { .name = "keep-going",
+                         .letter = 'k',
+                         .help = "With --batch: convert all that can be converted, whatever fails" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Replace FILE if it exists" },
     [OPT_THREADS] = { .name = "threads",
                       .letter = 't',
@@ -156,14 +160,18 @@ struct batch {
     const struct arguments *args;
     struct progress progress;
     char label[48];
+    unsigned n_failed;
 };
 
-static void at_entry(void *ctx, const struct ingot_batch_entry *entry, const struct ingot_convert_report *report)
+static void at_entry(void *ctx, const struct ingot_batch_entry *entry, const struct ingot_convert_report *report,
+                     const struct ingot_error *error)
 {
     struct batch *b = ctx;
-    if (report) {
+    if (report || error) {
         double seconds = progress_end(&b->progress);
-        if (wants_summary(b->args)) print_summary(entry->output, report, seconds);
+        if (report && wants_summary(b->args)) print_summary(entry->output, report, seconds);
+        if (error) report_error(error);
+        b->n_failed += error != NULL;
         return;
     }
     snprintf(b->label, sizeof b->label, "convert %u of %u", entry->number, entry->count);
@@ -176,9 +184,12 @@ static int run_batch(const struct arguments *args)
     struct ingot_error err = { 0 };
     struct batch b = { .args = args, .progress = progress_begin("convert", args->values[OPT_QUIET].given) };
     struct ingot_convert_options how = options_of(args, &b.progress);
-    enum ingot_status status = ingot_convert_batch(args->values[OPT_BATCH].text, &how, at_entry, &b, &err);
+    const char *path = args->values[OPT_BATCH].text;
+    enum ingot_status status = ingot_convert_batch(path, &how, args->values[OPT_KEEP_GOING].given, at_entry, &b, &err);
     progress_end(&b.progress);
-    return status == INGOT_OK ? CODE_OK : report_error(&err);
+    if (status == INGOT_OK) return CODE_OK;
+    if (b.n_failed == 0 || status == INGOT_E_INTERRUPTED) return report_error(&err);
+    return report_failure(status, path, NULL, "%u conversion%s failed", b.n_failed, b.n_failed == 1 ? "" : "s");
 }
 
 /* --------------------------------------------------------------------------------------------------------- commands */
@@ -194,6 +205,7 @@ static const char *wrong_combination(const struct arguments *args)
     const struct option_value *v = args->values;
     bool source = args->n_operands > 0, output = v[OPT_OUTPUT].given, plan = v[OPT_PLAN].given;
     if (v[OPT_JSON].given && !plan) return "--json goes with --plan";
+    if (v[OPT_KEEP_GOING].given && !v[OPT_BATCH].given) return "--keep-going goes with --batch";
     if (v[OPT_BATCH].given && (source || output)) return "--batch names sources and outputs itself";
     if (v[OPT_BATCH].given) return plan ? "--plan shows one conversion, not a batch" : NULL;
     if (!source) return "SOURCE is missing";
@@ -237,7 +249,9 @@ const struct command command_convert = {
                    "converted are verified.\n\n"
                    "A batch is a list 'conversions' of mappings with 'source', 'output' and, if wanted, 'dtype', "
                    "'recipe' and 'set'; these three may also stand beside the list, for all. Paths are relative to "
-                   "the batch file. The first failure ends it.",
+                   "the batch file. All are planned before the first is written, and the first failure ends it; "
+                   "with --keep-going every one that can be converted is, and the exit code is that of the first "
+                   "failure.",
     .examples = "ingot convert gpt2/ -o gpt2.ingot\n"
                 "ingot convert gpt2/ -o gpt2-f16.ingot --dtype f16\n"
                 "ingot convert ckpt.pt -o mine.ingot --recipe nanogpt --set n_head=6\n"

@@ -377,3 +377,24 @@ YAML
     [ ! -e c.ingot ]
     [ "$(find . -name '.*ingot*')" = "" ]
 }
+
+@test "a batch that keeps going converts all that can be, and says what cannot" {
+    make_damaged bad
+    batch <<YAML
+  - {source: bad, output: a.ingot}
+  - {source: "$foreign/hf", output: b.ingot}
+  - {source: nowhere, output: c.ingot}
+  - {source: "$foreign/hf-f16", output: d.ingot}
+YAML
+    ingot convert --batch batch.yaml --keep-going
+    expect_error 5 nowhere model.ckpt.data-00000-of-00001 "batch.yaml: 2 conversions failed"
+    [[ $err == *nowhere*model.ckpt* ]] # before the first is written, and in its turn
+    ingot verify b.ingot
+    expect 0
+    ingot verify d.ingot
+    expect 0
+    [ ! -e a.ingot ]
+    [ ! -e c.ingot ]
+    ingot convert "$foreign/hf" -o c.ingot -k
+    expect_error 2 "--keep-going goes with --batch"
+}
