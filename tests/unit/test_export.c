@@ -345,6 +345,46 @@ static void vectors_are_narrow_only_where_nothing_is_lost(void **state)
     tear_down(p);
 }
 
+/* As the reference implementation writes it (safetensors, tensor.rs): the wider dtype first, of two of one width BF16,
+ * then by name, one behind the other; spaces to a multiple of 8. */
+static void the_header_is_the_one_of_the_reference(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_gpt2("", "F16");
+    fixture_drop(f, "wpe.weight");
+    fixture_add(f, "wpe.weight", "BF16", 2, 5, FIXTURE_EMBD);
+    struct place p = set_up_fixture(f, FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    static const char *const order[] = {
+        "{\"__metadata__\":{\"format\":\"pt\"},\"h.0.attn.c_attn.bias\":{\"dtype\":\"F32\",\"shape\":[18],"
+        "\"data_offsets\":[0,72]},\"h.0.attn.c_proj.bias\":",
+        "\"h.1.mlp.c_proj.bias\":",
+        "\"ln_f.weight\":{\"dtype\":\"F32\"",
+        ",\"wpe.weight\":{\"dtype\":\"BF16\"",
+        ",\"h.0.attn.c_attn.weight\":{\"dtype\":\"F16\",\"shape\":[6,18],",
+        ",\"h.0.attn.c_proj.weight\":{\"dtype\":\"F16\"",
+        ",\"wte.weight\":{\"dtype\":\"F16\",\"shape\":[21,6],"
+    };
+    size_t n;
+    uint8_t *bytes = fixture_read(at(p, "out/model.safetensors"), &n);
+    uint64_t length = 0;
+    memcpy(&length, bytes, 8);
+    assert_int_equal(length % 8, 0);
+    const char *from = (const char *)bytes + 8, *end = from + length;
+    assert_memory_equal(from, order[0], strlen(order[0]));
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        from = memmem(from, (size_t)(end - from), order[i], strlen(order[i]));
+        if (!from) fail_msg("%s is not in its place", order[i]);
+    }
+    char last[64];
+    snprintf(last, sizeof last, ",%zu]}}", n - 8 - (size_t)length);
+    from = memmem(from, (size_t)(end - from), last, strlen(last));
+    assert_non_null(from);
+    for (from += strlen(last); from < end; from++) assert_int_equal(*from, ' ');
+    free(bytes);
+    tear_down(p);
+}
+
 struct warnings {
     unsigned n;
     char last[256];
@@ -706,6 +746,7 @@ int main(void)
         cmocka_unit_test(a_special_token_that_is_no_text_is_refused),
         cmocka_unit_test(llm_c_is_what_its_own_writer_writes),
         cmocka_unit_test(vectors_are_narrow_only_where_nothing_is_lost),
+        cmocka_unit_test(the_header_is_the_one_of_the_reference),
         cmocka_unit_test(values_that_become_infinite_are_told),
         cmocka_unit_test(what_a_format_cannot_say_is_refused_by_name),
         cmocka_unit_test(another_epsilon_is_refused_by_llm_c),
