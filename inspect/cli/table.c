@@ -55,18 +55,23 @@ void table_text(struct table *t, const char *text)
     add_cell(t, n);
 }
 
+static size_t count_rows(const struct table *t)
+{
+    return t->n_columns ? t->n_cells / t->n_columns : 0;
+}
+
 void table_rule(struct table *t)
 {
-    t->rule_before = t->n_cells / t->n_columns;
+    t->rule_before = count_rows(t);
 }
 
 static void measure(const struct table *t, struct fit *fit)
 {
     for (size_t c = 0; c < t->n_columns && !t->no_titles; c++) fit->width[c] = strlen(t->columns[c].title);
-    for (size_t i = 0, c = 0; i < t->n_cells / t->n_columns * t->n_columns; i++) {
-        if (t->cells[i].width > fit->width[c]) fit->width[c] = t->cells[i].width;
-        if (++c == t->n_columns) c = 0;
-    }
+    const struct table_place *cell = t->cells;
+    for (size_t row = 0; row < count_rows(t); row++)
+        for (size_t c = 0; c < t->n_columns; c++, cell++)
+            if (cell->width > fit->width[c]) fit->width[c] = cell->width;
     for (size_t c = 0; c < t->n_columns; c++) fit->shown[c] = fit->width[c] > 0;
 }
 
@@ -228,7 +233,7 @@ void table_end(struct table *t)
     measure(t, &fit);
     squeeze(t, &fit, terminal_width(stdout));
     if (!t->no_titles) put_titles(t, &fit, &page);
-    for (size_t row = 0; row < t->n_cells / t->n_columns; row++) {
+    for (size_t row = 0; row < count_rows(t); row++) {
         if (row > 0 && row == t->rule_before) put_rule(t, &fit, &page);
         put_row(t, &fit, row, &page);
     }
