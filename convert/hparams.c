@@ -143,6 +143,21 @@ static bool of_fact(enum hparam which, const struct ingot_fact *fact, struct hpa
 /* ---------------------------------------------------------------------------------------------------------- settings
  */
 
+static const char *example(enum hparam which)
+{
+    switch (which) {
+    case HPARAM_ACTIVATION:
+        return "gelu_erf";
+    case HPARAM_EPSILON:
+        return "1e-5";
+    case HPARAM_SCALE:
+    case HPARAM_SCALE_BY_LAYER:
+        return "true";
+    default:
+        return "12";
+    }
+}
+
 static enum ingot_status read_setting(const char *setting, struct hparam_value values[HPARAM_COUNT],
                                       struct ingot_error *err)
 {
@@ -156,7 +171,7 @@ static enum ingot_status read_setting(const char *setting, struct hparam_value v
     if (!equals || !hparam_of_text(which, equals + 1, &values[which]))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, setting, NULL, "%s must be %s, as in %s=%s",
                           hparams[which].name, hparam_expected(which, expected, sizeof expected), hparams[which].name,
-                          which == HPARAM_ACTIVATION ? "gelu_erf" : "12");
+                          example(which));
     values[which].origin = "--set";
     return INGOT_OK;
 }

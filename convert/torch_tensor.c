@@ -195,7 +195,7 @@ static enum ingot_status read_counts(const struct view *v, uint32_t value, const
     if (n > INGOT_MAX_RANK) return bad_view(v, INGOT_E_LIMIT, err, "more than %d dimensions", INGOT_MAX_RANK);
     for (size_t i = 0; i < n; i++)
         if (!get_count(p, items[i], &out[i]))
-            return bad_view(v, INGOT_E_SOURCE, err, "its %s has an entry that is not a count", what);
+            return bad_view(v, INGOT_E_SOURCE, err, "an entry of its %s is not a count", what);
     *rank = (uint32_t)n;
     return INGOT_OK;
 }

@@ -33,14 +33,26 @@ static enum ingot_status fail_exists(const struct output *out, struct ingot_erro
     return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, out->path, ADVICE_FORCE, "the output exists already");
 }
 
-/* Early, so that no work is done in vain; publishing asks again, without a race. */
+/* /dev/stdout and its like are links to what a process has open, be that a file at the moment. */
+static bool is_stream(const struct output *out)
+{
+    static const char proc[] = "/proc/";
+    char target[sizeof proc];
+    ssize_t n = readlinkat(out->dir_fd, out->name, target, sizeof target);
+    return n >= (ssize_t)sizeof proc - 1 && memcmp(target, proc, sizeof proc - 1) == 0;
+}
+
+/* Of a link to a file, or to nothing, the link is replaced; one to a device or a directory is no name for a file.
+ * Early, so that no work is done in vain; publishing asks again, without a race. */
 static enum ingot_status check_target(const struct output *out, struct ingot_error *err)
 {
     struct stat st;
     if (fstatat(out->dir_fd, out->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? INGOT_OK : ingot_fail_errno(err, out->path, "look at");
     if (!out->overwrite) return fail_exists(out, err);
-    if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) return INGOT_OK;
+    if (S_ISLNK(st.st_mode) && is_stream(out)) st.st_mode = S_IFIFO;
+    if (S_ISLNK(st.st_mode) && fstatat(out->dir_fd, out->name, &st, 0) != 0) return INGOT_OK;
+    if (S_ISREG(st.st_mode)) return INGOT_OK;
     return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, out->path, "choose another name",
                       "the output is %s and is not replaced",
                       S_ISDIR(st.st_mode) ? "a directory" : "a device, pipe or socket");

@@ -75,6 +75,29 @@ model=$INGOT_ROOT/tests/models/bard
     cmp a.ingot "$BARD"
 }
 
+@test "a link is replaced where it leads to a file, and refused where it leads to anything else" {
+    echo precious >a.ingot
+    mkdir directory
+    ln -s /proc/self/fd/1 stdout
+    ln -s /dev/null null
+    ln -s directory link
+    ln -s a.ingot other
+    local name
+    for name in stdout null; do
+        ingot convert "$model" -o $name -f
+        expect_error 5 $name "a device, pipe or socket"
+        [ -L $name ]
+    done
+    ingot convert "$model" -o link -f
+    expect_error 5 link "a directory"
+    [ -L link ]
+    ingot convert "$model" -o other -f
+    expect 0
+    cmp other "$BARD"
+    [ "$(cat a.ingot)" = precious ]
+    rm a.ingot
+}
+
 @test "an .ingot file is not a source" {
     ingot convert "$BARD" -o a.ingot
     expect_error 4 "is an .ingot file already"
