@@ -242,3 +242,31 @@ PYTHON
     [ "$(wc -l <failing)" = 115 ]
     [ "$(sort failing names | uniq | wc -l)" = 148 ]
 }
+
+@test "a header of safetensors is the same in every spelling" {
+    make_safetensors a.safetensors '{"h.0.a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"I8","shape":[],"data_offsets":[24,25]}}' 25
+    make_safetensors b.safetensors '{"h.0.a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "b": {"dtype": "I8", "shape": [], "data_offsets": [24, 25]}}' 25
+    make_safetensors c.safetensors '{ "h.0\u002ea" : { "shape" : [ 2 , 3 ], "data_offsets" : [ 0,24 ], "dtype" : "F\u00332" } , "b" :{"data_offsets":[24,25],"dtype":"I8","shape":[ ] } }' 25
+    for name in a b c; do
+        ingot ls --json $name.safetensors
+        expect 0
+        json '[(t["name"], t["dtype"], t["shape"], t["bytes"]) for t in j["tensors"]], [t["offset"] - j["tensors"][0]["offset"] for t in j["tensors"]]' >$name.said
+    done
+    cmp a.said b.said
+    cmp a.said c.said
+    [ "$(cat a.said)" = "([('h.0.a', 'F32', [2, 3], 24), ('b', 'I8', [], 1)], [0, 24])" ]
+}
+
+@test "an almost usual header is refused at the byte that is wrong" {
+    for shape in '[02]' '[2' '[+2]' '[2,]' '[-2]'; do
+        make_safetensors bad.safetensors '{"a":{"dtype":"F32","shape":'"$shape"',"data_offsets":[0,8]}}' 8
+        ingot ls bad.safetensors
+        expect_error 3 bad.safetensors "(at byte "
+    done
+    make_safetensors bad.safetensors '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}' 8
+    ingot ls bad.safetensors
+    expect_error 3 data_offsets
+    make_safetensors bad.safetensors '{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}' 8
+    ingot ls bad.safetensors
+    expect_error 3 "of this shape"
+}
