@@ -344,16 +344,21 @@ static uint64_t scan_job(struct run *r, uint64_t job, struct scratch *scratch, s
 
 /* ----------------------------------------------------------------------------------------------------- merging */
 
-/* Both signs of every magnitude between two, ends included. */
+/* The bin of zero, and then those from the smallest magnitude up: most tensors fill few of all. */
+static uint32_t next_bin(const struct tally *range, uint32_t bin)
+{
+    uint32_t low = bin == 0 ? scan_bin(range->abs_min) : 0;
+    return low > 0 ? low : bin + 1;
+}
+
 static void add_bins(uint64_t *to, uint32_t *from, const struct tally *range)
 {
-    if (range->n_finite == 0) return;
-    uint32_t low = scan_bin(range->abs_min), high = scan_bin(range->abs_max);
-    for (uint32_t sign = 0; sign < SCAN_BINS; sign += SCAN_SIGN)
-        for (uint32_t bin = sign + low; bin <= sign + high; bin++) {
-            to[bin] += from[bin];
-            from[bin] = 0;
-        }
+    uint32_t high = scan_bin(range->abs_max);
+    for (uint32_t bin = 0; bin <= high; bin = next_bin(range, bin)) {
+        to[bin] += from[bin];
+        to[bin + SCAN_SIGN] += from[bin + SCAN_SIGN];
+        from[bin] = from[bin + SCAN_SIGN] = 0;
+    }
 }
 
 static void ready_gathering(struct gathering *g, const struct plan *p)
@@ -378,15 +383,13 @@ static void merge_slot(struct gathering *g, const struct plan *p, struct slot *s
 /* The bins of the tensor go on to the total. */
 static void pass_on(struct gathering *total, struct gathering *tensor)
 {
-    const struct tally *t = &tensor->tally;
-    add_tally(&total->tally, t);
-    if (t->n_finite == 0) return;
-    uint32_t low = scan_bin(t->abs_min), high = scan_bin(t->abs_max);
-    for (uint32_t sign = 0; sign < SCAN_BINS; sign += SCAN_SIGN)
-        for (uint32_t bin = sign + low; bin <= sign + high; bin++) {
-            total->bins[bin] += tensor->bins[bin];
-            tensor->bins[bin] = 0;
-        }
+    uint32_t high = scan_bin(tensor->tally.abs_max);
+    add_tally(&total->tally, &tensor->tally);
+    for (uint32_t bin = 0; bin <= high; bin = next_bin(&tensor->tally, bin)) {
+        total->bins[bin] += tensor->bins[bin];
+        total->bins[bin + SCAN_SIGN] += tensor->bins[bin + SCAN_SIGN];
+        tensor->bins[bin] = tensor->bins[bin + SCAN_SIGN] = 0;
+    }
 }
 
 /* ----------------------------------------------------------------------------------------------------- figures */
@@ -398,15 +401,16 @@ static double within(double value, double low, double high)
 
 static void find_quantiles(const struct gathering *g, struct stats_figures *f)
 {
-    uint64_t n = f->n_finite, seen = 0;
-    uint32_t bin = scan_bin(g->tally.abs_min);
+    const struct tally *t = &g->tally;
+    uint64_t n = f->n_finite, seen = g->bins[0] + g->bins[SCAN_SIGN];
+    uint32_t bin = 0;
     for (size_t q = 0; q < STATS_QUANTILES; q++) {
         uint64_t rank = n / 1000 * stats_permille[q] + (n % 1000 * stats_permille[q] + 999) / 1000;
         while (seen < rank) {
+            bin = next_bin(t, bin);
             seen += g->bins[bin] + g->bins[bin + SCAN_SIGN];
-            bin++;
         }
-        f->quantiles[q] = within(scan_bin_magnitude(bin - 1), g->tally.abs_min, g->tally.abs_max);
+        f->quantiles[q] = within(scan_bin_magnitude(bin), f->n_zero ? 0 : t->abs_min, t->abs_max);
     }
 }
 
@@ -420,8 +424,8 @@ static size_t bar_of(double value, const struct stats_figures *f)
 
 static void draw(const struct gathering *g, struct stats_figures *f, uint64_t octaves[STATS_OCTAVES])
 {
-    uint32_t low = scan_bin(g->tally.abs_min), high = scan_bin(g->tally.abs_max);
-    for (uint32_t bin = low; bin <= high; bin++) {
+    uint32_t high = scan_bin(g->tally.abs_max);
+    for (uint32_t bin = 0; bin <= high; bin = next_bin(&g->tally, bin)) {
         uint64_t positive = g->bins[bin], negative = g->bins[bin + SCAN_SIGN];
         double magnitude = scan_bin_magnitude(bin);
         if (positive) f->histogram[bar_of(magnitude, f)] += positive;

@@ -48,7 +48,7 @@ static void count_finite(double value, double tiny, struct scan_run *out)
     out->n_denormal += magnitude != 0 && magnitude < tiny;
     if (value < out->min) out->min = value;
     if (value > out->max) out->max = value;
-    if (magnitude < out->abs_min) out->abs_min = magnitude;
+    if (magnitude < out->abs_min && magnitude != 0) out->abs_min = magnitude;
     if (magnitude > out->abs_max) out->abs_max = magnitude;
 }
 

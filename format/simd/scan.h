@@ -19,7 +19,7 @@
 struct scan_run {
     uint32_t n_finite, n_zero, n_denormal, n_nan, n_pos_inf, n_neg_inf;
     double min, max;         /* inf and -inf where nothing is finite; a zero is +0 */
-    double abs_min, abs_max; /* inf and 0 */
+    double abs_min, abs_max; /* of those that are not zero; inf and 0 where there is none */
     double sum;
     double m2; /* sum of the squares of value - sum / n_finite */
 };
@@ -38,7 +38,7 @@ extern scan_fn *const scan_f32_avx2;
 /* The best for f32 that runs here. */
 scan_fn *scan_f32_select(void);
 
-/* The bin of a finite value. */
+/* The bin of a finite value; of infinity one above them all. */
 uint32_t scan_bin(double value);
 
 /* The magnitude at which a bin begins. */

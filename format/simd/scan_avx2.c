@@ -18,12 +18,13 @@
 struct range {
     float min, max;
     int32_t abs_min, abs_max; /* bits: magnitudes are ordered as integers */
+    uint32_t least;           /* the smallest but zero, less one: so a zero is the largest */
 };
 
 /* The range so far, vector by vector. */
 struct ranges {
     __m256 min, max;
-    __m256i abs_min, abs_max;
+    __m256i abs_min, abs_max, least;
 };
 
 /* Four vectors of four lanes. */
@@ -61,6 +62,7 @@ static inline void widen_range(struct ranges *r, __m256 v)
     r->max = _mm256_max_ps(r->max, v);
     r->abs_min = _mm256_min_epi32(r->abs_min, magnitude);
     r->abs_max = _mm256_max_epi32(r->abs_max, magnitude);
+    r->least = _mm256_min_epu32(r->least, _mm256_sub_epi32(magnitude, _mm256_set1_epi32(1)));
 }
 
 static void range_add(struct range *range, float value)
@@ -72,22 +74,26 @@ static void range_add(struct range *range, float value)
     if (value > range->max) range->max = value;
     if (magnitude < range->abs_min) range->abs_min = magnitude;
     if (magnitude > range->abs_max) range->abs_max = magnitude;
+    if ((uint32_t)magnitude - 1 < range->least) range->least = (uint32_t)magnitude - 1;
 }
 
 static struct range range_of(const struct ranges *r)
 {
-    struct range range = { INFINITY, -INFINITY, MAGNITUDE, 0 };
+    struct range range = { INFINITY, -INFINITY, MAGNITUDE, 0, UINT32_MAX };
     float low[8], high[8];
     int32_t small[8], large[8];
+    uint32_t least[8];
     _mm256_storeu_ps(low, r->min);
     _mm256_storeu_ps(high, r->max);
     _mm256_storeu_si256((__m256i *)(void *)small, r->abs_min);
     _mm256_storeu_si256((__m256i *)(void *)large, r->abs_max);
+    _mm256_storeu_si256((__m256i *)(void *)least, r->least);
     for (size_t i = 0; i < 8; i++) {
         if (low[i] < range.min) range.min = low[i];
         if (high[i] > range.max) range.max = high[i];
         if (small[i] < range.abs_min) range.abs_min = small[i];
         if (large[i] > range.abs_max) range.abs_max = large[i];
+        if (least[i] < range.least) range.least = least[i];
     }
     return range;
 }
@@ -96,7 +102,7 @@ static struct range range_of(const struct ranges *r)
 static double sum_and_range(const void *values, size_t n, struct range *range)
 {
     struct ranges r = { _mm256_set1_ps(INFINITY), _mm256_set1_ps(-INFINITY), _mm256_set1_epi32(MAGNITUDE),
-                        _mm256_setzero_si256() };
+                        _mm256_setzero_si256(), _mm256_set1_epi32(-1) };
     struct lanes sums = { 0 };
     double lanes[SCAN_LANES];
     size_t i = 0;
@@ -170,7 +176,7 @@ static void count_small(const void *values, size_t n, double tiny, struct scan_r
     }
 }
 
-static double magnitude_of(int32_t bits)
+static double magnitude_of(uint32_t bits)
 {
     float value;
     memcpy(&value, &bits, sizeof value);
@@ -189,12 +195,12 @@ static void scan(const void *values, size_t n, double tiny, uint32_t *bins, doub
         .n_finite = (uint32_t)n,
         .min = (double)range.min + 0.0,
         .max = (double)range.max + 0.0,
-        .abs_min = magnitude_of(range.abs_min),
-        .abs_max = magnitude_of(range.abs_max),
+        .abs_min = range.least == UINT32_MAX ? INFINITY : magnitude_of(range.least + 1),
+        .abs_max = magnitude_of((uint32_t)range.abs_max),
         .sum = sum,
     };
     out->m2 = squares_and_bins(values, n, sum / (double)n, bins, squares);
-    if (out->abs_min == 0 || out->abs_min < tiny) count_small(values, n, tiny, out);
+    if (range.abs_min == 0 || out->abs_min < tiny) count_small(values, n, tiny, out);
 }
 
 scan_fn *const scan_f32_avx2 = scan;
