@@ -541,14 +541,8 @@ static void tell_chunks(struct anatomy *a, uint64_t off, uint64_t n)
 
 static enum ingot_scalar scalar_of_record(const uint8_t *r)
 {
-    static const enum ingot_scalar scalars[] = {
-        [INGOT_F32] = INGOT_SCALAR_F32, [INGOT_F16] = INGOT_SCALAR_F16, [INGOT_BF16] = INGOT_SCALAR_BF16,
-        [INGOT_F64] = INGOT_SCALAR_F64, [INGOT_I8] = INGOT_SCALAR_I8,   [INGOT_U8] = INGOT_SCALAR_U8,
-        [INGOT_I32] = INGOT_SCALAR_I32, [INGOT_I64] = INGOT_SCALAR_I64,
-    };
-    uint16_t dtype = get_u16(r + RECORD_DTYPE_OFF);
-    bool known = get_u16(r + RECORD_KIND_OFF) == INGOT_KIND_TENSOR && dtype < sizeof scalars / sizeof *scalars;
-    return known ? scalars[dtype] : INGOT_SCALAR_NONE;
+    if (get_u16(r + RECORD_KIND_OFF) != INGOT_KIND_TENSOR) return INGOT_SCALAR_NONE;
+    return checkpoint_scalar((enum ingot_dtype)get_u16(r + RECORD_DTYPE_OFF));
 }
 
 static void tell_section(struct anatomy *a, uint32_t i, uint64_t off, uint64_t n)

@@ -40,6 +40,12 @@ bool checkpoint_is_ingot(const char *path)
     return sniff(path, &is_ingot, NULL) == INGOT_OK && is_ingot;
 }
 
+bool checkpoint_is_called_ingot(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 6 && strcmp(path + n - 6, ".ingot") == 0;
+}
+
 static bool is_directory(const char *path)
 {
     struct stat st;
@@ -92,11 +98,15 @@ void checkpoint_close(struct checkpoint *cp)
     *cp = (struct checkpoint){ 0 };
 }
 
-static const enum ingot_scalar scalar_of_dtype[] = {
-    [INGOT_F32] = INGOT_SCALAR_F32, [INGOT_F16] = INGOT_SCALAR_F16, [INGOT_BF16] = INGOT_SCALAR_BF16,
-    [INGOT_F64] = INGOT_SCALAR_F64, [INGOT_I8] = INGOT_SCALAR_I8,   [INGOT_U8] = INGOT_SCALAR_U8,
-    [INGOT_I32] = INGOT_SCALAR_I32, [INGOT_I64] = INGOT_SCALAR_I64,
-};
+enum ingot_scalar checkpoint_scalar(enum ingot_dtype dtype)
+{
+    static const enum ingot_scalar scalars[] = {
+        [INGOT_F32] = INGOT_SCALAR_F32, [INGOT_F16] = INGOT_SCALAR_F16, [INGOT_BF16] = INGOT_SCALAR_BF16,
+        [INGOT_F64] = INGOT_SCALAR_F64, [INGOT_I8] = INGOT_SCALAR_I8,   [INGOT_U8] = INGOT_SCALAR_U8,
+        [INGOT_I32] = INGOT_SCALAR_I32, [INGOT_I64] = INGOT_SCALAR_I64,
+    };
+    return (unsigned)dtype < sizeof scalars / sizeof *scalars ? scalars[dtype] : INGOT_SCALAR_NONE;
+}
 
 static struct checkpoint_tensor from_section(const struct ingot_file *file, uint32_t id)
 {
@@ -112,7 +122,7 @@ static struct checkpoint_tensor from_section(const struct ingot_file *file, uint
         .data = s.data,
         .file_off = s.data_off,
     };
-    t.origin = (struct ingot_source_tensor){ .scalar = scalar_of_dtype[s.dtype], .rank = s.rank, .data = s.data };
+    t.origin = (struct ingot_source_tensor){ .scalar = checkpoint_scalar(s.dtype), .rank = s.rank, .data = s.data };
     memcpy(t.shape, s.shape, sizeof t.shape);
     memcpy(t.origin.shape, s.shape, sizeof t.shape);
     if (s.kind == INGOT_KIND_ALIAS) t.target = ingot_section_at(file, s.target).name;

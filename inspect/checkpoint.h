@@ -55,6 +55,12 @@ const char *checkpoint_format(const struct checkpoint *cp);
 /* Whether the content of a file says that it is, or was, an .ingot file. */
 bool checkpoint_is_ingot(const char *path);
 
+/* Whether its name says so: damage may have taken every other trace. */
+bool checkpoint_is_called_ingot(const char *path);
+
+/* How an element of an .ingot file's tensor is seen; NONE for an unknown dtype. */
+enum ingot_scalar checkpoint_scalar(enum ingot_dtype dtype);
+
 /* Opens an .ingot file for a command that needs one; a foreign checkpoint is refused with the advice to convert it. */
 enum ingot_status checkpoint_open_ingot(const char *path, struct ingot_file **out, struct ingot_error *err);
 

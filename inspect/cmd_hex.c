@@ -272,17 +272,11 @@ static int hex_foreign(const char *path, const char *what, bool json)
     return status == INGOT_OK ? CODE_OK : report_error(&err);
 }
 
-/* Damage may have taken every trace of what a file was but for its name. */
-static bool is_ingot(const char *path)
-{
-    size_t n = strlen(path);
-    return checkpoint_is_ingot(path) || (n > 6 && strcmp(path + n - 6, ".ingot") == 0);
-}
-
 static int run_hex(const struct arguments *args)
 {
     const char *path = args->operands[0], *what = args->n_operands > 1 ? args->operands[1] : NULL;
-    return (is_ingot(path) ? hex_ingot : hex_foreign)(path, what, args->values[OPT_JSON].given);
+    bool ingot = checkpoint_is_ingot(path) || checkpoint_is_called_ingot(path);
+    return (ingot ? hex_ingot : hex_foreign)(path, what, args->values[OPT_JSON].given);
 }
 
 const struct command command_hex = {

@@ -253,20 +253,14 @@ static int verify_source(const struct arguments *args, const struct ingot_source
     return n_bad > 0 ? CODE_NO : CODE_OK;
 }
 
-/* Damage may have taken every trace of what a file was but for its name. */
-static bool is_called_ingot(const char *path)
-{
-    size_t n = strlen(path);
-    return n > 6 && strcmp(path + n - 6, ".ingot") == 0;
-}
-
 static int run_verify(const struct arguments *args)
 {
     const char *path = args->operands[0];
     struct ingot_error err = { 0 }, unknown = { 0 };
     struct checkpoint cp;
     enum ingot_status status = checkpoint_open(path, &cp, &unknown);
-    if (status == INGOT_E_UNSUPPORTED && is_called_ingot(path)) status = checkpoint_open_ingot(path, &cp.file, &err);
+    if (status == INGOT_E_UNSUPPORTED && checkpoint_is_called_ingot(path))
+        status = checkpoint_open_ingot(path, &cp.file, &err);
     if (status != INGOT_OK) return report_error(err.status ? &err : &unknown);
     int code = cp.file ? verify_file(args, cp.file, &err) : verify_source(args, cp.source, &err);
     checkpoint_close(&cp);

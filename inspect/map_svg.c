@@ -74,7 +74,9 @@ static uint64_t row_count(uint64_t bytes, uint64_t row_bytes)
 
 static double height_of(const struct regions *r, uint64_t row_bytes)
 {
-    double height = 4 * LINE + LINE * (REGION_KINDS + 1);
+    double height = 4 * LINE;
+    for (unsigned k = 0; k < REGION_KINDS; k++)
+        if (regions_total(r, (enum region_kind)k).n > 0) height += LINE;
     for (size_t i = 0; i < r->n_files; i++)
         height += 2 * LINE + ROW_STEP * (double)row_count(r->files[i].file.map->size, row_bytes);
     return height;
@@ -107,9 +109,7 @@ static void put_head(struct svg *s, const struct regions *r, const char *title, 
     }
     put(s, "</desc>\n");
     put_style(s);
-    put(s, "<rect class=\"ground\" width=\"100%%\" height=\"100%%\"/>\n<text x=\"%.0f\" y=\"%.0f\">", LEFT, 1.5 * LINE);
-    put_text(s, title, strlen(title));
-    put(s, "</text>\n");
+    put(s, "<rect class=\"ground\" width=\"100%%\" height=\"100%%\"/>\n");
 }
 
 static void put_region_title(struct svg *s, const struct regions *r, const struct region *region)
@@ -147,7 +147,7 @@ static double put_file(struct svg *s, const struct regions *r, const struct regi
 {
     uint64_t size = f->file.map->size;
     put(s, "<text x=\"%.0f\" y=\"%.1f\">", LEFT, top + LINE);
-    put_text(s, f->file.name, strlen(f->file.name));
+    put_text(s, f->file.path, strlen(f->file.path));
     put(s, ", %s bytes</text>\n<g>\n", human_count(size).text);
     for (size_t i = 0; i < f->n; i++) put_region(s, r, &f->regions[i], row_bytes, top + 1.5 * LINE);
     put(s, "</g>\n");
@@ -172,7 +172,7 @@ char *map_svg(const struct regions *r, const char *title, size_t *n)
 {
     struct svg s = { 0 };
     uint64_t row_bytes = r->n_bytes / ROWS + 1;
-    double top = 2 * LINE;
+    double top = LINE / 2;
     put_head(&s, r, title, height_of(r, row_bytes));
     for (size_t i = 0; i < r->n_files; i++) top = put_file(&s, r, &r->files[i], row_bytes, top);
     put_legend(&s, r, top + LINE);
