@@ -402,6 +402,13 @@ static void a_conversion_is_equal_to_its_source(void **state)
         diff_close(&d);
         fixture_put(fixture_find(p.f[0], "h.0.mlp.c_fc.weight"), 2 * FIXTURE_INNER + 19, 50); /* [in, out] */
         fixture_write_checkpoint(p.f[0], p.dir[0], FIXTURE_CONFIG);
+        char *other = strdup(fixture_path(p.dir[1], "other.ingot"));
+        assert_int_equal(ingot_convert(p.dir[0], other, NULL, NULL, &err), INGOT_OK);
+        d = compare_paths(out, other, defaults);
+        assert_only(&d, "h.0.mlp.c_fc.weight");
+        assert_int_equal(pair_named(&d, "h.0.mlp.c_fc.weight")->figures.max_abs_at, 19 * FIXTURE_EMBD + 2);
+        diff_close(&d);
+        free(other);
         back = compare_paths(out, p.dir[0], defaults);
         assert_only(&back, "h.0.mlp.c_fc.weight");
         assert_int_equal(pair_named(&back, "h.0.mlp.c_fc.weight")->figures.max_abs_at, 19 * FIXTURE_EMBD + 2);
@@ -534,6 +541,7 @@ static void a_transposed_matrix_is_equal_but_for_what_was_planted(void **state)
     check_transposed("F16", 100, 33, 99, 31);
     check_transposed("F64", 33, 100, 0, 99);
     check_transposed("F32", 2, 140000, 1, 139999);
+    check_transposed("F16", 2, 1100000, 1, 1099999);
 }
 
 /* Both transposed: they are read as they lie, and the place is still the canonical one. */
