@@ -150,12 +150,22 @@ static void recipe(struct emitter *e, const struct recipe *r)
     end_mapping(e);
 }
 
+/* Whether a later setting is of the same hyper-parameter, and wins. */
+static bool is_overridden(const struct ingot_convert_options *options, size_t i)
+{
+    size_t n = strcspn(options->settings[i], "=") + 1;
+    for (size_t k = i + 1; k < options->n_settings; k++)
+        if (strncmp(options->settings[k], options->settings[i], n) == 0) return true;
+    return false;
+}
+
 static void settings(struct emitter *e, const struct ingot_convert_options *options)
 {
     if (options->n_settings == 0) return;
     key(e, "set");
     begin_sequence(e);
-    for (size_t i = 0; i < options->n_settings; i++) foreign(e, options->settings[i]);
+    for (size_t i = 0; i < options->n_settings; i++)
+        if (!is_overridden(options, i)) foreign(e, options->settings[i]);
     end_sequence(e);
 }
 

@@ -92,14 +92,6 @@ static const struct option options[N_OPTIONS] = {
                       .help = "Print a summary on stderr even when it is not a terminal" },
 };
 
-static void print_warning(void *ctx, const char *subject, const char *message)
-{
-    struct progress *p = ctx;
-    if (p->drawn) fputs("\r\033[K", stderr);
-    p->drawn = false;
-    report_warning(subject, message);
-}
-
 static void print_summary(const char *output, const struct ingot_convert_report *report, double seconds)
 {
     char shown[256];
@@ -130,7 +122,7 @@ static struct ingot_convert_options options_of(const struct arguments *args, str
                                            .n_threads = (uint32_t)v[OPT_THREADS].count,
                                            .progress = progress_update,
                                            .progress_ctx = progress,
-                                           .warning = print_warning,
+                                           .warning = progress_warning,
                                            .warning_ctx = progress };
 }
 

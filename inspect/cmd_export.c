@@ -54,14 +54,6 @@ static const struct option options[N_OPTIONS] = {
                       .help = "Print a summary on stderr even when it is not a terminal" },
 };
 
-static void print_warning(void *ctx, const char *subject, const char *message)
-{
-    struct progress *p = ctx;
-    if (p->drawn) fputs("\r\033[K", stderr);
-    p->drawn = false;
-    report_warning(subject, message);
-}
-
 static void print_summary(const char *output, const struct ingot_export_report *report, double seconds)
 {
     char shown[256];
@@ -113,7 +105,7 @@ static int export_file(const struct arguments *args, const char *format)
                                         .n_threads = (uint32_t)v[OPT_THREADS].count,
                                         .progress = progress_update,
                                         .progress_ctx = &progress,
-                                        .warning = print_warning,
+                                        .warning = progress_warning,
                                         .warning_ctx = &progress };
     enum ingot_status status = ingot_export(file, format, v[OPT_OUTPUT].text, &how, &report, &err);
     double seconds = progress_end(&progress);

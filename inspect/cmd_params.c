@@ -7,6 +7,7 @@
 #include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "inspect/hparams.h"
 #include "inspect/params_parts.h"
 #include "inspect/subject.h"
 
@@ -257,19 +258,6 @@ static json_t *categories_json(const struct census *c)
     return array;
 }
 
-static json_t *hparams_json(const struct ingot_hparams *hp)
-{
-    json_t *o = json_object();
-    json_put(o, "n_layer", json_count(hp->n_layer));
-    json_put(o, "n_head", json_count(hp->n_head));
-    json_put(o, "n_embd", json_count(hp->n_embd));
-    json_put(o, "n_inner", json_count(hp->n_inner));
-    json_put(o, "n_ctx", json_count(hp->n_ctx));
-    json_put(o, "n_vocab", json_count(hp->n_vocab));
-    json_put(o, "n_vocab_stored", json_count(hp->n_vocab_stored));
-    return o;
-}
-
 static json_t *eight_json(const struct census *c)
 {
     json_t *o = json_object();
@@ -290,7 +278,7 @@ static void print_json(const struct subject *s, const struct parts_wanted *wante
     json_t *root = json_begin(), *bytes = json_object();
     uint64_t total = census_total(c);
     json_put(root, "subject", json_text(s->name, strlen(s->name)));
-    json_put(root, "hyper_parameters", s->has_hparams ? hparams_json(&s->hp) : json_null());
+    json_put(root, "hyper_parameters", s->has_hparams ? hparams_counts_json(&s->hp) : json_null());
     json_put(root, "categories", categories_json(c));
     json_put(root, "layers", json_count(c->n_layer));
     json_put(root, "parameters", json_count(total));

@@ -12,6 +12,7 @@
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/cli/terminal.h"
+#include "inspect/hparams.h"
 #include "inspect/values.h"
 
 #include <inttypes.h>
@@ -72,11 +73,6 @@ static size_t print_lines(const char *text, size_t n, const char *indent, size_t
     return n_lines > max ? n_lines - max : 0;
 }
 
-static const char *activation_name(enum ingot_activation activation)
-{
-    return activation == INGOT_GELU_TANH ? "gelu-tanh" : activation == INGOT_GELU_ERF ? "gelu-erf" : "?";
-}
-
 static const char *attention_name(uint32_t flags)
 {
     bool scaled = flags & INGOT_ATTN_SCALE, by_layer = flags & INGOT_ATTN_SCALE_BY_LAYER;
@@ -108,22 +104,13 @@ static void print_hparams(const struct checkpoint *cp)
     field("norm epsilon", "%g", (double)hp.layer_norm_epsilon);
 }
 
-static json_t *hparams_json(const struct checkpoint *cp)
+static json_t *model_json(const struct checkpoint *cp)
 {
     struct ingot_hparams hp;
     if (checkpoint_hparams(cp, &hp, NULL) != INGOT_OK) return json_null();
-    json_t *o = json_object();
-    json_put(o, "n_layer", json_count(hp.n_layer));
-    json_put(o, "n_head", json_count(hp.n_head));
-    json_put(o, "n_embd", json_count(hp.n_embd));
-    json_put(o, "n_inner", json_count(hp.n_inner));
-    json_put(o, "n_ctx", json_count(hp.n_ctx));
-    json_put(o, "n_vocab", json_count(hp.n_vocab));
-    json_put(o, "n_vocab_stored", json_count(hp.n_vocab_stored));
-    json_put(o, "activation", json_string(activation_name(hp.activation)));
+    json_t *o = hparams_json(&hp);
     json_put(o, "attention_scale", json_boolean(hp.attention_flags & INGOT_ATTN_SCALE));
     json_put(o, "attention_scale_by_layer", json_boolean(hp.attention_flags & INGOT_ATTN_SCALE_BY_LAYER));
-    json_put(o, "layer_norm_epsilon", json_number((double)hp.layer_norm_epsilon));
     return o;
 }
 
@@ -318,7 +305,7 @@ static void show_ingot_json(const struct checkpoint *cp)
     json_put(root, "slots_equal", json_boolean(info.slots_equal));
     json_put(root, "align", json_count(info.align));
     json_put(root, "sections", json_count(ingot_section_count(cp->file)));
-    json_put(root, "hyper_parameters", hparams_json(cp));
+    json_put(root, "hyper_parameters", model_json(cp));
     json_put(root, "vocabulary", vocabulary_json(stored_vocabulary(cp->file)));
     json_put(root, "bytes", budget_json(&budget));
     bool has = ingot_find(cp->file, INGOT_NAME_METADATA, &metadata);
@@ -501,7 +488,7 @@ static void show_source_json(const struct checkpoint *cp)
     json_put(root, "n_files", json_count(count_files(cp)));
     json_put(root, "bytes", json_count(tensor_bytes(cp)));
     json_put(root, "checksums", json_count(ingot_source_check_count(cp->source)));
-    json_put(root, "hyper_parameters", hparams_json(cp));
+    json_put(root, "hyper_parameters", model_json(cp));
     json_put(root, "vocabulary", vocabulary_json(usable ? vocabulary.bytes : NULL));
     json_put(root, "facts", facts_json(cp));
     json_end(root);

@@ -6,16 +6,11 @@
 #include "inspect/cli/json.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "inspect/hparams.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* As a recipe or --set says it. */
-static const char *activation_name(enum ingot_activation activation)
-{
-    return activation == INGOT_GELU_TANH ? "gelu_tanh" : "gelu_erf";
-}
 
 /* ------------------------------------------------------------------------------------------------------------ table */
 
@@ -92,21 +87,6 @@ static void add_json(void *ctx, const struct ingot_plan_line *line)
     }
     json_put(o, "to", to);
     json_add(ctx, o);
-}
-
-static json_t *hparams_json(const struct ingot_hparams *hp)
-{
-    json_t *o = json_object();
-    json_put(o, "n_layer", json_count(hp->n_layer));
-    json_put(o, "n_head", json_count(hp->n_head));
-    json_put(o, "n_embd", json_count(hp->n_embd));
-    json_put(o, "n_inner", json_count(hp->n_inner));
-    json_put(o, "n_ctx", json_count(hp->n_ctx));
-    json_put(o, "n_vocab", json_count(hp->n_vocab));
-    json_put(o, "n_vocab_stored", json_count(hp->n_vocab_stored));
-    json_put(o, "activation", json_string(activation_name(hp->activation)));
-    json_put(o, "layer_norm_epsilon", json_number((double)hp->layer_norm_epsilon));
-    return o;
 }
 
 static void print_json(json_t *lines, const struct ingot_plan_summary *s)

@@ -7,6 +7,7 @@
 #include "convert/vocabulary.h"
 #include "format/disk.h"
 #include "format/error.h"
+#include "inspect/hparams.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,11 +15,6 @@
 
 /* ---------------------------------------------------------------------------------------------------- hyper-parameters
  */
-
-static const char *activation_name(enum ingot_activation activation)
-{
-    return activation == INGOT_GELU_TANH ? "gelu_tanh" : "gelu_erf";
-}
 
 static const char *truth(bool value)
 {

@@ -2,6 +2,7 @@
 #include "inspect/cli/progress.h"
 
 #include "inspect/cli/human.h"
+#include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
 #include "inspect/cli/terminal.h"
 
@@ -61,9 +62,20 @@ bool progress_update(void *ctx, uint64_t done_bytes, uint64_t total_bytes)
     return true;
 }
 
-double progress_end(struct progress *p)
+static void erase(struct progress *p)
 {
     if (p->drawn) fputs("\r\033[K", stderr);
     p->drawn = false;
+}
+
+void progress_warning(void *ctx, const char *subject, const char *message)
+{
+    erase(ctx);
+    report_warning(subject, message);
+}
+
+double progress_end(struct progress *p)
+{
+    erase(p);
     return progress_now() - p->start;
 }

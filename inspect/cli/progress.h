@@ -17,6 +17,9 @@ struct progress progress_begin(const char *label, bool quiet);
 /* An ingot_progress_fn whose ctx is a struct progress. False once the program was interrupted. */
 bool progress_update(void *ctx, uint64_t done_bytes, uint64_t total_bytes);
 
+/* An ingot_warning_fn with the same ctx: the bar makes room for the line. */
+void progress_warning(void *ctx, const char *subject, const char *message);
+
 /* Removes the bar; returns the seconds since progress_begin(). */
 double progress_end(struct progress *p);
 

@@ -120,7 +120,7 @@ END
 @test "show tells versions, hyper-parameters, vocabulary, bytes and metadata" {
     ingot show "$BARD"
     expect 0
-    for text in "read version 1" "content id" "A and B, equal" "heads" "2 of 64" "gelu-tanh" "2,048" padding source_format; do
+    for text in "read version 1" "content id" "A and B, equal" "heads" "2 of 64" "gelu_tanh" "2,048" padding source_format; do
         [[ $out == *"$text"* ]]
     done
 }

@@ -290,17 +290,17 @@ static void settings_win_over_the_recipe(void **state)
 static void settings_are_kept_in_the_metadata(void **state)
 {
     (void)state;
-    static const char *const settings[] = { "n_head=3", "n_vocab=20" };
+    static const char *const settings[] = { "n_head=2", "n_head=3", "n_vocab=20" };
     struct place p = set_up();
     struct ingot_file *file;
     struct ingot_section s;
-    for (size_t n = 0; n <= 2; n += 2) {
+    for (size_t n = 0; n <= 3; n += 3) {
         hparams_with(p, COMMON, settings, n);
         assert_int_equal(ingot_open(fixture_path(p.dir, OUT), INGOT_OPEN_READ, &file, NULL), INGOT_OK);
         assert_true(ingot_find(file, INGOT_NAME_METADATA, &s));
         char *text = strndup(s.data, s.raw_bytes);
-        assert_int_equal(strstr(text, "set:\n- \"n_head=3\"\n- \"n_vocab=20\"\n") != NULL, n == 2);
-        assert_int_equal(strstr(text, "set:") != NULL, n == 2);
+        assert_int_equal(strstr(text, "set:\n- \"n_head=3\"\n- \"n_vocab=20\"\n") != NULL, n == 3);
+        assert_int_equal(strstr(text, "set:") != NULL, n == 3);
         free(text);
         ingot_close(file);
     }
