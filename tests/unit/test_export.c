@@ -356,7 +356,7 @@ static void the_header_is_the_one_of_the_reference(void **state)
     struct place p = set_up_fixture(f, FIXTURE_CONFIG, INGOT_DTYPE_NONE);
     must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
     static const char *const order[] = {
-        "{\"__metadata__\":{\"format\":\"pt\"},\"h.0.attn.c_attn.bias\":{\"dtype\":\"F32\",\"shape\":[18],"
+        "{\"__metadata__\":{\"format\":\"pt\"},\"h.0.attn.c_attn.bias\":{\"dtype\":\"F32\",\"shape\":[18],",
         "\"data_offsets\":[0,72]},\"h.0.attn.c_proj.bias\":",
         "\"h.1.mlp.c_proj.bias\":",
         "\"ln_f.weight\":{\"dtype\":\"F32\"",
