@@ -102,7 +102,7 @@ setup_file() { :; }
 @test "too few and too many arguments are usage errors" {
     ingot ls
     expect_error 2 "usage: ingot ls"
-    ingot ls a b
+    ingot verify a b
     expect_error 2 "unexpected argument 'b'"
 }
 
