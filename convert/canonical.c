@@ -7,6 +7,7 @@
 #include "convert/recipe_choose.h"
 #include "format/disk.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define NO_SLOT UINT32_MAX
@@ -285,6 +286,7 @@ void ingot_canonical_gather(const struct ingot_canonical_tensor *t, uint64_t fir
     const uint32_t size = t->parts->block ? sizeof(float) : ingot_scalar_info(t->parts->scalar)->bytes;
     uint64_t width = 0;
     for (uint32_t i = 0; i < t->n_parts; i++) width += extent_of(&t->parts[i], t->axis);
+    assert(n == 0 || width > 0);
     for (uint8_t *to = out; n > 0;) {
         uint64_t row = first / width, col = first % width, extent;
         const struct ingot_source_tensor *part = t->parts;

@@ -23,7 +23,7 @@
 
 static enum ingot_status check_norms(struct export *e)
 {
-    if (memcmp(&e->hp.layer_norm_epsilon, &(float){ EPSILON }, sizeof(float)) == 0) return INGOT_OK;
+    if (e->hp.layer_norm_epsilon == EPSILON) return INGOT_OK;
     return export_unsupported(e, "export it to huggingface", "llm.c's epsilon is 1e-5; this model has another");
 }
 

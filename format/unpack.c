@@ -151,7 +151,8 @@ static void unpack_panel16(struct unpacker *u, bool transposed, uint64_t first, 
         uint64_t row = first / n_cols, col = first % n_cols;
         uint64_t n_rows = col == 0 && n >= n_cols ? n / n_cols : 1;
         uint64_t width = min_u64(n, n_cols - col);
-        const struct area area = { row, row + n_rows, col, col + width, dst, n_cols * u->to_size };
+        struct area area = { row, row + n_rows, col, col + width, NULL, n_cols * u->to_size };
+        area.dst = dst;
         if (transposed)
             unpack_inputs(u, &area);
         else

@@ -13,6 +13,7 @@
 #include "inspect/diff_operand.h"
 #include "inspect/values.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,6 +374,7 @@ struct area {
 static struct area area_of_job(const struct diff_pair *p, uint64_t number)
 {
     uint64_t across = pieces(p->n_cols, JOB_ELEMS), rows = rows_of_job(p->n_cols);
+    assert(across > 0);
     struct area a = { .row = number / across * rows, .col = number % across * JOB_ELEMS };
     a.n_rows = p->n_rows - a.row < rows ? p->n_rows - a.row : rows;
     a.n_cols = p->n_cols - a.col < JOB_ELEMS ? p->n_cols - a.col : JOB_ELEMS;

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------------------------------------------- hyper-parameters
@@ -44,7 +45,7 @@ static void epsilon_text(float value, char out[32])
     float back = 0;
     for (int digits = 1; digits <= 9 && back != value; digits++) {
         snprintf(out, 32, "%.*g", digits, (double)value);
-        sscanf(out, "%f", &back);
+        back = strtof(out, NULL);
     }
 }
 
@@ -53,7 +54,7 @@ static enum ingot_status read_hparams(const struct checkpoint *cp, const char *r
                                       struct ingot_error *err)
 {
     const struct ingot_convert_options how = { .recipe = recipe };
-    struct ingot_plan_summary summary;
+    struct ingot_plan_summary summary = { .n_tensors = 0 };
     if (!recipe) return checkpoint_hparams(cp, out, err);
     enum ingot_status status = ingot_convert_plan(cp->path, &how, NULL, NULL, &summary, err);
     if (status == INGOT_OK) *out = summary.hparams;
@@ -185,7 +186,7 @@ enum ingot_status diff_model(const struct checkpoint *a, const struct checkpoint
                              struct diff_model *out, struct ingot_error *err)
 {
     const struct checkpoint *const cp[2] = { a, b };
-    struct ingot_hparams hp[2];
+    struct ingot_hparams hp[2] = { 0 };
     *out = (struct diff_model){ 0 };
     for (unsigned i = 0; i < 2; i++) {
         struct ingot_error why = { 0 };

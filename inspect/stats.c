@@ -311,8 +311,8 @@ static void ready_slot(struct slot *slot, const struct plan *p, uint64_t n)
     if (!p->matrix) return;
     slot->row_squares = memory_grow(slot->row_squares, &slot->rows_capacity, slot->n_rows, sizeof(double));
     slot->col_squares = memory_grow(slot->col_squares, &slot->cols_capacity, p->cols, sizeof(double));
-    memset(slot->row_squares, 0, slot->n_rows * sizeof(double));
-    memset(slot->col_squares, 0, p->cols * sizeof(double));
+    if (slot->n_rows > 0) memset(slot->row_squares, 0, slot->n_rows * sizeof(double));
+    if (p->cols > 0) memset(slot->col_squares, 0, p->cols * sizeof(double));
 }
 
 /* A large range of a mapped file comes in one call instead of by page faults. */

@@ -98,8 +98,10 @@ void json_stream_begin(json_t *root, const char *key)
         printf("%s: ", key);
     } else {
         char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
-        if (!text) report_no_memory();
-        printf("%.*s,\"%s\":", (int)strlen(text) - 1, text, key);
+        if (text)
+            printf("%.*s,\"%s\":", (int)strlen(text) - 1, text, key);
+        else
+            report_no_memory();
         free(text);
     }
     json_decref(root);

@@ -209,6 +209,7 @@ numpy() {
 
 @test "memory does not grow with the tensor" {
     # 1 GiB of zeros in a sparse file, 64 MiB of address space beside the mapping
+    if grep -qE "__[at]san_init" "$INGOT"; then skip "a sanitizer's shadow memory does not fit"; fi
     n=$((1 << 30))
     make_safetensors big.safetensors "{\"t\":{\"dtype\":\"F32\",\"shape\":[$((n / 4))],\"data_offsets\":[0,$n]}}" 0
     truncate -s $(($(stat -c %s big.safetensors) + n)) big.safetensors

@@ -374,7 +374,10 @@ static void the_header_is_the_one_of_the_reference(void **state)
     assert_memory_equal(from, order[0], strlen(order[0]));
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         from = memmem(from, (size_t)(end - from), order[i], strlen(order[i]));
-        if (!from) fail_msg("%s is not in its place", order[i]);
+        if (!from) {
+            fail_msg("%s is not in its place", order[i]);
+            return;
+        }
     }
     char last[64];
     snprintf(last, sizeof last, ",%zu]}}", n - 8 - (size_t)length);

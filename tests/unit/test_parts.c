@@ -30,7 +30,9 @@ static uint64_t random_below(uint64_t n)
 
 static void decode(const uint8_t *block, float *elems)
 {
-    for (size_t i = 0; i < BLOCK_ELEMS; i++) elems[i] = (float)block[0] * (float)((int)block[1 + i] - 128) / 64;
+    if (!block) fail();
+    for (size_t i = 0; block && i < BLOCK_ELEMS; i++)
+        elems[i] = (float)block[0] * (float)((int)block[1 + i] - 128) / 64;
 }
 
 static const struct ingot_block block_of_32 = { "TEST", 0, BLOCK_ELEMS, BLOCK_BYTES, decode };
