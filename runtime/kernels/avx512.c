@@ -87,8 +87,8 @@ TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_p
  * rows take more panels instead. */
 #define TILE_HEIGHTS(X, ...)                                                                                           \
     X(12, 2, __VA_ARGS__)                                                                                              \
-    X(8, 2, __VA_ARGS__) X(6, 3, __VA_ARGS__) X(4, 4, __VA_ARGS__) X(3, 4, __VA_ARGS__) X(2, 4, __VA_ARGS__)           \
-        X(1, 4, __VA_ARGS__)
+    X(8, 2, __VA_ARGS__)                                                                                               \
+    X(6, 3, __VA_ARGS__) X(4, 4, __VA_ARGS__) X(3, 4, __VA_ARGS__) X(2, 4, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 
 TILE_SET(panels_f32, f32, false)
 TILE_SET(panels_f16, f16, false)

@@ -49,8 +49,10 @@ static void flip(const char *directory, const char *tensor)
 {
     struct ingot_source *src = open_source(directory);
     const struct ingot_source_tensor *t = NULL;
-    for (size_t i = 0; i < src->n_tensors; i++)
-        if (strcmp(src->tensors[i].name, tensor) == 0) t = &src->tensors[i];
+    for (size_t i = 0; i < ingot_source_count(src); i++) {
+        const char *name = src->tensors[i].name;
+        if (name && tensor && strcmp(name, tensor) == 0) t = &src->tensors[i];
+    }
     if (!t) {
         fail_msg("%s is not there", tensor);
         return;

@@ -146,7 +146,7 @@ static double element_of(const struct grid *g, uint64_t row, uint64_t col)
         uint64_t r = row - p->row, c = col - p->col;
         if (row < p->row || col < p->col || r >= p->view.n_rows || c >= p->view.n_cols) continue;
         if (!p->view.data) {
-            float elems[BLOCK_ELEMS];
+            float elems[BLOCK_ELEMS] = { 0 };
             uint64_t at = (p->from_row + r) * p->source->shape[1] + p->from_col + c;
             decode((const uint8_t *)p->source->data + at / BLOCK_ELEMS * BLOCK_BYTES, elems);
             return (double)elems[at % BLOCK_ELEMS];
