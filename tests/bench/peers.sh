@@ -23,7 +23,7 @@ fetch_peer() {
         cd "$peers"
         npm pack --silent node-llama-cpp@3 @node-llama-cpp/linux-x64@3 >/dev/null
         for package in *.tgz; do tar xzf "$package" --one-top-level="${package%.tgz}"; done
-        git clone --quiet ./node-llama-cpp-3*/package/llama/gitRelease.bundle source
+        git clone --quiet -c advice.detachedHead=false ./node-llama-cpp-3*/package/llama/gitRelease.bundle source
         mkdir -p include lib
         cp source/include/*.h source/ggml/include/*.h include/
         cp node-llama-cpp-linux-x64-*/package/bins/linux-x64/*.so lib/
