@@ -77,15 +77,7 @@ struct scan {
 /* The last check whose first job is not above `job`; those without chunks share their first job with the next. */
 static size_t check_of_job(const struct scan *s, uint64_t job)
 {
-    size_t low = 0, high = s->src->n_checks;
-    while (high - low > 1) {
-        size_t mid = low + (high - low) / 2;
-        if (s->first_job[mid] <= job)
-            low = mid;
-        else
-            high = mid;
-    }
-    return low;
+    return parallel_owner(s->first_job, sizeof *s->first_job, s->src->n_checks, job);
 }
 
 static enum ingot_status advance(struct scan *s, uint64_t bytes, struct ingot_error *err)

@@ -152,15 +152,7 @@ static enum ingot_status report_progress(struct conversion *c, uint64_t n, struc
 /* The tensor whose jobs hold number `job`. */
 static size_t tensor_of_job(const struct conversion *c, uint64_t job)
 {
-    size_t low = 0, high = c->plan->n_tensors;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (c->work[middle].first_job <= job)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    return parallel_owner(&c->work->first_job, sizeof *c->work, c->plan->n_tensors, job);
 }
 
 static enum ingot_status write_chunk(struct conversion *c, const struct plan_tensor *t, struct tensor_work *work,

@@ -4,6 +4,7 @@
 #include "convert/array.h"
 #include "convert/checksum.h"
 #include "format/layout.h"
+#include "format/parallel.h"
 
 #include <stdatomic.h>
 
@@ -69,15 +70,7 @@ void digests_free(struct digests *d)
 /* The item whose units hold number `unit`; one without units holds none. */
 static struct digest_item *item_of(const struct digests *d, uint64_t unit)
 {
-    size_t low = 0, high = d->n_items;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (d->items[middle].first_unit <= unit)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &d->items[low];
+    return &d->items[parallel_owner(&d->items->first_unit, sizeof *d->items, d->n_items, unit)];
 }
 
 /* Units are numbered in order of use and begun in this order: when a checksum fails, all units of those before it have

@@ -88,15 +88,7 @@ static uint64_t chunk_elems(const struct export_piece *p)
 /* The piece whose jobs hold number `job`. */
 static struct export_piece *piece_of_job(const struct export_file *f, uint64_t job)
 {
-    size_t low = 0, high = f->n_pieces;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (f->pieces[middle].first_job <= job)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &f->pieces[low];
+    return &f->pieces[parallel_owner(&f->pieces->first_job, sizeof *f->pieces, f->n_pieces, job)];
 }
 
 static enum ingot_status do_job(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)

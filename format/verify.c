@@ -37,15 +37,7 @@ struct scan {
  * it. Sections without chunks share their first job with the next one and are passed over. */
 static uint32_t place_of_job(const struct scan *s, uint64_t job)
 {
-    uint32_t low = 0, high = s->file->n;
-    while (high - low > 1) {
-        uint32_t mid = low + (high - low) / 2;
-        if (s->first_job[mid] <= job)
-            low = mid;
-        else
-            high = mid;
-    }
-    return low;
+    return (uint32_t)parallel_owner(s->first_job, sizeof *s->first_job, s->file->n, job);
 }
 
 static enum ingot_status advance(struct scan *s, uint64_t bytes, struct ingot_error *err)

@@ -345,15 +345,7 @@ struct comparison {
 /* The pair that a job belongs to: of several that begin with it, the last, for the others have none. */
 static const struct diff_pair *pair_of_job(const struct diff *d, uint64_t job)
 {
-    size_t low = 0, high = d->n_pairs;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (d->pairs[middle].first_job <= job)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &d->pairs[low];
+    return &d->pairs[parallel_owner(&d->pairs->first_job, sizeof *d->pairs, d->n_pairs, job)];
 }
 
 /* Only one thread at a time may be in the caller's callback. */

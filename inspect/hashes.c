@@ -24,15 +24,7 @@ struct hashing {
 /* The last span whose first job is not above `job`: those without jobs are passed over. */
 static size_t span_of_job(const struct hashing *h, uint64_t job)
 {
-    size_t low = 0, high = h->n;
-    while (high - low > 1) {
-        size_t mid = low + (high - low) / 2;
-        if (h->first_job[mid] <= job)
-            low = mid;
-        else
-            high = mid;
-    }
-    return low;
+    return parallel_owner(h->first_job, sizeof *h->first_job, h->n, job);
 }
 
 static bool advance(void *ctx, uint64_t bytes)

@@ -223,15 +223,7 @@ struct run {
 /* The last tensor whose first job is not above `job`: every one has a job. */
 static size_t place_of_job(const struct run *r, uint64_t job)
 {
-    size_t low = 0, high = r->n;
-    while (high - low > 1) {
-        size_t mid = low + (high - low) / 2;
-        if (r->first_job[mid] <= job)
-            low = mid;
-        else
-            high = mid;
-    }
-    return low;
+    return parallel_owner(r->first_job, sizeof *r->first_job, r->n, job);
 }
 
 /* ---------------------------------------------------------------------------------------------------- scanning */
