@@ -22,6 +22,12 @@ char *path_join(const char *directory, const char *name)
     return path;
 }
 
+bool path_ends_with(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
 /* Asks without allocating: a question that can only be answered yes or no must not fail. A link that leads nowhere, as
  * an unfinished download leaves it, counts: opening it then says what is missing, instead of another file being taken.
  */

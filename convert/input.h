@@ -26,6 +26,9 @@ enum ingot_status input_check_unchanged(const struct input *in, struct ingot_err
 /* directory + "/" + name, to be freed; NULL without memory. */
 char *path_join(const char *directory, const char *name);
 
+/* Whether a file's name says what it is: path_ends_with("a/b.gguf", ".gguf"). */
+bool path_ends_with(const char *path, const char *end);
+
 /* Whether directory/name exists, were it a link that leads nowhere. */
 bool path_exists(const char *directory, const char *name);
 

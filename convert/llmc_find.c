@@ -2,6 +2,7 @@
  */
 #include "convert/llmc.h"
 
+#include "convert/input.h"
 #include "format/bytes.h"
 
 #include <dirent.h>
@@ -9,12 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 /* O_NONBLOCK: a pipe that nobody writes to must not hang. */
 static bool begins_with(int directory, const char *name, uint32_t magic)
@@ -46,7 +41,8 @@ bool llmc_find(const char *directory, const char *suffix, uint32_t magic, struct
     *out = (struct llmc_found){ 0 };
     if (!d) return true;
     for (struct dirent *e; enough && (e = readdir(d));)
-        if (ends_with(e->d_name, suffix) && begins_with(dirfd(d), e->d_name, magic)) enough = add_found(out, e->d_name);
+        if (path_ends_with(e->d_name, suffix) && begins_with(dirfd(d), e->d_name, magic))
+            enough = add_found(out, e->d_name);
     closedir(d);
     return enough;
 }

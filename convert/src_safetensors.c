@@ -11,17 +11,11 @@
 #define SINGLE_FILE "model.safetensors"
 #define INDEX_FILE  "model.safetensors.index.json"
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* A length that fits and the brace of the header. A damaged file is still claimed by its name, for a better error. */
 static bool probe(const struct source_candidate *c)
 {
     if (c->is_directory) return path_exists(c->path, SINGLE_FILE) || path_exists(c->path, INDEX_FILE);
-    if (!c->content_only && ends_with(c->path, ".safetensors")) return true;
+    if (!c->content_only && path_ends_with(c->path, ".safetensors")) return true;
     return c->head_bytes > 8 && get_u64(c->head) <= c->file_bytes - 8 && c->head[8] == '{';
 }
 

@@ -48,12 +48,6 @@ struct tensorflow {
     uint64_t names_bytes;
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* --------------------------------------------------------------------------------------------------------- probing */
 
 /* Whether a regular file ends as an index does. */
@@ -72,7 +66,7 @@ static bool has_magic(const char *path)
 
 static bool is_index(const char *directory, const char *name)
 {
-    if (name[0] == '.' || !ends_with(name, INDEX_SUFFIX)) return false;
+    if (name[0] == '.' || !path_ends_with(name, INDEX_SUFFIX)) return false;
     char *path = path_join(directory, name);
     const bool found = path && has_magic(path);
     free(path);
@@ -112,7 +106,7 @@ static bool probe_directory(const char *path)
 static bool probe(const struct source_candidate *c)
 {
     if (c->is_directory) return probe_directory(c->path);
-    return (!c->content_only && ends_with(c->path, INDEX_SUFFIX)) || has_magic(c->path);
+    return (!c->content_only && path_ends_with(c->path, INDEX_SUFFIX)) || has_magic(c->path);
 }
 
 /* -------------------------------------------------------------------------------------------- which index is meant */
@@ -210,7 +204,7 @@ static enum ingot_status open_index(struct ingot_source *src, struct tensorflow 
     char name[MAX_BASE_NAME + sizeof INDEX_SUFFIX];
     if (src->base) {
         const size_t n = strlen(src->base), m = strlen(INDEX_SUFFIX);
-        tf->prefix = strndup(src->base, ends_with(src->base, INDEX_SUFFIX) ? n - m : n);
+        tf->prefix = strndup(src->base, path_ends_with(src->base, INDEX_SUFFIX) ? n - m : n);
         if (!tf->prefix) return fail_memory(err, src->path);
         return source_add_file(src, src->base, &tf->index, err);
     }

@@ -15,12 +15,6 @@
 /* What a directory is opened by, the first that is there. */
 static const char *const single_files[] = { "pytorch_model.bin", "ckpt.pt", "model.pt" };
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 static bool is_zip(const uint8_t *head, uint64_t n)
 {
     return n >= 4 && (get_u32(head) == ZIP_MAGIC || get_u32(head) == ZIP_END);
@@ -39,8 +33,8 @@ static bool has_name(const struct source_candidate *c)
 {
     static const char *const ends[] = { ".pt", ".pth", ".ckpt", ".pkl", ".pickle" };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (ends_with(c->path, ends[i])) return true;
-    if (!ends_with(c->path, ".bin") || c->head_bytes < 4) return ends_with(c->path, ".bin");
+        if (path_ends_with(c->path, ends[i])) return true;
+    if (!path_ends_with(c->path, ".bin") || c->head_bytes < 4) return path_ends_with(c->path, ".bin");
     const uint32_t magic = get_u32(c->head);
     return magic != 20240326 && magic != 20240328 && magic != 0x46554747;
 }

@@ -2,6 +2,7 @@
 #include "inspect/commands.h"
 
 #include "convert/ingot_convert.h"
+#include "convert/input.h"
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/progress.h"
@@ -62,19 +63,13 @@ static void print_summary(const char *output, const struct ingot_export_report *
                 human_rate((double)report->output_bytes / seconds).text);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* What the name of the output stands for; NULL: nothing that is known. */
 static const char *format_of_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
-    if (ends_with(name, ".gguf")) return "gguf";
-    if (ends_with(name, ".bin")) return "llm.c";
+    if (path_ends_with(name, ".gguf")) return "gguf";
+    if (path_ends_with(name, ".bin")) return "llm.c";
     return strchr(name, '.') ? NULL : "huggingface";
 }
 
