@@ -100,7 +100,7 @@ const char *ingot_status_name(enum ingot_status status);
 
 /* ------------------------------------------------------------------------------------------ dtypes, layouts, kinds */
 
-/* On-disk codes [F-40]. Codes 16.. are block-quantised and reserved for q8 and q4. */
+/* On-disk codes [F-40]. Codes 16.. are block-quantised: INGOT_QUANT_BLOCK inputs of one output share a scale. */
 enum ingot_dtype {
     INGOT_DTYPE_NONE = 0, /* sections that are not tensors */
     INGOT_F32 = 1,
@@ -111,17 +111,28 @@ enum ingot_dtype {
     INGOT_U8 = 6,
     INGOT_I32 = 7,
     INGOT_I64 = 8,
+    INGOT_Q8 = 16, /* 8 bits an element and an f16 scale a block: 8.5 bits */
+    INGOT_Q4 = 17, /* 4 bits an element, one of 16 levels, and an f16 scale a block: 4.5 bits */
 };
 
 /* Matrix layouts [F-41]. W has shape [n_out, n_in].
  *
  * INGOT_ROWS     plain row-major; any rank, any dtype.
- * INGOT_PANEL16  rank 2 only, f32, f16 and bf16. Outputs are cut into panels of 16; panel p holds outputs
+ * INGOT_PANEL16  rank 2 only, f32, f16, bf16, q8 and q4. Outputs are cut into panels of 16; panel p holds outputs
  *                16p .. 16p+15. Inside a panel the inputs follow one another, each with its 16 outputs' weights:
  *                  f32, f16:  element (p, k, lane)           at ((p * n_in_padded + k) * 16 + lane)
  *                  bf16:      inputs in pairs (k even, k+1)  at ((p * n_in_padded/2 + k/2) * 16 + lane) * 2 + k%2
  *                n_in_padded is n_in for f32 and n_in rounded up to even for f16 and bf16, so that a panel is
- *                always a multiple of 64 bytes. Padding inputs and lanes hold +0. */
+ *                always a multiple of 64 bytes. Padding inputs and lanes hold +0.
+ *
+ *                q8 and q4: inputs in steps of 64 (the last one padded), each step one piece of
+ *                  64 bytes of scales, f16:  block b (0, 1) of the step, lane   at (b * 16 + lane) * 2
+ *                  q8, 1024 bytes of codes:  input k of the step, lane          at (k/4 * 16 + lane) * 4 + k%4
+ *                  q4,  512 bytes of codes:  input k of the step, lane          at (k/8 * 16 + lane) * 4 + k%4,
+ *                                            low nibble where k%8 < 4, high nibble elsewhere
+ *                An element is level x scale: q8's level is its code - 128, q4's is one of the 16 of [F-43]. Padding
+ *                holds the code of level 0 (128; 8), and scale +0 where a whole block or lane is padding.
+ *                These two dtypes have no other layout. */
 enum ingot_layout {
     INGOT_ROWS = 0,
     INGOT_PANEL16 = 1,
@@ -153,13 +164,15 @@ enum ingot_kind {
 #define INGOT_MAX_SECTIONS (1u << 20)          /* 128 MiB of index records */
 #define INGOT_CHUNK_BYTES  (UINT64_C(4) << 20) /* unit of digests, of parallel work and of damage reports */
 #define INGOT_PANEL_LANES  16
+#define INGOT_QUANT_BLOCK  32 /* inputs that share a scale */
+#define INGOT_QUANT_STEP   64 /* inputs, padding included, whose scales and codes stand together */
 
 /* "f32", "panel16", "tensor"; "?" for an unknown code. Never NULL. */
 const char *ingot_dtype_name(enum ingot_dtype dtype);
 const char *ingot_layout_name(enum ingot_layout layout);
 const char *ingot_kind_name(enum ingot_kind kind);
 
-/* Bytes of one element; 0 for an unknown dtype or INGOT_DTYPE_NONE. */
+/* Bytes of one element; 0 for an unknown dtype, INGOT_DTYPE_NONE, and dtypes whose elements are not whole bytes. */
 size_t ingot_dtype_size(enum ingot_dtype dtype);
 
 /* "f16" -> INGOT_F16. Returns false and leaves *out alone when the name is unknown. */

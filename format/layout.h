@@ -4,16 +4,57 @@
 
 #include "format/disk.h"
 
-/* Inputs that a panel holds, padding included: 16-bit dtypes come in pairs, so that a panel is whole cache lines. */
+/* ---- q8 and q4: where things are in a step of INGOT_QUANT_STEP inputs of one panel (ingot_format.h, INGOT_PANEL16) */
+
+enum {
+    QUANT_SCALE_BYTES = 64, /* of a step: two blocks x 16 lanes x f16 */
+    QUANT_Q8_STEP_BYTES = QUANT_SCALE_BYTES + INGOT_QUANT_STEP * INGOT_PANEL_LANES,
+    QUANT_Q4_STEP_BYTES = QUANT_SCALE_BYTES + INGOT_QUANT_STEP * INGOT_PANEL_LANES / 2,
+    QUANT_Q8_ZERO = 128, /* the code of level 0 */
+    QUANT_Q4_ZERO = 8,
+};
+
+/* The level of each code of q4 [F-43], ascending; within -63 .. 63, so that a level plus 64 times an activation's code
+ * fits twice into a signed 16-bit sum. Fitted by tests/tools/fit_q4.py to trained weights. */
+extern const int8_t quant_q4_levels[16];
+
+/* Bytes of a step; 0 for dtypes that are not block-quantised. */
+static inline uint64_t quant_step_bytes(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_Q8 ? QUANT_Q8_STEP_BYTES : dtype == INGOT_Q4 ? QUANT_Q4_STEP_BYTES : 0;
+}
+
+/* Offset of the scale of a step's input k < INGOT_QUANT_STEP. */
+static inline size_t quant_scale_at(size_t k, size_t lane)
+{
+    return (k / INGOT_QUANT_BLOCK * INGOT_PANEL_LANES + lane) * 2;
+}
+
+/* Offset of the byte with the code of a step's input k. q4: the low nibble where k / 4 is even. */
+static inline size_t quant_code_at(enum ingot_dtype dtype, size_t k, size_t lane)
+{
+    const size_t group = dtype == INGOT_Q8 ? k / 4 : k / 8;
+    return QUANT_SCALE_BYTES + (group * INGOT_PANEL_LANES + lane) * 4 + k % 4;
+}
+
+/* Inputs that come together, the last ones padded: 16-bit dtypes in pairs, so that a panel is whole cache lines. */
+static inline uint64_t panel_input_unit(enum ingot_dtype dtype)
+{
+    return quant_step_bytes(dtype) > 0 ? INGOT_QUANT_STEP : dtype == INGOT_F32 ? 1 : 2;
+}
+
+/* Inputs that a panel holds, padding included. */
 static inline uint64_t panel_inputs(enum ingot_dtype dtype, uint64_t n_in)
 {
-    return dtype == INGOT_F32 ? n_in : n_in + (n_in & 1);
+    const uint64_t unit = panel_input_unit(dtype);
+    return (n_in + unit - 1) / unit * unit;
 }
 
 /* Bytes of one panel of 16 outputs. The caller knows that ingot_layout_bytes() accepted the matrix. */
 static inline uint64_t panel_bytes(enum ingot_dtype dtype, uint64_t n_in)
 {
-    return panel_inputs(dtype, n_in) * INGOT_PANEL_LANES * ingot_dtype_size(dtype);
+    const uint64_t step = quant_step_bytes(dtype), inputs = panel_inputs(dtype, n_in);
+    return step > 0 ? inputs / INGOT_QUANT_STEP * step : inputs * INGOT_PANEL_LANES * ingot_dtype_size(dtype);
 }
 
 /* The alignment that a section's offset must have [F-60]: matrices and the vocabulary the file's, all else a cache

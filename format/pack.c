@@ -267,8 +267,20 @@ static uint64_t element_index(const struct ingot_section *s, uint64_t row, uint6
     return ((panel * (inputs / 2) + col / 2) * INGOT_PANEL_LANES + lane) * 2 + col % 2;
 }
 
+/* Element (row, col) of a block-quantised matrix: its level times its block's scale, rounded once. */
+static double quant_element(const struct ingot_section *s, uint64_t row, uint64_t col)
+{
+    const size_t k = col % INGOT_QUANT_STEP, lane = row % INGOT_PANEL_LANES;
+    const uint8_t *step = (const uint8_t *)s->data + row / INGOT_PANEL_LANES * panel_bytes(s->dtype, s->shape[1]) +
+                          col / INGOT_QUANT_STEP * quant_step_bytes(s->dtype);
+    const uint8_t code = step[quant_code_at(s->dtype, k, lane)];
+    const int level = s->dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[k % 8 < 4 ? code & 15 : code >> 4];
+    return (double)((float)level * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane))));
+}
+
 double ingot_element(const struct ingot_section *section, uint64_t row, uint64_t col)
 {
+    if (quant_step_bytes(section->dtype) > 0) return quant_element(section, row, col);
     size_t size = ingot_dtype_size(section->dtype);
     const uint8_t *at = (const uint8_t *)section->data + element_index(section, row, col) * size;
     float f32;
@@ -292,8 +304,7 @@ double ingot_element(const struct ingot_section *section, uint64_t row, uint64_t
         return (double)(int32_t)get_u32(at);
     case INGOT_I64:
         return (double)(int64_t)get_u64(at);
-    case INGOT_DTYPE_NONE:
-        break;
+    default:
+        return 0;
     }
-    return 0;
 }

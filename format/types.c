@@ -46,15 +46,23 @@ static const struct {
     { INGOT_E_RECIPE, "recipe" },
 };
 
-/* Indexed by the on-disk code; a row without a size is no dtype. */
+/* Indexed by the on-disk code; a row without a name is no dtype. */
 static const struct {
     const char *name;
     size_t size;
     bool panels; /* has a panel16 layout */
 } dtypes[] = {
-    [INGOT_DTYPE_NONE] = { "none", 0, false }, [INGOT_F32] = { "f32", 4, true },  [INGOT_F16] = { "f16", 2, true },
-    [INGOT_BF16] = { "bf16", 2, true },        [INGOT_F64] = { "f64", 8, false }, [INGOT_I8] = { "i8", 1, false },
-    [INGOT_U8] = { "u8", 1, false },           [INGOT_I32] = { "i32", 4, false }, [INGOT_I64] = { "i64", 8, false },
+    [INGOT_DTYPE_NONE] = { "none", 0, false },
+    [INGOT_F32] = { "f32", 4, true },
+    [INGOT_F16] = { "f16", 2, true },
+    [INGOT_BF16] = { "bf16", 2, true },
+    [INGOT_F64] = { "f64", 8, false },
+    [INGOT_I8] = { "i8", 1, false },
+    [INGOT_U8] = { "u8", 1, false },
+    [INGOT_I32] = { "i32", 4, false },
+    [INGOT_I64] = { "i64", 8, false },
+    [INGOT_Q8] = { "q8", 0, true },
+    [INGOT_Q4] = { "q4", 0, true },
 };
 
 static const struct {
@@ -83,7 +91,7 @@ const char *ingot_status_name(enum ingot_status status)
 
 const char *ingot_dtype_name(enum ingot_dtype dtype)
 {
-    return (size_t)dtype < COUNT(dtypes) ? dtypes[dtype].name : "?";
+    return (size_t)dtype < COUNT(dtypes) && dtypes[dtype].name ? dtypes[dtype].name : "?";
 }
 
 const char *ingot_layout_name(enum ingot_layout layout)
@@ -119,7 +127,7 @@ size_t ingot_dtype_size(enum ingot_dtype dtype)
 bool ingot_dtype_parse(const char *name, enum ingot_dtype *out)
 {
     for (size_t i = INGOT_F32; i < COUNT(dtypes); i++)
-        if (strcmp(dtypes[i].name, name) == 0) {
+        if (dtypes[i].name && strcmp(dtypes[i].name, name) == 0) {
             *out = (enum ingot_dtype)i;
             return true;
         }
@@ -149,12 +157,15 @@ bool ingot_shape_elems(uint32_t rank, const uint64_t *shape, uint64_t *elems)
 bool ingot_layout_bytes(enum ingot_dtype dtype, enum ingot_layout layout, uint32_t rank, const uint64_t *shape,
                         uint64_t *bytes)
 {
-    uint64_t size = ingot_dtype_size(dtype);
-    if (size == 0) return false;
-    if (layout == INGOT_ROWS) return shape_product(rank, shape, size, bytes);
+    const uint64_t size = ingot_dtype_size(dtype), step = quant_step_bytes(dtype);
+    if (size == 0 && step == 0) return false;
+    if (layout == INGOT_ROWS) return size > 0 && shape_product(rank, shape, size, bytes);
     if (layout != INGOT_PANEL16 || rank != 2 || !dtypes[dtype].panels) return false;
     uint64_t padded[2];
     if (!checked_align(shape[0], INGOT_PANEL_LANES, &padded[0])) return false;
-    if (!checked_align(shape[1], dtype == INGOT_F32 ? 1 : 2, &padded[1])) return false;
-    return shape_product(2, padded, size, bytes);
+    if (!checked_align(shape[1], panel_input_unit(dtype), &padded[1])) return false;
+    if (step == 0) return shape_product(2, padded, size, bytes);
+    padded[0] /= INGOT_PANEL_LANES;
+    padded[1] /= INGOT_QUANT_STEP;
+    return shape_product(2, padded, step, bytes);
 }

@@ -19,7 +19,7 @@ static const struct option options[N_OPTIONS] = {
 };
 
 /* The ladders of all architectures, the definition first, with what each rung needs. */
-static const struct rung {
+static const struct ladder {
     const char *name, *needs;
 } rungs[] = {
     { "scalar", "nothing: the definition" },
@@ -29,13 +29,13 @@ static const struct rung {
 };
 #define N_RUNGS (sizeof rungs / sizeof *rungs)
 
-static const char *rung_state(const struct kernels *used, const char *name)
+static const char *rung_state(const struct rung *used, const char *name)
 {
     if (!kernels_select(name)) return "not here";
     return strcmp(used->name, name) == 0 ? "used" : "available";
 }
 
-static void print_table(const struct kernels *used, const char *forced)
+static void print_table(const struct rung *used, const char *forced)
 {
     static const struct table_column columns[] = { { .title = "instruction set" },
                                                    { .title = "state" },
@@ -51,7 +51,7 @@ static void print_table(const struct kernels *used, const char *forced)
            forced ? "; the instruction set is forced by INGOT_CPU" : "");
 }
 
-static void print_json(const struct kernels *used, const char *forced)
+static void print_json(const struct rung *used, const char *forced)
 {
     struct cpu_features features = cpu_detect();
     json_t *root = json_begin(), *detected = json_object(), *available = json_array();
@@ -72,7 +72,7 @@ static int run_cpu(const struct arguments *args)
 {
     const char *forced = getenv("INGOT_CPU");
     if (forced && !*forced) forced = NULL;
-    const struct kernels *used = kernels_select(forced);
+    const struct rung *used = kernels_select(forced);
     if (!used)
         return report_failure(INGOT_E_CPU, "INGOT_CPU", "'env -u INGOT_CPU ingot cpu' lists what there is",
                               "'%.40s' is not available on this machine", forced);

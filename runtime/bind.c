@@ -196,8 +196,12 @@ static enum ingot_status bind_all(struct ingot_model *model, const struct ingot_
 
 static enum ingot_status select_kernels(struct ingot_model *model, const char *cpu, struct ingot_error *err)
 {
-    model->kernels = kernels_select(cpu);
-    if (model->kernels) return INGOT_OK;
+    model->rung = kernels_select(cpu);
+    if (model->rung) {
+        model->kernels = model->rung->kernels;
+        model->quant = model->rung->quant;
+        return INGOT_OK;
+    }
     return ingot_fail(err, INGOT_E_CPU, INGOT_NO_OFFSET, cpu, "scalar runs everywhere",
                       "this instruction set is unknown or cannot run here");
 }
@@ -242,7 +246,7 @@ const struct ingot_hparams *ingot_model_hparams(const struct ingot_model *model)
 
 const char *ingot_model_cpu(const struct ingot_model *model)
 {
-    return model->kernels->name;
+    return model->rung->name;
 }
 
 uint64_t ingot_model_token_bytes(const struct ingot_model *model)

@@ -42,8 +42,10 @@ struct layer {
 
 struct ingot_model {
     struct ingot_hparams hp;
-    const struct kernels *kernels;
-    struct matrix wte; /* [n_vocab_stored, C] */
+    const struct rung *rung;
+    const struct kernels *kernels;     /* of the rung */
+    const struct quant_kernels *quant; /* of the rung */
+    struct matrix wte;                 /* [n_vocab_stored, C] */
     struct {
         const uint8_t *rows; /* [n_ctx, C], row-major */
         enum ingot_dtype dtype;

@@ -200,7 +200,7 @@ enum ingot_status ingot_sampler_create(const struct ingot_sampling *settings, ui
     struct ingot_sampler *s = calloc(1, sizeof *s);
     if (s) {
         *s = (struct ingot_sampler){ .settings = *settings, .state = settings->seed, .n_vocab = n_vocab };
-        s->kernels = kernels_select(NULL); /* whichever: the bits are the same */
+        s->kernels = kernels_select(NULL)->kernels; /* whichever: the bits are the same */
         s->candidates = calloc(n_vocab, sizeof *s->candidates);
         s->scaled = calloc(n_vocab, sizeof *s->scaled);
     }

@@ -312,7 +312,6 @@ static void scale(float *y, float s, size_t n)
 }
 
 const struct kernels kernels_avx2 = {
-    .name = "avx2",
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,

@@ -252,7 +252,6 @@ static void scale(float *y, float s, size_t n)
 }
 
 const struct kernels kernels_avx512 = {
-    .name = "avx512",
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,

@@ -1,4 +1,4 @@
-/* kernels.c - the ladder: every table that was compiled in, best first, with the question whether it can run here. */
+/* kernels.c - the ladder: every rung that was compiled in, best first, with the question whether it can run here. */
 #include "runtime/kernels/kernels.h"
 
 #include <string.h>
@@ -23,25 +23,30 @@ static bool can_always(const struct cpu_features *cpu)
     return true;
 }
 
-static const struct rung {
-    const struct kernels *kernels;
+static const struct step {
+    struct rung rung;
     bool (*can_run)(const struct cpu_features *cpu);
 } ladder[] = {
 #if defined(__x86_64__)
-    { &kernels_avx512, can_avx512 },
-    { &kernels_avx2, can_avx2 },
+    { { "avx512", &kernels_avx512, &quant_scalar }, can_avx512 },
+    { { "avx2", &kernels_avx2, &quant_scalar }, can_avx2 },
 #elif defined(__aarch64__)
-    { &kernels_neon, can_always },
+    { { "neon", &kernels_neon, &quant_scalar }, can_always },
 #endif
-    { &kernels_scalar, can_always },
+    { { "scalar", &kernels_scalar, &quant_scalar }, can_always },
 };
 
-const struct kernels *kernels_select(const char *name)
+enum { N_RUNGS = sizeof ladder / sizeof ladder[0] };
+
+const struct rung *kernels_select(const char *name)
 {
     const struct cpu_features cpu = cpu_detect();
-    for (size_t i = 0; i < sizeof ladder / sizeof ladder[0]; i++) {
-        const struct rung *rung = &ladder[i];
-        if ((!name || strcmp(name, rung->kernels->name) == 0) && rung->can_run(&cpu)) return rung->kernels;
-    }
+    for (size_t i = 0; i < N_RUNGS; i++)
+        if ((!name || strcmp(name, ladder[i].rung.name) == 0) && ladder[i].can_run(&cpu)) return &ladder[i].rung;
     return NULL;
+}
+
+const struct rung *kernels_rung(size_t i)
+{
+    return i < N_RUNGS ? &ladder[i].rung : NULL;
 }

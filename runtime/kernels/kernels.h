@@ -1,9 +1,10 @@
 /*
  * kernels.h - one contract per operation, one table of function pointers per instruction set.
  *
- * scalar.c is the definition (spec/arithmetic.md says it in words); avx2.c, avx512.c and neon.c give the same bits. A
- * file that is compiled for an instruction set exports data only: its `const struct kernels`, filled rung by rung in
- * kernels.c. Nothing here allocates, locks or knows about threads.
+ * scalar.c and quant_scalar.c are the definition (spec/arithmetic.md says it in words); every other file gives the same
+ * bits. A file that is compiled for an instruction set exports data only: its `const struct kernels`, or its `const
+ * struct quant_kernels` for the integer products. A rung of the ladder in kernels.c is one of each. Nothing here
+ * allocates, locks or knows about threads.
  *
  * Shapes: n_ counts elements; a stride is in elements unless it says bytes. `lanes` is always 16.
  */
@@ -32,7 +33,6 @@ typedef void kernel_panels_fn(const void *w, size_t panel_bytes, size_t n_panels
                               size_t x_stride, size_t n_rows, float *y, size_t y_stride);
 
 struct kernels {
-    const char *name; /* "scalar", "avx2", "avx512", "neon" */
     kernel_panels_fn *panels_f32;
     kernel_panels_fn *panels_f16;
     kernel_panels_fn *panels_bf16;
@@ -55,16 +55,58 @@ struct kernels {
     void (*scale)(float *y, float s, size_t n);
 };
 
+/* ------------------------------------------------------------------------------------------------ integer products */
+
+/* Rows of activations, quantised block by block of INGOT_QUANT_BLOCK inputs (spec/arithmetic.md, "Quantised products").
+ * Inputs from n_in up to the next multiple of INGOT_QUANT_STEP are there and are zero, as are their blocks' scales and
+ * sums. */
+struct quant_rows {
+    const int8_t *codes; /* [n_rows][code_stride], -127 .. 127, 64-byte aligned rows */
+    const float *scales; /* [n_rows][block_stride], one per block: x is about scale * code */
+    const int32_t *sums; /* [n_rows][block_stride], one per block: the sum of its codes */
+    size_t code_stride;  /* bytes, a multiple of 64 */
+    size_t block_stride;
+};
+
+/* Panels times quantised rows: for each row r < n_rows, panel p < n_panels and lane l < 16, over blocks b ascending
+ *     i = the sum of level(w[p][k][l]) * codes[r][k] over the block's k, exactly
+ *     y[r][16 p + l] = fma((float)i, scale(w[p][b][l]) * scales[r][b], y[r][16 p + l])
+ * where the product of the two scales is rounded once. y holds the bias or zero at first. Any cut of p, of r, or of k
+ * between two steps into several calls gives the same bits.
+ *
+ * w and y as in kernel_panels_fn; n_in is the logical number of inputs, all steps of a panel are read. */
+typedef void quant_panels_fn(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,
+                             const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride);
+
+struct quant_kernels {
+    /* One row x[n], any alignment: writes codes, scales and sums up to the next multiple of INGOT_QUANT_STEP. */
+    void (*quantise)(const float *x, size_t n, int8_t *codes, float *scales, int32_t *sums);
+    quant_panels_fn *panels_q8;
+    quant_panels_fn *panels_q4;
+};
+
+/* ------------------------------------------------------------------------------------------------------- the ladder */
+
 extern const struct kernels kernels_scalar;
+extern const struct quant_kernels quant_scalar;
 #if defined(__x86_64__)
-extern const struct kernels kernels_avx2;
-extern const struct kernels kernels_avx512;
+extern const struct kernels kernels_avx2, kernels_avx512;
 #elif defined(__aarch64__)
 extern const struct kernels kernels_neon;
 #endif
 
-/* The best table that this CPU and operating system can run, or the one of that name; NULL when that name is unknown or
+/* What one kind of CPU runs. */
+struct rung {
+    const char *name; /* "scalar", "avx2", "avx512", "neon" */
+    const struct kernels *kernels;
+    const struct quant_kernels *quant;
+};
+
+/* The best rung that this CPU and operating system can run, or the one of that name; NULL when that name is unknown or
  * cannot run here. */
-const struct kernels *kernels_select(const char *name);
+const struct rung *kernels_select(const char *name);
+
+/* The i-th rung that was compiled in, best first, whether it can run here or not; NULL behind the last. */
+const struct rung *kernels_rung(size_t i);
 
 #endif

@@ -347,7 +347,6 @@ static void scale(float *y, float s, size_t n)
 }
 
 const struct kernels kernels_neon = {
-    .name = "neon",
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,

@@ -167,7 +167,6 @@ static void scale(float *y, float s, size_t n)
 }
 
 const struct kernels kernels_scalar = {
-    .name = "scalar",
     .panels_f32 = panels_f32,
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,

@@ -84,7 +84,7 @@ static const struct format {
 } formats[] = { { INGOT_F32, "f32", 4 }, { INGOT_F16, "f16", 2 }, { INGOT_BF16, "bf16", 2 } };
 
 struct bench {
-    const struct kernels *kernels;
+    const struct rung *rung;
     const uint8_t *weights;
     float *x, *y;
     kernel_panels_fn *panels;
@@ -146,11 +146,11 @@ static void report_case(const struct bench *b, const char *dtype, size_t n_threa
         printf("%s\n{\"kernel\": \"%s\", \"dtype\": \"%s\", \"n_out\": %zu, \"n_in\": %zu, \"rows\": %zu, "
                "\"threads\": %zu, \"gflops\": {\"min\": %.1f, \"median\": %.1f, \"max\": %.1f}, "
                "\"gb_per_s\": %.2f, \"bound\": \"%s\", \"of_limit\": %.3f}",
-               first ? "" : ",", b->kernels->name, dtype, b->shape->n_out, b->shape->n_in, b->n_rows, n_threads,
+               first ? "" : ",", b->rung->name, dtype, b->shape->n_out, b->shape->n_in, b->n_rows, n_threads,
                gflop / seconds[N_SAMPLES - 1], gflop / median, gflop / seconds[0], gb / median,
                compute > read ? "compute" : "memory", limit / median);
     else
-        printf("%-7s %-5s %-9s %4zu %3zu %8.1f (%6.1f..%6.1f) %9.2f %6.0f %% %s\n", b->kernels->name, dtype,
+        printf("%-7s %-5s %-9s %4zu %3zu %8.1f (%6.1f..%6.1f) %9.2f %6.0f %% %s\n", b->rung->name, dtype,
                b->shape->name, b->n_rows, n_threads, gflop / median, gflop / seconds[N_SAMPLES - 1], gflop / seconds[0],
                gb / median, 100 * limit / median, compute > read ? "compute" : "memory");
     fflush(stdout);
@@ -171,9 +171,9 @@ static void run_cases(struct bench *b, const struct options *options, const stru
                 for (size_t n_threads = 1; n_threads <= MAX_THREADS; n_threads++) {
                     if (options->dtype && strcmp(options->dtype, formats[f].name) != 0) continue;
                     if (options->rows && options->rows != row_counts[r]) continue;
-                    b->panels = formats[f].dtype == INGOT_F32   ? b->kernels->panels_f32
-                                : formats[f].dtype == INGOT_F16 ? b->kernels->panels_f16
-                                                                : b->kernels->panels_bf16;
+                    b->panels = formats[f].dtype == INGOT_F32   ? b->rung->kernels->panels_f32
+                                : formats[f].dtype == INGOT_F16 ? b->rung->kernels->panels_f16
+                                                                : b->rung->kernels->panels_bf16;
                     b->shape = &shapes[s];
                     b->n_rows = row_counts[r];
                     b->panel_bytes = b->shape->n_in * LANES * formats[f].bytes;
@@ -210,8 +210,8 @@ static struct options parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
     const struct options options = parse_options(argc, argv);
-    struct bench b = { .kernels = kernels_select(options.cpu) };
-    if (!b.kernels) {
+    struct bench b = { .rung = kernels_select(options.cpu) };
+    if (!b.rung) {
         fprintf(stderr, "bench_kernels: this machine has no kernels named %s\n", options.cpu);
         return 4;
     }
@@ -221,12 +221,12 @@ int main(int argc, char **argv)
 
     struct limits limits;
     for (size_t t = 0; t < MAX_THREADS; t++) {
-        limits.flops[t] = limits_gflops(b.kernels, t + 1);
+        limits.flops[t] = limits_gflops(b.rung, t + 1);
         limits.mapped[t] = limits_reading(b.weights, weight_bytes, t + 1);
         limits.anonymous[t] = limits_reading(anonymous, weight_bytes, t + 1);
     }
     munmap(anonymous, weight_bytes);
-    report_limits(&limits, b.kernels->name, options.json);
+    report_limits(&limits, b.rung->name, options.json);
 
     b.x = map_anonymous((size_t)MAX_ROWS * MAX_IN * sizeof *b.x);
     b.y = map_anonymous((size_t)MAX_ROWS * MAX_OUT * sizeof *b.y);

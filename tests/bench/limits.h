@@ -16,7 +16,7 @@ typedef void work_fn(void *ctx, size_t thread, size_t n_threads);
 double run_together(work_fn *work, void *ctx, size_t n_threads);
 
 /* GFLOP/s of the widest fused multiply-add that this program has kernels for; 0 when it has none. */
-double limits_gflops(const struct kernels *kernels, size_t n_threads);
+double limits_gflops(const struct rung *rung, size_t n_threads);
 
 /* GB/s of reading n_bytes, 4 streams per thread with prefetch; the best of some passes. */
 double limits_reading(const void *bytes, size_t n_bytes, size_t n_threads);
