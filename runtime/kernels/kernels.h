@@ -57,6 +57,9 @@ struct kernels {
 
 /* ------------------------------------------------------------------------------------------------ integer products */
 
+/* A block of activations that are all smaller is nothing: the quotient 127 / a stays finite. */
+#define QUANT_SMALLEST 0x1p-100f
+
 /* Rows of activations, quantised block by block of INGOT_QUANT_BLOCK inputs (spec/arithmetic.md, "Quantised products").
  * Inputs from n_in up to the next multiple of INGOT_QUANT_STEP are there and are zero, as are their blocks' scales and
  * sums. */

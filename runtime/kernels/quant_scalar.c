@@ -17,9 +17,6 @@ enum {
     STEP = INGOT_QUANT_STEP,
 };
 
-/* Less than this is nothing: the quotient 127 / a stays finite. */
-static const float SMALLEST = 0x1p-100f;
-
 /* ------------------------------------------------------------------------------------------------------ activations */
 
 static bool all_finite(const float *x, size_t n)
@@ -46,7 +43,7 @@ static void quantise_block(const float *x, size_t n, int8_t *codes, float *scale
         return;
     }
     const float a = largest(x, n);
-    if (a < SMALLEST) {
+    if (a < QUANT_SMALLEST) {
         *scale = 0;
         return;
     }
