@@ -7,8 +7,7 @@
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
-#include "inspect/diff.h"
-#include "inspect/diff_model.h"
+#include "inspect/findings.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -69,56 +68,6 @@ static const struct option options[N_OPTIONS] = {
 
 #define SHOWN_NAME (4 * INGOT_MAX_NAME + 8)
 
-/* What there is to report. */
-struct findings {
-    struct diff diff;
-    struct diff_model model;
-    bool has_model; /* hyper-parameters and tokenizer were looked at */
-    bool strict, all, verbose;
-    uint64_t n_both, n_different, n_only[2], n_types;
-    bool equal;
-};
-
-/* ------------------------------------------------------------------------------------------------------------- judging
- */
-
-static bool is_different(const struct findings *f, const struct diff_pair *p)
-{
-    return p->outcome != DIFF_EQUAL ||
-           (f->strict && (p->types_differ || p->rows_differ || p->head_of_wte[0] || p->head_of_wte[1]));
-}
-
-static bool tokenizer_is_different(const struct findings *f)
-{
-    const struct diff_model *m = &f->model;
-    return m->tokenizer == DIFF_TOKENIZER_DIFFERS || (f->strict && m->has_tokenizer[0] != m->has_tokenizer[1]);
-}
-
-static void judge(struct findings *f)
-{
-    for (size_t i = 0; i < f->diff.n_pairs; i++) {
-        const struct diff_pair *p = &f->diff.pairs[i];
-        f->n_only[0] += p->outcome == DIFF_ONLY_A;
-        f->n_only[1] += p->outcome == DIFF_ONLY_B;
-        if (p->outcome == DIFF_ONLY_A || p->outcome == DIFF_ONLY_B) continue;
-        f->n_both++;
-        f->n_types += p->types_differ;
-        f->n_different += is_different(f, p);
-    }
-    f->equal = f->n_different == 0 && f->n_only[0] == 0 && f->n_only[1] == 0;
-    if (f->has_model && (f->model.n_differing > 0 || tokenizer_is_different(f))) f->equal = false;
-}
-
-static const char *difference_name(const struct findings *f, const struct diff_pair *p)
-{
-    static const char *const names[] = {
-        [DIFF_EQUAL] = "",      [DIFF_ONLY_A] = "only in A", [DIFF_ONLY_B] = "only in B",
-        [DIFF_SHAPE] = "shape", [DIFF_TYPE] = "bytes",       [DIFF_VALUES] = "values",
-    };
-    if (p->outcome != DIFF_EQUAL || !is_different(f, p)) return names[p->outcome];
-    return p->rows_differ ? "padding" : p->types_differ ? "dtype" : "head";
-}
-
 /* --------------------------------------------------------------------------------------------------------------- table
  */
 
@@ -145,34 +94,9 @@ static void add_what(struct table *table, const struct findings *f, const struct
     }
     if (!p->types_differ) dtype[1] = dtype[0] ? NULL : dtype[1];
     table_cell(table, "%s", shown);
-    table_cell(table, "%s", difference_name(f, p));
+    table_cell(table, "%s", findings_difference(f, p));
     cell_of_both(table, dtype);
     cell_of_both(table, shape);
-}
-
-/* Cut, not rounded: only what is equal throughout is 100 %. */
-static void share_text(const struct diff_figures *f, char out[16])
-{
-    double percent = f->n_elems ? 100 * (double)f->n_within / (double)f->n_elems : 100;
-    snprintf(out, 16, "%.2f %%", f->n_within < f->n_elems ? fmin(99.99, floor(100 * percent) / 100) : 100);
-}
-
-/* The place of an element in a shape. */
-static uint32_t place_of(const struct diff *d, const struct diff_pair *p, uint64_t at, uint64_t out[INGOT_MAX_RANK])
-{
-    const struct diff_tensor t = diff_tensor_of(d, p, 0);
-    for (uint32_t i = t.t.rank; i-- > 0; at /= t.t.shape[i]) out[i] = at % t.t.shape[i];
-    return t.t.rank;
-}
-
-static void place_text(const struct diff *d, const struct diff_pair *p, char *out, size_t cap)
-{
-    uint64_t place[INGOT_MAX_RANK];
-    uint32_t rank = place_of(d, p, p->figures.max_abs_at, place);
-    size_t n = (size_t)snprintf(out, cap, "[");
-    for (uint32_t i = 0; i < rank && n < cap; i++)
-        n += (size_t)snprintf(out + n, cap - n, "%s%" PRIu64, i ? ", " : "", place[i]);
-    if (n < cap) snprintf(out + n, cap - n, "]");
 }
 
 #define N_FIGURES 8
@@ -185,8 +109,8 @@ static void add_figures(struct table *table, const struct findings *found, const
         for (int i = 0; i < N_FIGURES; i++) table_cell(table, "%s", i == 0 && p->n_jobs > 0 ? "100 %" : "");
         return;
     }
-    share_text(f, share);
-    place_text(&found->diff, p, place, sizeof place);
+    findings_share(f, share);
+    findings_place_text(&found->diff, p, place, sizeof place);
     table_cell(table, "%s", share);
     table_cell(table, "%s", human_count(f->n_elems - f->n_within).text);
     table_cell(table, "%.4g", f->max_abs);
@@ -217,7 +141,7 @@ static bool print_tensors(const struct findings *f)
     size_t n = 0;
     for (size_t i = 0; i < f->diff.n_pairs; i++) {
         const struct diff_pair *p = &f->diff.pairs[i];
-        if (!f->verbose && !is_different(f, p)) continue;
+        if (!f->verbose && !findings_differ(f, p)) continue;
         add_what(&table, f, p);
         add_figures(&table, f, p);
         n++;
@@ -300,19 +224,8 @@ static void note_names(const struct findings *f, const struct arguments *args)
 
 static void summarise(const struct findings *f, double seconds)
 {
-    char parts[256] = "";
-    size_t n = 0;
-    const struct diff_model *m = &f->model;
-    n += (size_t)snprintf(parts, sizeof parts, "%" PRIu64 " tensors in both", f->n_both);
-    if (f->n_different) n += (size_t)snprintf(parts + n, sizeof parts - n, ", %" PRIu64 " differ", f->n_different);
-    if (f->n_types) n += (size_t)snprintf(parts + n, sizeof parts - n, ", %" PRIu64 " of another dtype", f->n_types);
-    for (unsigned s = 0; s < 2; s++)
-        if (f->n_only[s])
-            n += (size_t)snprintf(parts + n, sizeof parts - n, ", %" PRIu64 " only in %c", f->n_only[s], "AB"[s]);
-    if (m->n_differing)
-        n += (size_t)snprintf(parts + n, sizeof parts - n, ", %zu hyper-parameter%s", m->n_differing,
-                              m->n_differing == 1 ? "" : "s");
-    if (m->tokenizer == DIFF_TOKENIZER_DIFFERS) snprintf(parts + n, sizeof parts - n, ", the tokenizer");
+    char parts[256];
+    findings_text(f, parts);
     report_note("%s: %s; %s in %s (%s)", f->equal ? "equal" : "different", parts, human_bytes(f->diff.n_bytes).text,
                 human_duration(seconds).text, human_rate((double)f->diff.n_bytes / seconds).text);
 }
@@ -353,7 +266,7 @@ static void put_figures(json_t *o, const struct diff *d, const struct diff_pair 
     json_put(o, "within_tolerance", json_count(f->n_within));
     json_put(o, "not_finite", json_count(f->n_not_finite));
     json_put(o, "max_abs", number_json(differs ? f->max_abs : 0));
-    json_put(o, "max_abs_at", differs ? json_shape(place_of(d, p, f->max_abs_at, place), place) : json_null());
+    json_put(o, "max_abs_at", differs ? json_shape(findings_place(d, p, f->max_abs_at, place), place) : json_null());
     json_put(o, "max_abs_a", differs ? number_json(f->max_a) : json_null());
     json_put(o, "max_abs_b", differs ? number_json(f->max_b) : json_null());
     json_put(o, "max_rel", number_json(f->max_rel));
@@ -367,7 +280,7 @@ static void put_figures(json_t *o, const struct diff *d, const struct diff_pair 
 static json_t *pair_json(const struct findings *f, const struct diff_pair *p)
 {
     const struct diff_tensor t = diff_tensor_of(&f->diff, p, p->at[0] == DIFF_NOWHERE || p->head_of_wte[0]);
-    const char *difference = difference_name(f, p);
+    const char *difference = findings_difference(f, p);
     json_t *o = json_object();
     json_put(o, "name", json_text(t.t.name, t.t.name_len));
     json_put(o, "difference", *difference ? json_string(difference) : json_null());
@@ -429,7 +342,7 @@ static void print_json(const struct findings *f)
     json_put(root, "n_only_a", json_count(f->n_only[0]));
     json_put(root, "n_only_b", json_count(f->n_only[1]));
     for (size_t i = 0; i < f->diff.n_pairs; i++)
-        if (f->verbose || is_different(f, &f->diff.pairs[i])) json_add(tensors, pair_json(f, &f->diff.pairs[i]));
+        if (f->verbose || findings_differ(f, &f->diff.pairs[i])) json_add(tensors, pair_json(f, &f->diff.pairs[i]));
     json_put(root, "tensors", tensors);
     json_put(root, "hyper_parameters", properties_json(f));
     json_put(root, "tokenizer", tokenizer_json(f));
@@ -482,7 +395,7 @@ static int run_diff(const struct arguments *args)
     double seconds = 0;
     enum ingot_status status = compare(&f, args, &seconds, &err);
     if (status == INGOT_OK) {
-        judge(&f);
+        findings_judge(&f);
         report(&f, args, seconds);
     }
     diff_close(&f.diff);
