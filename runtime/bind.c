@@ -8,6 +8,7 @@
 
 #include "format/bytes.h"
 #include "format/error.h"
+#include "format/layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +65,15 @@ static bool has_layout(struct binder *b, const struct ingot_section *s, enum ing
     return false;
 }
 
-static bool is_float(struct binder *b, const struct ingot_section *s)
+/* Blocks of quantised weights exist in panels only; rows of positions are floats. */
+static bool has_dtype(struct binder *b, const struct ingot_section *s)
 {
+    const bool panels = s->layout == INGOT_PANEL16;
     if (s->dtype == INGOT_F32 || s->dtype == INGOT_F16 || s->dtype == INGOT_BF16) return true;
+    if (panels && quant_step_bytes(s->dtype) > 0) return true;
     char text[96];
-    snprintf(text, sizeof text, "dtype %s; expected f32, f16 or bf16", ingot_dtype_name(s->dtype));
+    snprintf(text, sizeof text, "dtype %s; expected %s", ingot_dtype_name(s->dtype),
+             panels ? "f32, f16, bf16, q8 or q4" : "f32, f16 or bf16");
     fail(b, INGOT_E_DTYPE, s, s->name, "convert the model again with --dtype f32", text);
     return false;
 }
@@ -96,7 +101,21 @@ static const float *vector(struct binder *b, const char *name, uint32_t n, bool 
 
 static kernel_panels_fn *panels_for(const struct kernels *kernels, enum ingot_dtype dtype)
 {
-    return dtype == INGOT_F32 ? kernels->panels_f32 : dtype == INGOT_F16 ? kernels->panels_f16 : kernels->panels_bf16;
+    switch (dtype) {
+    case INGOT_F32:
+        return kernels->panels_f32;
+    case INGOT_F16:
+        return kernels->panels_f16;
+    case INGOT_BF16:
+        return kernels->panels_bf16;
+    default:
+        return NULL;
+    }
+}
+
+static quant_panels_fn *quant_panels_for(const struct quant_kernels *quant, enum ingot_dtype dtype)
+{
+    return dtype == INGOT_Q8 ? quant->panels_q8 : dtype == INGOT_Q4 ? quant->panels_q4 : NULL;
 }
 
 /* The section of the matrix prefix + name; false when it is not there or does not fit. */
@@ -109,7 +128,7 @@ static bool find_matrix(struct binder *b, const char *name, enum ingot_layout la
         fail(b, INGOT_E_MISSING, NULL, full, "this file does not hold a whole GPT-2", "no such tensor");
         return false;
     }
-    return has_shape(b, s, 2, rows, cols) && has_layout(b, s, layout) && is_float(b, s);
+    return has_shape(b, s, 2, rows, cols) && has_layout(b, s, layout) && has_dtype(b, s);
 }
 
 static struct matrix matrix(struct binder *b, const char *name, uint32_t n_out, uint32_t n_in)
@@ -117,11 +136,12 @@ static struct matrix matrix(struct binder *b, const char *name, uint32_t n_out, 
     struct ingot_section s;
     if (!find_matrix(b, name, INGOT_PANEL16, n_out, n_in, &s)) return (struct matrix){ 0 };
     uint32_t n_panels = (n_out + INGOT_PANEL_LANES - 1) / INGOT_PANEL_LANES;
+    b->model->quantised |= quant_step_bytes(s.dtype) > 0;
     return (struct matrix){
         .w = s.data,
         .panels = panels_for(b->model->kernels, s.dtype),
+        .quant_panels = quant_panels_for(b->model->quant, s.dtype),
         .panel_bytes = s.raw_bytes / n_panels,
-        .step_bytes = INGOT_PANEL_LANES * ingot_dtype_size(s.dtype),
         .dtype = s.dtype,
         .n_out = n_out,
         .n_in = n_in,
@@ -183,7 +203,7 @@ static void bind_ends(struct binder *b)
     m->head = matrix(b, "lm_head.weight", hp->n_vocab_stored, hp->n_embd);
     m->head.n_out = hp->n_vocab;
     m->head.n_panels = (hp->n_vocab + INGOT_PANEL_LANES - 1) / INGOT_PANEL_LANES;
-    m->token_bytes += m->wte.step_bytes / INGOT_PANEL_LANES * hp->n_embd + m->head.panel_bytes * m->head.n_panels;
+    m->token_bytes += m->wte.panel_bytes / INGOT_PANEL_LANES + m->head.panel_bytes * m->head.n_panels;
 }
 
 static enum ingot_status bind_all(struct ingot_model *model, const struct ingot_file *file, struct ingot_error *err)
@@ -285,16 +305,41 @@ static void add_position(const struct ingot_model *model, uint32_t position, flo
     }
 }
 
-/* Row `id` of wte is one lane of one panel. In bf16 the lanes hold pairs: even inputs, then odd ones. */
+/* n inputs of one lane of a panel. In bf16 the lanes hold pairs: even inputs, then odd ones. */
+static void widen_lane(enum ingot_dtype dtype, const uint8_t *panel, uint32_t lane, size_t n, float *to)
+{
+    if (dtype == INGOT_BF16)
+        for (size_t k = 0; k < n; k++)
+            to[k] = ingot_f32_from_bf16(get_u16(panel + (k / 2 * INGOT_PANEL_LANES + lane) * 4 + k % 2 * 2));
+    else
+        widen(dtype, panel + lane * ingot_dtype_size(dtype), INGOT_PANEL_LANES * ingot_dtype_size(dtype), n, to);
+}
+
+static int level_of(enum ingot_dtype dtype, const uint8_t *step, size_t k, uint32_t lane)
+{
+    const int code = step[quant_code_at(dtype, k, lane)];
+    return dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[k / 4 % 2 ? code >> 4 : code & 15];
+}
+
+/* The same of a quantised panel: level times scale, rounded once. */
+static void widen_quantised_lane(enum ingot_dtype dtype, const uint8_t *panel, uint32_t lane, size_t n, float *to)
+{
+    for (size_t k = 0; k < n; k++) {
+        const uint8_t *step = panel + k / INGOT_QUANT_STEP * quant_step_bytes(dtype);
+        const float scale = ingot_f32_from_f16(get_u16(step + quant_scale_at(k % INGOT_QUANT_STEP, lane)));
+        to[k] = (float)level_of(dtype, step, k % INGOT_QUANT_STEP, lane) * scale;
+    }
+}
+
+/* Row `id` of wte is one lane of one panel. */
 void model_embed(const struct ingot_model *model, uint32_t id, uint32_t position, float *x)
 {
     const struct matrix *m = &model->wte;
     const uint8_t *panel = m->w + id / INGOT_PANEL_LANES * m->panel_bytes;
     const uint32_t lane = id % INGOT_PANEL_LANES;
-    if (m->dtype == INGOT_BF16)
-        for (size_t k = 0; k < m->n_in; k++)
-            x[k] = ingot_f32_from_bf16(get_u16(panel + (k / 2 * INGOT_PANEL_LANES + lane) * 4 + k % 2 * 2));
+    if (m->quant_panels)
+        widen_quantised_lane(m->dtype, panel, lane, m->n_in, x);
     else
-        widen(m->dtype, panel + lane * ingot_dtype_size(m->dtype), m->step_bytes, m->n_in, x);
+        widen_lane(m->dtype, panel, lane, m->n_in, x);
     add_position(model, position, x);
 }

@@ -10,12 +10,12 @@
 #include "runtime/ingot_runtime.h"
 #include "runtime/kernels/kernels.h"
 
-/* W [n_out, n_in] in panel16, and the kernel of its dtype. */
+/* W [n_out, n_in] in panel16, and the kernel of its dtype: one for rows of floats, or one for quantised rows. */
 struct matrix {
     const uint8_t *w;
-    kernel_panels_fn *panels;
-    size_t panel_bytes; /* of 16 outputs */
-    size_t step_bytes;  /* of 16 outputs' weights of one input: panel_bytes is step_bytes times the padded inputs */
+    kernel_panels_fn *panels;      /* f32, f16, bf16; else NULL */
+    quant_panels_fn *quant_panels; /* q8, q4; else NULL */
+    size_t panel_bytes;            /* of 16 outputs */
     enum ingot_dtype dtype;
     uint32_t n_out, n_in, n_panels;
 };
@@ -53,6 +53,7 @@ struct ingot_model {
     struct layer *layers; /* n_layer */
     struct norm ln_f;
     struct matrix head; /* [n_vocab_stored, C]; wte itself when tied; n_panels covers n_vocab */
+    bool quantised;     /* whether any matrix is q8 or q4 */
     uint64_t token_bytes;
 };
 

@@ -119,6 +119,7 @@ TILE_SET(panels_f32, f32, false)
 TILE_SET(panels_f16, f16, false)
 TILE_SET(panels_bf16, bf16, false)
 TILE_SET(chains_f32, f32, true)
+TILE_SET(chains_f16, f16, true)
 
 /* ----------------------------------------------------------------------------------------------- lanes and tails */
 
@@ -285,6 +286,15 @@ static float softmax_exp(float *x, size_t n)
 
 /* ---------------------------------------------------------------------------------------------- element by element */
 
+static void narrow_f16(const float *x, size_t n, uint16_t *y)
+{
+    size_t i = 0;
+    for (; i + HALF <= n; i += HALF)
+        _mm_storeu_si128((__m128i *)(void *)(y + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    for (; i < n; i++) y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
+}
+
 static void gelu_tanh(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += LANES)
@@ -316,6 +326,8 @@ const struct kernels kernels_avx2 = {
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
     .chains_f32 = chains_f32,
+    .chains_f16 = chains_f16,
+    .narrow_f16 = narrow_f16,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

@@ -94,6 +94,7 @@ TILE_SET(panels_f32, f32, false)
 TILE_SET(panels_f16, f16, false)
 TILE_SET(panels_bf16, bf16, false)
 TILE_SET(chains_f32, f32, true)
+TILE_SET(chains_f16, f16, true)
 
 /* ----------------------------------------------------------------------------------------------- lanes and tails */
 
@@ -217,6 +218,15 @@ static float softmax_exp(float *x, size_t n)
 
 /* ---------------------------------------------------------------------------------------------- element by element */
 
+static void narrow_f16(const float *x, size_t n, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        const __mmask16 present = lanes_present(i, n);
+        const __m512 v = _mm512_maskz_loadu_ps(present, x + i);
+        _mm256_mask_storeu_epi16(y + i, present, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
+}
+
 static void gelu_tanh(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += LANES) {
@@ -256,6 +266,8 @@ const struct kernels kernels_avx512 = {
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
     .chains_f32 = chains_f32,
+    .chains_f16 = chains_f16,
+    .narrow_f16 = narrow_f16,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

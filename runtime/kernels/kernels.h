@@ -22,8 +22,9 @@
  * first. Any cut of p, of r, or of k between two blocks into several calls gives the same bits; that is what makes
  * batches, tiles and threads invisible.
  *
- * chains_f32 is the same without blocks: one chain over all k that starts from what y holds, so that it may be cut at
- * any k. Attention sums its keys with it, each query its own number of them.
+ * chains_f32 and chains_f16 are the same without blocks: one chain over all k that starts from what y holds, so that it
+ * may be cut at any k. Attention sums its values with it, each query its own number of them; w is then aligned to one
+ * input's 16 weights only.
  *
  *   w   panels, panel_bytes apart, 64-byte aligned; weights are widened exactly
  *   x   f32 [n_rows][x_stride], any alignment, not aliasing y; exactly n_in elements of a row are read
@@ -37,6 +38,10 @@ struct kernels {
     kernel_panels_fn *panels_f16;
     kernel_panels_fn *panels_bf16;
     kernel_panels_fn *chains_f32;
+    kernel_panels_fn *chains_f16;
+
+    /* y[i] = the f16 nearest to x[i], ties to even. */
+    void (*narrow_f16)(const float *x, size_t n, uint16_t *y);
 
     /* y[i] = fma((x[i] - mean) * rstd, w[i], b[i]); b may be NULL (then the product alone). Sums in 16 lanes
      * (element i into lane i mod 16, by addition and by fma(d, d, .)) and the fixed tree lane j + lane j+8, +4, +2, +1.
@@ -94,13 +99,15 @@ extern const struct kernels kernels_scalar;
 extern const struct quant_kernels quant_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2, kernels_avx512;
+extern const struct quant_kernels quant_avx2;
 #elif defined(__aarch64__)
 extern const struct kernels kernels_neon;
+extern const struct quant_kernels quant_neon, quant_neondot;
 #endif
 
 /* What one kind of CPU runs. */
 struct rung {
-    const char *name; /* "scalar", "avx2", "avx512", "neon" */
+    const char *name; /* "scalar", "avx2", "avx512", "neon", "neondot" */
     const struct kernels *kernels;
     const struct quant_kernels *quant;
 };

@@ -123,6 +123,7 @@ TILE_SET(panels_f32, f32, false)
 TILE_SET(panels_f16, f16, false)
 TILE_SET(panels_bf16, bf16, false)
 TILE_SET(chains_f32, f32, true)
+TILE_SET(chains_f16, f16, true)
 
 /* ----------------------------------------------------------------------------------------------- lanes and tails */
 
@@ -309,6 +310,13 @@ static float softmax_exp(float *x, size_t n)
 
 /* ---------------------------------------------------------------------------------------------- element by element */
 
+static void narrow_f16(const float *x, size_t n, uint16_t *y)
+{
+    size_t i = 0;
+    for (; i + QUARTER <= n; i += QUARTER) vst1_u16(y + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + i))));
+    for (; i < n; i++) y[i] = ingot_f16_from_f32(x[i]);
+}
+
 static void gelu_tanh(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i += LANES) {
@@ -351,6 +359,8 @@ const struct kernels kernels_neon = {
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
     .chains_f32 = chains_f32,
+    .chains_f16 = chains_f16,
+    .narrow_f16 = narrow_f16,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,

@@ -96,13 +96,25 @@ static void panels_bf16(const void *w, size_t panel_bytes, size_t n_panels, size
     panels(panel_element_bf16, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);
 }
 
-static void chains_f32(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x, size_t x_stride,
-                       size_t n_rows, float *y, size_t y_stride)
+static inline void chains(panel_element_fn *element, const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,
+                          const float *x, size_t x_stride, size_t n_rows, float *y, size_t y_stride)
 {
     for (size_t p = 0; p < n_panels; p++)
         for (size_t r = 0; r < n_rows; r++)
-            run_chains(panel_element_f32, (const uint8_t *)w + p * panel_bytes, 0, n_in, x + r * x_stride,
+            run_chains(element, (const uint8_t *)w + p * panel_bytes, 0, n_in, x + r * x_stride,
                        y + r * y_stride + p * LANES);
+}
+
+static void chains_f32(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x, size_t x_stride,
+                       size_t n_rows, float *y, size_t y_stride)
+{
+    chains(panel_element_f32, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);
+}
+
+static void chains_f16(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x, size_t x_stride,
+                       size_t n_rows, float *y, size_t y_stride)
+{
+    chains(panel_element_f16, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);
 }
 
 /* -------------------------------------------------------------------------------------------------- reductions */
@@ -146,6 +158,11 @@ static float softmax_exp(float *x, size_t n)
 
 /* ------------------------------------------------------------------------------------------- element by element */
 
+static void narrow_f16(const float *x, size_t n, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++) y[i] = ingot_f16_from_f32(x[i]);
+}
+
 static void gelu_tanh(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) x[i] = mathf_gelu_tanh(x[i]);
@@ -171,6 +188,8 @@ const struct kernels kernels_scalar = {
     .panels_f16 = panels_f16,
     .panels_bf16 = panels_bf16,
     .chains_f32 = chains_f32,
+    .chains_f16 = chains_f16,
+    .narrow_f16 = narrow_f16,
     .layer_norm = layer_norm,
     .gelu_tanh = gelu_tanh,
     .gelu_erf = gelu_erf,
