@@ -1,7 +1,6 @@
 /* cmd_show.c - `ingot show`: everything about a file, or about one tensor. */
 #include "inspect/commands.h"
 
-#include "convert/vocabulary.h"
 #include "format/bytes.h"
 #include "format/disk.h"
 #include "format/error.h"
@@ -13,6 +12,7 @@
 #include "inspect/cli/table.h"
 #include "inspect/cli/terminal.h"
 #include "inspect/hparams.h"
+#include "inspect/overview.h"
 #include "inspect/values.h"
 
 #include <inttypes.h>
@@ -57,6 +57,27 @@ __attribute__((format(printf, 2, 3))) static void field(const char *name, const 
     va_end(args);
 }
 
+/* An overview_fn. */
+static void print_field(void *ctx, const char *name, const char *value)
+{
+    (void)ctx;
+    field(name, "%s", value);
+}
+
+/* What is said of a checkpoint as a whole, whatever its format. */
+static void print_overview(const struct checkpoint *cp)
+{
+    char shown[256];
+    heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
+    overview_file(cp, print_field, NULL);
+    putchar('\n');
+    heading("Model");
+    overview_model(cp, print_field, NULL);
+    putchar('\n');
+    heading("Vocabulary");
+    overview_vocabulary(cp, print_field, NULL);
+}
+
 /* Foreign text line by line, each made harmless. Returns how many lines there are beyond `max`, which are not printed.
  */
 static size_t print_lines(const char *text, size_t n, const char *indent, size_t max)
@@ -71,37 +92,6 @@ static size_t print_lines(const char *text, size_t n, const char *indent, size_t
     }
     free(shown);
     return n_lines > max ? n_lines - max : 0;
-}
-
-static const char *attention_name(uint32_t flags)
-{
-    bool scaled = flags & INGOT_ATTN_SCALE, by_layer = flags & INGOT_ATTN_SCALE_BY_LAYER;
-    if (scaled) return by_layer ? "by the root of the head size and by layer" : "by the root of the head size";
-    return by_layer ? "by layer" : "none";
-}
-
-static void print_hparams(const struct checkpoint *cp)
-{
-    struct ingot_hparams hp;
-    struct ingot_error err = { 0 };
-    heading("Model");
-    if (checkpoint_hparams(cp, &hp, &err) != INGOT_OK) {
-        field("unknown", "%s%s%s", err.subject, *err.subject ? ": " : "", err.message);
-        if (*err.advice) field("", "%s", err.advice);
-        return;
-    }
-    field("layers", "%u", hp.n_layer);
-    field("heads", "%u of %u", hp.n_head, hp.n_embd / hp.n_head);
-    field("width", "%u", hp.n_embd);
-    field("inner width", "%u", hp.n_inner);
-    field("context", "%u", hp.n_ctx);
-    if (hp.n_vocab == hp.n_vocab_stored)
-        field("vocabulary", "%u", hp.n_vocab);
-    else
-        field("vocabulary", "%u (%u rows stored)", hp.n_vocab, hp.n_vocab_stored);
-    field("activation", "%s", activation_name(hp.activation));
-    field("attention scale", "%s", attention_name(hp.attention_flags));
-    field("norm epsilon", "%g", (double)hp.layer_norm_epsilon);
 }
 
 static json_t *model_json(const struct checkpoint *cp)
@@ -149,33 +139,6 @@ static struct budget make_budget(const struct ingot_file *file, const struct ing
     return b;
 }
 
-static const char *slots_state(const struct ingot_file_info *info)
-{
-    if (info->slot_valid[0] && info->slot_valid[1]) return info->slots_equal ? "A and B, equal" : "A and B, different";
-    return info->slot_valid[0] ? "A only; B is damaged" : "B only; A is damaged";
-}
-
-static void print_file(const struct checkpoint *cp, const struct ingot_file_info *info)
-{
-    char shown[256];
-    heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
-    field("format", "ingot, read version %u, write version %u%s", info->read_version, info->write_version,
-          info->writable_version ? "" : " (newer than this program)");
-    field("bytes", "%s", human_count(info->file_bytes).text);
-    if (info->actual_bytes != info->file_bytes)
-        field("", "%s more behind the end: a torn edit", human_count(info->actual_bytes - info->file_bytes).text);
-    field("content id", "%s", human_digest(info->content_id).text);
-    field("superblock slots", "%s", slots_state(info));
-    field("generation", "%" PRIu64, info->generation);
-    if (info->features_must || info->features_may)
-        field("features", "must %#" PRIx64 ", may %#" PRIx64, info->features_must, info->features_may);
-    else
-        field("features", "none");
-    field("alignment", "%u", info->align);
-    field("index", "%s bytes at %" PRIu64 ", %s sections", human_count(info->index_bytes).text, info->index_off,
-          human_count(ingot_section_count(cp->file)).text);
-}
-
 static void budget_row(struct table *t, const char *name, uint64_t bytes, uint64_t whole)
 {
     table_cell(t, "  %s", name);
@@ -201,21 +164,6 @@ static void print_budget(const struct budget *b, uint64_t file_bytes)
     table_end(&t);
 }
 
-/* The vocabulary as a section lays it out; NULL when there is none. */
-static void print_vocabulary(const uint8_t *p)
-{
-    heading("Vocabulary");
-    if (!p) {
-        field("none", "prompts are given as token ids");
-        return;
-    }
-    field("tokens", "%s", human_count(get_u32(p + VOCAB_N_TOKENS_OFF)).text);
-    field("merges", "%s", human_count(get_u32(p + VOCAB_N_MERGES_OFF)).text);
-    field("special tokens", "%s", human_count(get_u32(p + VOCAB_N_SPECIAL_OFF)).text);
-    if (get_u32(p + VOCAB_EOT_OFF) != VOCAB_NO_TOKEN) field("end of text", "%u", get_u32(p + VOCAB_EOT_OFF));
-    field("longest token", "%u bytes", get_u32(p + VOCAB_MAX_PIECE_OFF));
-}
-
 static json_t *vocabulary_json(const uint8_t *p)
 {
     if (!p) return json_null();
@@ -226,13 +174,6 @@ static json_t *vocabulary_json(const uint8_t *p)
     json_put(o, "special_tokens", json_count(get_u32(p + VOCAB_N_SPECIAL_OFF)));
     json_put(o, "end_of_text", eot == VOCAB_NO_TOKEN ? json_null() : json_count(eot));
     return o;
-}
-
-/* NULL when there is none, or one that is too short for its header. */
-static const uint8_t *stored_vocabulary(const struct ingot_file *file)
-{
-    struct ingot_section s;
-    return ingot_find(file, INGOT_NAME_VOCABULARY, &s) && s.raw_bytes >= VOCAB_HEADER_BYTES ? s.data : NULL;
 }
 
 static void print_metadata(const struct ingot_file *file, bool all)
@@ -260,11 +201,7 @@ static void show_ingot(const struct checkpoint *cp, bool all)
     struct ingot_file_info info;
     ingot_file_get_info(cp->file, &info);
     struct budget budget = make_budget(cp->file, &info);
-    print_file(cp, &info);
-    putchar('\n');
-    print_hparams(cp);
-    putchar('\n');
-    print_vocabulary(stored_vocabulary(cp->file));
+    print_overview(cp);
     putchar('\n');
     print_budget(&budget, info.file_bytes);
     print_metadata(cp->file, all);
@@ -306,7 +243,7 @@ static void show_ingot_json(const struct checkpoint *cp)
     json_put(root, "align", json_count(info.align));
     json_put(root, "sections", json_count(ingot_section_count(cp->file)));
     json_put(root, "hyper_parameters", model_json(cp));
-    json_put(root, "vocabulary", vocabulary_json(stored_vocabulary(cp->file)));
+    json_put(root, "vocabulary", vocabulary_json(overview_stored_vocabulary(cp->file)));
     json_put(root, "bytes", budget_json(&budget));
     bool has = ingot_find(cp->file, INGOT_NAME_METADATA, &metadata);
     json_put(root, "metadata", has ? json_text(metadata.data, metadata.raw_bytes) : json_null());
@@ -336,67 +273,6 @@ static int show_text(const struct checkpoint *cp, const char *name, const char *
 
 /* --------------------------------------------------------------------------------------------- foreign: the file */
 
-static uint64_t tensor_bytes(const struct checkpoint *cp)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < cp->n_tensors; i++) total += checkpoint_tensor_at(cp, i).n_bytes;
-    return total;
-}
-
-/* Tensors are in order of file. */
-static uint64_t count_files(const struct checkpoint *cp)
-{
-    uint64_t n = 0;
-    const char *last = "";
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        const char *file = ingot_source_at(cp->source, i).file;
-        n += strcmp(last, file) != 0;
-        last = file;
-    }
-    return n;
-}
-
-static uint64_t count_absent(const struct checkpoint *cp)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        n += t.n_elems > 0 && !t.data;
-    }
-    return n;
-}
-
-static void print_source(const struct checkpoint *cp)
-{
-    char shown[256], recipe[INGOT_RECIPE_NAME_MAX];
-    uint64_t n_checks = ingot_source_check_count(cp->source), n_absent = count_absent(cp);
-    bool fits = ingot_source_recipe(cp->source, recipe, NULL) == INGOT_OK;
-    heading(ingot_escape(cp->path, strlen(cp->path), shown, sizeof shown));
-    field("format", "%s", checkpoint_format(cp));
-    field("recipe", "%s", fits ? recipe : "none fits");
-    field("tensors", "%s", human_count(cp->n_tensors).text);
-    if (n_absent) field("", "%s in files that are not here", human_count(n_absent).text);
-    field("files", "%s", human_count(count_files(cp)).text);
-    field("bytes", "%s", human_count(tensor_bytes(cp)).text);
-    if (n_checks)
-        field("checksums", "%s, %s: ingot verify", human_count(n_checks).text,
-              ingot_source_check_at(cp->source, 0).algorithm);
-    else
-        field("checksums", "none");
-}
-
-/* One value as a line of text. */
-static void fact_text(const struct ingot_fact *f, bool all, char *out, size_t cap)
-{
-    size_t n = f->type == INGOT_FACT_TEXT ? strlen(f->text) : 0;
-    size_t room = all || cap < TEXT_BYTES ? cap : TEXT_BYTES;
-    if (f->type == INGOT_FACT_NULL) snprintf(out, cap, "null");
-    if (f->type == INGOT_FACT_BOOL) snprintf(out, cap, "%s", f->integer ? "true" : "false");
-    if (f->type == INGOT_FACT_INT) snprintf(out, cap, "%" PRId64, f->integer);
-    if (f->type == INGOT_FACT_FLOAT) values_text(INGOT_SCALAR_F64, &f->number, VALUES_EXACT, out);
-    if (f->type == INGOT_FACT_TEXT) ingot_escape(f->text, n, out, room);
-}
-
 static void print_facts(const struct checkpoint *cp, bool all)
 {
     static const struct table_column columns[] = { { .title = "" }, { .title = "", .flexible = true } };
@@ -409,7 +285,7 @@ static void print_facts(const struct checkpoint *cp, bool all)
     heading("Stated beside the tensors");
     for (size_t i = 0; i < n_shown; i++) {
         struct ingot_fact f = ingot_source_fact(cp->source, i);
-        fact_text(&f, all, text, sizeof text);
+        overview_fact_text(&f, all ? sizeof text : TEXT_BYTES, text, sizeof text);
         table_cell(&t, "  %s", ingot_escape(f.key, strlen(f.key), key, sizeof key));
         table_cell(&t, "%s", text);
     }
@@ -417,29 +293,9 @@ static void print_facts(const struct checkpoint *cp, bool all)
     if (n > n_shown) printf("  ... %zu more: --all\n", n - n_shown);
 }
 
-/* The tokenizer in or beside the checkpoint. Ids are compared with the hyper-parameters where those are known. */
-static enum ingot_status read_vocabulary(const struct checkpoint *cp, struct vocabulary *v, struct ingot_error *err)
-{
-    struct ingot_hparams hp;
-    bool known = checkpoint_hparams(cp, &hp, NULL) == INGOT_OK;
-    return vocabulary_of_source(cp->source, known ? hp.n_vocab : LIMIT_N_VOCAB, v, err);
-}
-
 static void show_source(const struct checkpoint *cp, bool all)
 {
-    struct vocabulary vocabulary = { 0 };
-    struct ingot_error err = { 0 };
-    print_source(cp);
-    putchar('\n');
-    print_hparams(cp);
-    putchar('\n');
-    if (read_vocabulary(cp, &vocabulary, &err) == INGOT_OK) {
-        print_vocabulary(vocabulary.bytes);
-    } else {
-        heading("Vocabulary");
-        field("not usable", "%s%s%s", err.subject, *err.subject ? ": " : "", err.message);
-    }
-    vocabulary_free(&vocabulary);
+    print_overview(cp);
     print_facts(cp, all);
 }
 
@@ -478,15 +334,15 @@ static void show_source_json(const struct checkpoint *cp)
     struct vocabulary vocabulary = { 0 };
     char recipe[INGOT_RECIPE_NAME_MAX];
     json_t *root = json_begin();
-    bool usable = read_vocabulary(cp, &vocabulary, NULL) == INGOT_OK;
+    bool usable = overview_read_vocabulary(cp, &vocabulary, NULL) == INGOT_OK;
     bool fits = ingot_source_recipe(cp->source, recipe, NULL) == INGOT_OK;
     json_put(root, "file", json_text(cp->path, strlen(cp->path)));
     json_put(root, "format", json_string(checkpoint_format(cp)));
     json_put(root, "recipe", fits ? json_string(recipe) : json_null());
     json_put(root, "n_tensors", json_count(cp->n_tensors));
-    json_put(root, "n_tensors_absent", json_count(count_absent(cp)));
-    json_put(root, "n_files", json_count(count_files(cp)));
-    json_put(root, "bytes", json_count(tensor_bytes(cp)));
+    json_put(root, "n_tensors_absent", json_count(overview_absent_count(cp)));
+    json_put(root, "n_files", json_count(overview_file_count(cp)));
+    json_put(root, "bytes", json_count(overview_tensor_bytes(cp)));
     json_put(root, "checksums", json_count(ingot_source_check_count(cp->source)));
     json_put(root, "hyper_parameters", model_json(cp));
     json_put(root, "vocabulary", vocabulary_json(usable ? vocabulary.bytes : NULL));
