@@ -236,13 +236,17 @@ static enum ingot_status check_shape(const struct walk *w)
 
 static enum ingot_status check_tensor(const struct walk *w)
 {
-    if (ingot_dtype_size((enum ingot_dtype)w->dtype) == 0) /* [F-40] */
+    const enum ingot_dtype dtype = (enum ingot_dtype)w->dtype;
+    const bool quantised = quant_step_bytes(dtype) > 0;
+    if (ingot_dtype_size(dtype) == 0 && !quantised) /* [F-40] */
         return fail_unknown(w, INGOT_E_DTYPE, RECORD_DTYPE_OFF, "dtype", w->dtype);
     if (w->layout > INGOT_PANEL16) /* [F-41] */
         return fail_unknown(w, INGOT_E_LAYOUT, RECORD_LAYOUT_OFF, "layout", w->layout);
-    if (w->layout == INGOT_PANEL16 && (w->rank != 2 || w->dtype > INGOT_BF16)) /* [F-41] */
+    if (w->layout == INGOT_PANEL16 && (w->rank != 2 || (dtype > INGOT_BF16 && !quantised))) /* [F-41] */
         return fail_section(w, INGOT_E_SHAPE, field_off(w, RECORD_LAYOUT_OFF),
-                            "panel16 is for matrices of f32, f16 and bf16");
+                            "panel16 is for matrices of f32, f16, bf16, q8 and q4");
+    if (w->layout == INGOT_ROWS && quantised) /* [F-41] */
+        return fail_section(w, INGOT_E_SHAPE, field_off(w, RECORD_LAYOUT_OFF), "q8 and q4 have no layout but panel16");
     return check_shape(w);
 }
 

@@ -130,7 +130,8 @@ enum ingot_dtype {
  *                  q8, 1024 bytes of codes:  input k of the step, lane          at (k/4 * 16 + lane) * 4 + k%4
  *                  q4,  512 bytes of codes:  input k of the step, lane          at (k/8 * 16 + lane) * 4 + k%4,
  *                                            low nibble where k%8 < 4, high nibble elsewhere
- *                An element is level x scale: q8's level is its code - 128, q4's is one of the 16 of [F-43]. Padding
+ *                An element is level x scale: q8's level is its code - 128, q4's is one of the 16 of
+ *                spec/format.md, "q8 and q4": -63 -49 -38 -30 -22 -16 -10 -5 0 5 11 17 23 31 40 52. Padding
  *                holds the code of level 0 (128; 8), and scale +0 where a whole block or lane is padding.
  *                These two dtypes have no other layout. */
 enum ingot_layout {
@@ -353,23 +354,25 @@ struct ingot_view {
 
 /* What a cast could not keep. Added up by ingot_pack(); copying without a cast counts nothing. */
 struct ingot_cast_stats {
-    uint64_t n_overflow;  /* finite values that became infinite */
-    uint64_t n_underflow; /* non-zero values that became zero */
-    uint64_t n_nan;       /* NaN of the source, kept as NaN */
+    uint64_t n_overflow;  /* finite values that became infinite; q8, q4: beyond the largest scale, cut to it */
+    uint64_t n_underflow; /* non-zero values that became zero; q8, q4: only where a whole block did */
+    uint64_t n_nan;       /* NaN of the source, kept as NaN; q8, q4: all of a block with a NaN or an infinity */
 };
 
 /* Bytes [off, off + n) of the section that holds `view` as dtype `to` in `layout`, written to dst. off and n are
  * multiples of 64 or end at the section's end; of `rows`, whole elements, whatever dst's alignment. Casts round to
- * nearest even; NaN stays NaN, infinities stay; equal dtypes are copied bit for bit. Any range can be produced
- * independently of any other, so that a chunk is a unit of parallel work. dst is aligned to 4; padding is written as
- * zero. Thread-safe. */
+ * nearest even; NaN stays NaN, infinities stay; equal dtypes are copied bit for bit. q8 and q4 (of f32, f16, bf16, f64)
+ * find the scale of each block by search [format/quant.h]; in a block with a NaN or an infinity all becomes NaN. Any range
+ * can be produced independently of any other, so that a chunk is a unit of parallel work; what is lost in a step that is
+ * cut counts where the step begins. dst is aligned to 4; padding is written as zero. Thread-safe. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
 
 /* The inverse of ingot_pack(): elements first .. first + n - 1, in row-major order, of the matrix [rows, cols] that the
  * section holds (or, with `transposed`, of its transpose), cast to `to` as ingot_pack() casts. Any range can be asked
  * for. dst needs no alignment; n * ingot_dtype_size(to) bytes are written. The section is a tensor or an alias of rank
- * 1 or 2 with a dtype of f32, f16, bf16 or f64, or of any dtype when `to` is the same. Thread-safe. */
+ * 1 or 2 with a dtype of f32, f16, bf16, f64, q8 or q4, or of any other dtype when `to` is the same; `to` is f32, f16, bf16
+ * or f64 if it is not. Thread-safe. */
 void ingot_unpack(const struct ingot_section *section, bool transposed, enum ingot_dtype to, uint64_t first, uint64_t n,
                   void *dst, struct ingot_cast_stats *stats);
 

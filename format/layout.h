@@ -14,7 +14,7 @@ enum {
     QUANT_Q4_ZERO = 8,
 };
 
-/* The level of each code of q4 [F-43], ascending; within -63 .. 63, so that a level plus 64 times an activation's code
+/* The level of each code of q4, ascending; within -63 .. 63, so that a level plus 64 times an activation's code
  * fits twice into a signed 16-bit sum. Fitted by tests/tools/fit_q4.py to trained weights. */
 extern const int8_t quant_q4_levels[16];
 

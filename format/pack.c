@@ -5,7 +5,9 @@
  * f32 if there is a cast, transposed if need be, narrowed, and stored along the target's. */
 #include "format/bytes.h"
 #include "format/cast.h"
-#include "format/layout.h"
+#include "format/quant.h"
+
+#include <math.h>
 
 #define TILE        16u /* inputs of a tile; its other side is the lanes of a panel */
 #define TILE_ELEMS  (TILE * INGOT_PANEL_LANES)
@@ -22,7 +24,8 @@ struct packer {
     bool copies;      /* no cast: bits are moved */
     size_t from_size; /* of an element of the view */
     size_t to_size;
-    size_t mid_size; /* of an element in a tile: from_size when copying, else f32's */
+    size_t mid_size;       /* of an element in a tile: from_size when copying, else f32's */
+    quantise_fn *quantise; /* of block-quantised targets; else NULL */
     struct ingot_cast_stats stats;
 };
 
@@ -61,7 +64,7 @@ static void widen(struct packer *p, const void *from, void *to, size_t n)
 {
     bool narrows_twice = p->to == INGOT_F16 || p->to == INGOT_BF16;
     struct ingot_cast_stats ignored = { 0 };
-    struct ingot_cast_stats *stats = narrows_twice ? &ignored : &p->stats; /* else the narrowing counts */
+    struct ingot_cast_stats *stats = narrows_twice || p->quantise ? &ignored : &p->stats; /* what follows counts */
     switch (p->copies ? INGOT_DTYPE_NONE : p->view->dtype) {
     case INGOT_F16:
         p->casts.f32_from_f16(from, to, n, stats);
@@ -165,7 +168,7 @@ static void load_tile(struct packer *p, uint64_t panel, uint64_t k0, uint64_t n_
     _Alignas(64) uint8_t raw[TILE_ELEMS * 8], mid[TILE_ELEMS * 4];
     uint64_t row = panel * INGOT_PANEL_LANES;
     uint64_t lanes = v->n_rows - row < INGOT_PANEL_LANES ? v->n_rows - row : INGOT_PANEL_LANES;
-    uint64_t inputs = v->n_cols - k0 < n_k ? v->n_cols - k0 : n_k;
+    uint64_t left = v->n_cols > k0 ? v->n_cols - k0 : 0, inputs = left < n_k ? left : n_k;
     bool casts = !p->copies && v->dtype != INGOT_F32;
     bool by_row = v->col_stride == 1; /* the source is contiguous along the inputs */
     uint8_t *to = casts || by_row ? raw : tile;
@@ -232,6 +235,78 @@ static void pack_panel16(struct packer *p, uint64_t off, uint8_t *dst, uint64_t 
     }
 }
 
+/* ------------------------------------------------------------------------------------------------------ blocks */
+
+#define STEP  INGOT_QUANT_STEP
+#define BLOCK INGOT_QUANT_BLOCK
+#define LANES INGOT_PANEL_LANES
+
+/* What a block's one lane could not keep, of its first n elements. */
+static void count_losses(enum ingot_dtype to, const float *x, size_t n, uint16_t scale, struct ingot_cast_stats *stats)
+{
+    const float s = ingot_f32_from_f16(scale), limit = to == INGOT_Q8 ? 128 * QUANT_SCALE_MAX : 63 * QUANT_SCALE_MAX;
+    const bool nan = isnan(s), zero = s == 0, clamped = fabsf(s) == QUANT_SCALE_MAX;
+    if (nan) stats->n_nan += n;
+    for (size_t k = 0; k < n && zero; k++) stats->n_underflow += x[k * LANES] != 0;
+    for (size_t k = 0; k < n && clamped; k++) stats->n_overflow += fabsf(x[k * LANES]) > limit;
+}
+
+/* The step of inputs k0 .. k0 + 63 of a panel; `counts`: its losses, too. */
+static void pack_step(struct packer *p, uint64_t panel, uint64_t k0, bool counts, uint8_t *dst)
+{
+    _Alignas(64) float x[STEP][LANES];
+    const struct ingot_view *v = p->view;
+    const uint64_t lanes = v->n_rows - panel * LANES;
+    for (uint64_t k = 0; k < STEP; k += TILE) load_tile(p, panel, k0 + k, TILE, (uint8_t *)x[k]);
+    for (size_t b = 0; b < STEP / BLOCK; b++) {
+        const uint64_t k = k0 + b * BLOCK, left = v->n_cols > k ? v->n_cols - k : 0;
+        struct quant_blocks blocks;
+        p->quantise((const float(*)[LANES])x + b * BLOCK, &blocks);
+        quant_store(p->to, &blocks, b, dst);
+        for (size_t lane = 0; counts && lane < LANES && lane < lanes; lane++)
+            count_losses(p->to, x[b * BLOCK] + lane, left < BLOCK ? left : BLOCK, blocks.scales[lane], &p->stats);
+    }
+}
+
+/* Bytes [begin, end) of the section, within one step; dst takes them. A step that is cut is made whole on the side, and
+ * counted where its beginning is asked for. */
+static void pack_part_of_step(struct packer *p, uint64_t begin, uint64_t end, uint8_t *dst)
+{
+    _Alignas(64) uint8_t room[QUANT_Q8_STEP_BYTES];
+    const uint64_t bytes = quant_step_bytes(p->to), per_panel = panel_bytes(p->to, p->view->n_cols) / bytes;
+    const uint64_t step = begin / bytes, off = begin % bytes;
+    const bool whole = end - begin == bytes;
+    pack_step(p, step / per_panel, step % per_panel * STEP, off == 0, whole ? dst : room);
+    if (!whole) memcpy(dst, room + off, end - begin);
+}
+
+/* Panels side by side, as pack_panels() does, where the source has neighbouring outputs side by side. */
+static void pack_quant_panels(struct packer *p, uint64_t panel, uint64_t n, uint8_t *dst)
+{
+    const uint64_t bytes = quant_step_bytes(p->to), stride = panel_bytes(p->to, p->view->n_cols);
+    const uint64_t group = p->view->col_stride == 1 ? 1 : PANEL_GROUP;
+    for (uint64_t first = 0; first < n; first += group)
+        for (uint64_t at = 0; at < stride; at += bytes)
+            for (uint64_t i = first; i < n && i < first + group; i++)
+                pack_step(p, panel + i, at / bytes * STEP, true, dst + i * stride + at);
+}
+
+static void pack_quant(struct packer *p, uint64_t off, uint8_t *dst, uint64_t n)
+{
+    const uint64_t bytes = quant_step_bytes(p->to), stride = panel_bytes(p->to, p->view->n_cols);
+    while (n > 0) {
+        const uint64_t to_step_end = bytes - off % bytes, panels = off % stride == 0 ? n / stride : 0;
+        const uint64_t done = panels ? panels * stride : to_step_end < n ? to_step_end : n;
+        if (panels)
+            pack_quant_panels(p, off / stride, panels, dst);
+        else
+            pack_part_of_step(p, off, off + done, dst);
+        off += done;
+        dst += done;
+        n -= done;
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------------ public */
 
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
@@ -246,7 +321,10 @@ void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_l
         .to_size = ingot_dtype_size(to),
     };
     p.mid_size = p.copies ? p.from_size : sizeof(float);
-    if (layout == INGOT_PANEL16)
+    p.quantise = quant_step_bytes(to) > 0 ? quantiser(to) : NULL;
+    if (p.quantise)
+        pack_quant(&p, off, dst, n);
+    else if (layout == INGOT_PANEL16)
         pack_panel16(&p, off, dst, n);
     else
         pack_rows(&p, off, dst, n);

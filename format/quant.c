@@ -1,4 +1,213 @@
-/* quant.c - the levels of q4, and a block of weights to its scale and codes. */
-#include "format/layout.h"
+/* quant.c - the levels of q4, and the search for the scale of a block.
+ *
+ * A scale is judged by what it does: the squared errors of its block, added up in order, each element at the level
+ * nearest to it. Every operation is one rounded f32 operation on one lane, so any instruction set finds the same scale.
+ *
+ * The scale that fits the largest weight is rarely the best one: a little less or more moves all the other weights
+ * within their steps, and some of those scales happen to suit most of them. So a list is tried, and the best of it is
+ * fitted to the levels that it chose (least squares). */
+#include "format/quant.h"
+#include "format/bytes.h"
+#include "format/simd/cpu.h"
+
+#include <math.h>
+
+#define BLOCK   INGOT_QUANT_BLOCK
+#define LANES   INGOT_PANEL_LANES
+#define F16_NAN 0x7E00u
 
 const int8_t quant_q4_levels[16] = { -63, -49, -38, -30, -22, -16, -10, -5, 0, 5, 11, 17, 23, 31, 40, 52 };
+
+/* clang-format off */
+const uint8_t quant_q4_nearest[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3,
+    3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5,
+    5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8,
+    8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11, 11, 11, 11,
+    11, 11, 11, 11, 11, 11, 11, 11, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13,
+    13, 13, 13, 13, 13, 13, 13, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 15, 15, 15, 15,
+    15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+};
+/* clang-format on */
+
+/* Of q8 the first is Q8_0's, so that what came from there is found again at once. The sign matters where one side's end
+ * is reached.
+ */
+const float quant_q8_tries[QUANT_Q8_TRIES] = { 127, 127.5f, -127.5f, 128,    -128, 128.5f, -128.5f, 126.5f,
+                                               126, 125.5f, 125,     124.5f, 124,  123.5f, 123,     122.5f };
+const float quant_q4_tries[QUANT_Q4_TRIES] = {
+    -50, 50,  -53, 53,  -56, 56,  -59, 59,  -62, 62,  -65, 65,  -68, 68,  -71,
+    71,  -74, 74,  -77, 77,  -80, 80,  -47, 47,  -83, 83,  -86, 86,  -44, 44,
+};
+
+static float clamp(float v, float low, float high)
+{
+    v = v < low ? low : v;
+    return v > high ? high : v;
+}
+
+/* The code of the level nearest to x / scale; of two the upper one, of q8 the even one. */
+static uint8_t nearest(enum ingot_dtype dtype, float x, float inverse)
+{
+    const float t = x * inverse;
+    if (dtype == INGOT_Q8) return (uint8_t)(lrintf(clamp(t, -128, 127)) + QUANT_Q8_ZERO);
+    return quant_q4_nearest[(int)clamp(t * 2 + 128, 0, 255)];
+}
+
+static float level(enum ingot_dtype dtype, uint8_t code)
+{
+    return (float)(dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[code]);
+}
+
+/* The f16 next to `scale` that may be one. */
+static float round_scale(float scale)
+{
+    const float a = clamp(fabsf(scale), QUANT_SCALE_MIN, QUANT_SCALE_MAX);
+    return copysignf(ingot_f32_from_f16(ingot_f16_from_f32(a)), scale);
+}
+
+/* The search's state: the best scale so far. */
+struct search {
+    enum ingot_dtype dtype;
+    const float *x; /* BLOCK finite elements, LANES apart */
+    float scale, error;
+};
+
+static void try_scale(struct search *s, float scale)
+{
+    const float inverse = 1 / scale;
+    float error = 0;
+    for (size_t k = 0; k < BLOCK; k++) {
+        const float x = s->x[k * LANES], rest = x - level(s->dtype, nearest(s->dtype, x, inverse)) * scale;
+        error += rest * rest;
+    }
+    if (!(error < s->error)) return;
+    s->error = error;
+    s->scale = scale;
+}
+
+/* The scale that suits the levels of the best one: the least squares' sum(x l) / sum(l l). */
+static float fitted_scale(const struct search *s)
+{
+    const float inverse = 1 / s->scale;
+    float xl = 0, ll = 0;
+    for (size_t k = 0; k < BLOCK; k++) {
+        const float x = s->x[k * LANES], l = level(s->dtype, nearest(s->dtype, x, inverse));
+        xl += x * l;
+        ll += l * l;
+    }
+    return ll > 0 ? round_scale(xl / ll) : s->scale;
+}
+
+/* The greatest g of which all elements are whole multiples, at most 128; 0 when there is none. */
+static float common_measure(const float *x, float largest)
+{
+    float g = largest;
+    for (size_t k = 0; k < BLOCK; k++)
+        for (float b = fabsf(x[k * LANES]); b > 0;) {
+            const float rest = fmodf(g, b);
+            if (b * 128 < largest) return 0;
+            g = b;
+            b = rest;
+        }
+    return g;
+}
+
+float quant_exact_scale(const float *x, float m)
+{
+    const float g = common_measure(x, fabsf(m));
+    if (g == 0) return 0;
+    const float n = fabsf(m) / g; /* 1 .. 128 */
+    for (float k = 1; n * k <= 128; k++) {
+        const float d = g / k;
+        if (d * k == g && round_scale(d) == d) return n * k == 128 ? copysignf(d, -m) : d;
+    }
+    return 0;
+}
+
+static float search_scale(enum ingot_dtype dtype, const float *x, float m)
+{
+    struct search s = { dtype, x, 0, INFINITY };
+    const size_t n = dtype == INGOT_Q8 ? QUANT_Q8_TRIES : QUANT_Q4_TRIES;
+    const float *tries = dtype == INGOT_Q8 ? quant_q8_tries : quant_q4_tries;
+    s.scale = round_scale(fabsf(m) / tries[0]);
+    for (size_t i = 0; i < n; i++) try_scale(&s, round_scale(fabsf(m) / tries[i]));
+    for (size_t i = 0; i < QUANT_REFITS; i++) try_scale(&s, fitted_scale(&s));
+    const float exact = dtype == INGOT_Q8 && s.error > 0 ? quant_exact_scale(x, m) : 0;
+    return exact != 0 ? exact : s.scale;
+}
+
+/* The element of the largest magnitude, of equals the first; NaN when one is infinite or no number. */
+static float extreme(const float *x)
+{
+    float m = 0;
+    for (size_t k = 0; k < BLOCK; k++) {
+        const float v = x[k * LANES];
+        if (!isfinite(v)) return NAN;
+        if (fabsf(v) > fabsf(m)) m = v;
+    }
+    return m;
+}
+
+static void quantise_lane(enum ingot_dtype dtype, const float *x, uint16_t *scale, uint8_t *codes)
+{
+    const uint8_t zero = dtype == INGOT_Q8 ? QUANT_Q8_ZERO : QUANT_Q4_ZERO;
+    const float m = extreme(x), s = m != 0 && !isnan(m) ? search_scale(dtype, x, m) : m;
+    const float inverse = s != 0 ? 1 / s : 0;
+    bool all_zero = true;
+    for (size_t k = 0; k < BLOCK; k++) {
+        codes[k * LANES] = isnan(s) ? zero : nearest(dtype, x[k * LANES], inverse);
+        all_zero &= codes[k * LANES] == zero;
+    }
+    *scale = isnan(s) ? F16_NAN : all_zero ? 0 : ingot_f16_from_f32(s);
+}
+
+static void quantise(enum ingot_dtype dtype, const float x[BLOCK][LANES], struct quant_blocks *out)
+{
+    for (size_t lane = 0; lane < LANES; lane++)
+        quantise_lane(dtype, x[0] + lane, out->scales + lane, out->codes[0] + lane);
+}
+
+static void quantise_q8(const float x[BLOCK][LANES], struct quant_blocks *out)
+{
+    quantise(INGOT_Q8, x, out);
+}
+
+static void quantise_q4(const float x[BLOCK][LANES], struct quant_blocks *out)
+{
+    quantise(INGOT_Q4, x, out);
+}
+
+const struct quants quants_scalar = { .q8 = quantise_q8, .q4 = quantise_q4 };
+
+quantise_fn *quantiser(enum ingot_dtype dtype)
+{
+    const struct quants quants = quants_scalar;
+    return dtype == INGOT_Q8 ? quants.q8 : quants.q4;
+}
+
+void quant_store(enum ingot_dtype dtype, const struct quant_blocks *blocks, size_t block, uint8_t *step)
+{
+    const size_t first = block * BLOCK;
+    for (size_t lane = 0; lane < LANES; lane++) put_u16(step + quant_scale_at(first, lane), blocks->scales[lane]);
+    for (size_t k = 0; k < BLOCK; k++)
+        for (size_t lane = 0; lane < LANES; lane++) {
+            const uint8_t code = blocks->codes[k][lane];
+            uint8_t *at = step + quant_code_at(dtype, first + k, lane);
+            if (dtype == INGOT_Q8)
+                *at = code;
+            else
+                *at = (uint8_t)(k % 8 < 4 ? code : *at | code << 4);
+        }
+}
+
+void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][LANES])
+{
+    for (size_t i = 0; i < n; i++, k++)
+        for (size_t lane = 0; lane < LANES; lane++) {
+            const uint8_t byte = step[quant_code_at(dtype, k, lane)];
+            const uint8_t code = dtype == INGOT_Q8 ? byte : (uint8_t)(k % 8 < 4 ? byte & 15 : byte >> 4);
+            x[i][lane] = level(dtype, code) * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane)));
+        }
+}

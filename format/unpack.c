@@ -1,12 +1,13 @@
 /* unpack.c - any range of a section's elements in plain row-major order: the way back from the running layout.
  *
- * Panels are walked in tiles of 16 lines of 64 bytes, always in the section's own dtype. Where the result runs along
+ * Panels are walked in tiles of 16 lines of 64 bytes, in the section's own dtype. Where the result runs along
  * the outputs ([in, out]), a line is the 16 outputs of one input, as it stands in the panel. Where it runs along the
  * inputs, the tile is transposed as 32-bit words: one f32, or two neighbouring inputs of a 16-bit dtype, which bf16
- * holds side by side already. Lines are cast one by one, so that what is not asked for is not counted. */
+ * holds side by side already. Lines are cast one by one, so that what is not asked for is not counted. Tiles of q8 and
+ * q4 become f32 first: level x scale, rounded once. */
 #include "format/bytes.h"
 #include "format/cast.h"
-#include "format/layout.h"
+#include "format/quant.h"
 
 #define LANES      INGOT_PANEL_LANES
 #define LINE_BYTES 64u
@@ -17,7 +18,7 @@ static_assert(LANES * sizeof(float) == LINE_BYTES, "a line of a tile is 16 words
 struct unpacker {
     const struct ingot_section *section;
     struct casts casts;
-    enum ingot_dtype to;
+    enum ingot_dtype from, to; /* of a tile, of the result */
     size_t from_size, to_size;
     uint64_t n_out, n_in;
     uint64_t panel_bytes;
@@ -46,9 +47,9 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 /* Elements of the section become f32. */
 static void widen(struct unpacker *u, const void *from, void *to, size_t n, struct ingot_cast_stats *stats)
 {
-    if (u->section->dtype == INGOT_F16)
+    if (u->from == INGOT_F16)
         u->casts.f32_from_f16(from, to, n, stats);
-    else if (u->section->dtype == INGOT_BF16)
+    else if (u->from == INGOT_BF16)
         u->casts.f32_from_bf16(from, to, n, stats);
     else
         memcpy(to, from, n * sizeof(float));
@@ -59,9 +60,9 @@ static void put_line(struct unpacker *u, const uint8_t *from, size_t n, uint8_t 
 {
     float wide[2 * LANES];
     struct ingot_cast_stats ignored = { 0 }; /* of a widening that a narrowing follows: that one counts */
-    if (u->section->dtype == u->to && n * u->to_size == LINE_BYTES) {
+    if (u->from == u->to && n * u->to_size == LINE_BYTES) {
         memcpy(dst, from, LINE_BYTES);
-    } else if (u->section->dtype == u->to) {
+    } else if (u->from == u->to) {
         memcpy(dst, from, n * u->to_size);
     } else if (u->to == INGOT_F32) {
         widen(u, from, dst, n, &u->stats);
@@ -78,8 +79,15 @@ static void put_line(struct unpacker *u, const uint8_t *from, size_t n, uint8_t 
  * to `room` first, with zeros behind: nothing beyond the section is read. */
 static const uint8_t *tile_at(const struct unpacker *u, uint64_t panel, uint64_t k, uint8_t *room)
 {
+    const uint8_t *bytes = (const uint8_t *)u->section->data + panel * u->panel_bytes;
+    const uint64_t step_bytes = quant_step_bytes(u->section->dtype);
+    if (step_bytes > 0) {
+        quant_load(u->section->dtype, bytes + k / INGOT_QUANT_STEP * step_bytes, k % INGOT_QUANT_STEP, u->tile_inputs,
+                   (float(*)[LANES])(void *)room);
+        return room;
+    }
     uint64_t off = k * LANES * u->from_size, left = u->panel_bytes - off;
-    const uint8_t *at = (const uint8_t *)u->section->data + panel * u->panel_bytes + off;
+    const uint8_t *at = bytes + off;
     if (left >= TILE_BYTES) return at;
     memcpy(room, at, left);
     memset(room + left, 0, TILE_BYTES - left);
@@ -92,7 +100,7 @@ static const uint8_t *tile_at(const struct unpacker *u, uint64_t panel, uint64_t
 static void lines_of_outputs(const struct unpacker *u, const uint8_t *tile, uint8_t *lines)
 {
     _Alignas(64) uint8_t pairs[TILE_BYTES];
-    if (u->section->dtype == INGOT_F16) {
+    if (u->from == INGOT_F16) {
         u->casts.pairs16(tile, pairs, LANES);
         tile = pairs;
     }
@@ -124,7 +132,7 @@ static void unpack_tile_of_inputs(struct unpacker *u, const struct area *a, uint
     uint64_t k = k0 - k0 % u->tile_inputs, line = LANES * u->from_size;
     uint64_t col0 = max_u64(a->first_col, panel * LANES), col1 = min_u64(a->last_col, (panel + 1) * LANES);
     const uint8_t *tile = tile_at(u, panel, k, room);
-    if (u->section->dtype == INGOT_BF16) {
+    if (u->from == INGOT_BF16) {
         u->casts.unpairs16(tile, apart, LANES);
         tile = apart;
     }
@@ -186,13 +194,14 @@ void ingot_unpack(const struct ingot_section *section, bool transposed, enum ing
     struct unpacker u = {
         .section = section,
         .casts = casts_select(),
+        .from = quant_step_bytes(section->dtype) > 0 ? INGOT_F32 : section->dtype,
         .to = to,
-        .from_size = ingot_dtype_size(section->dtype),
         .to_size = ingot_dtype_size(to),
         .n_out = section->shape[0],
         .n_in = section->shape[1],
         .panel_bytes = panel_bytes(section->dtype, section->shape[1]),
     };
+    u.from_size = ingot_dtype_size(u.from);
     u.tile_inputs = LINE_BYTES / u.from_size;
     unpack_panel16(&u, transposed, first, n, dst);
     if (!stats) return;
