@@ -70,6 +70,10 @@ $(BUILD)/convert/recipe_texts.o: $(BUILD)/convert/recipe_texts.c $(BUILD)/flags
 AVX2   := -mavx2 -mfma -mf16c
 CLMUL  := -mpclmul -msse4.2
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+isa_aarch64 = $(if $(findstring neondot,$(notdir $(1))),-march=armv8.2-a+dotprod)
+ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
+isa = $(isa_aarch64)
+endif
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))$(if $(findstring clmul,$(notdir $(1))),$(CLMUL))
 endif
@@ -165,7 +169,7 @@ $(A64)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D) $(A64)/include
 	@ln -sf /usr/include/xxhash.h /usr/include/utf8proc.h $(A64)/include
 	$(call say,CC) $(CROSS)-gcc -I. -Itests/aarch64 -I$(A64)/include -D_GNU_SOURCE -std=c17 -ffp-contract=off -fno-math-errno -pthread -O2 \
-	    $(WARN) -MMD -MP -c -o $@ $<
+	    $(WARN) $(call isa_aarch64,$<) -MMD -MP -c -o $@ $<
 $(A64)/libingot.a: $(A64_SRC:%.c=$(A64)/%.o)
 $(A64_EXE): $(A64)/%: $(A64)/%.o $(A64)/libingot.a
 	$(call say,LD) $(CROSS)-gcc -static -pthread -o $@ $^ -lm

@@ -24,6 +24,7 @@ static const struct ladder {
 } rungs[] = {
     { "scalar", "nothing: the definition" },
     { "neon", "AArch64" },
+    { "neondot", "AArch64 with dot products of bytes" },
     { "avx2", "AVX2, FMA and F16C" },
     { "avx512", "AVX-512 F, BW, VL and DQ" },
 };

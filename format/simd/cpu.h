@@ -5,13 +5,14 @@
 #include <stdbool.h>
 
 struct cpu_features {
-    bool sse42;  /* hardware CRC32C */
-    bool clmul;  /* PCLMULQDQ */
-    bool avx2;   /* with FMA and F16C, and ymm state saved by the system */
-    bool avx512; /* F, BW, VL, DQ, and zmm and mask state saved by the system */
+    bool sse42;   /* hardware CRC32C */
+    bool clmul;   /* PCLMULQDQ */
+    bool avx2;    /* with FMA and F16C, and ymm state saved by the system */
+    bool avx512;  /* F, BW, VL, DQ, and zmm and mask state saved by the system */
+    bool dotprod; /* AArch64: dot products of bytes, FEAT_DotProd */
 };
 
-/* A constant of the machine: the first call asks CPUID and XGETBV, later ones remember. Thread-safe. */
+/* A constant of the machine: on x86 the first call asks CPUID and XGETBV, later ones remember. Thread-safe. */
 struct cpu_features cpu_detect(void);
 
 #endif

@@ -15,6 +15,11 @@ static bool can_avx2(const struct cpu_features *cpu)
 {
     return cpu->avx2;
 }
+#elif defined(__aarch64__)
+static bool can_dotprod(const struct cpu_features *cpu)
+{
+    return cpu->dotprod;
+}
 #endif
 
 static bool can_always(const struct cpu_features *cpu)
@@ -28,10 +33,11 @@ static const struct step {
     bool (*can_run)(const struct cpu_features *cpu);
 } ladder[] = {
 #if defined(__x86_64__)
-    { { "avx512", &kernels_avx512, &quant_scalar }, can_avx512 },
-    { { "avx2", &kernels_avx2, &quant_scalar }, can_avx2 },
+    { { "avx512", &kernels_avx512, &quant_avx2 }, can_avx512 },
+    { { "avx2", &kernels_avx2, &quant_avx2 }, can_avx2 },
 #elif defined(__aarch64__)
-    { { "neon", &kernels_neon, &quant_scalar }, can_always },
+    { { "neondot", &kernels_neon, &quant_neondot }, can_dotprod },
+    { { "neon", &kernels_neon, &quant_neon }, can_always },
 #endif
     { { "scalar", &kernels_scalar, &quant_scalar }, can_always },
 };

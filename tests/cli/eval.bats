@@ -15,7 +15,7 @@ ids=$(seq -s, 3 7 500)
 @test "instruction set, threads, batches and single steps give identical files" {
     ingot eval "$BARD" --ids "$ids" --npy want.npy
     expect 0
-    for cpu in scalar avx2 avx512 neon; do
+    for cpu in scalar avx2 avx512 neon neondot; do
         INGOT_CPU=$cpu "$INGOT" cpu >cpu.out 2>&1 || continue
         INGOT_CPU=$cpu ingot eval "$BARD" --ids "$ids" --npy $cpu.npy
         expect 0

@@ -108,7 +108,7 @@ static void bf16_logits_are_these_bits(void **state)
 #if defined(__x86_64__)
 #define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "avx2"), FOR_RUNG(test, "avx512")
 #elif defined(__aarch64__)
-#define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "neon")
+#define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "neon"), FOR_RUNG(test, "neondot")
 #else
 #define FOR_RUNGS(test) FOR_RUNG(test, "scalar")
 #endif

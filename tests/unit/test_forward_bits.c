@@ -21,7 +21,7 @@
 
 #define MAX_TOKENS 256
 
-static const char *const RUNGS[] = { "scalar", "avx2", "avx512", "neon" };
+static const char *const RUNGS[] = { "scalar", "avx2", "avx512", "neon", "neondot" };
 #define N_RUNGS (sizeof RUNGS / sizeof *RUNGS)
 
 /* A model, a prompt that fills its context, and the logits by definition. */

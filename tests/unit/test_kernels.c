@@ -642,7 +642,7 @@ static void unforced_the_best_rung_is_taken(void **state)
     const struct cpu_features cpu = cpu_detect();
     const char *best = cpu.avx512 ? "avx512" : cpu.avx2 ? "avx2" : "scalar";
 #if defined(__aarch64__)
-    best = "neon";
+    best = cpu.dotprod ? "neondot" : "neon";
 #endif
     assert_string_equal(kernels_select(NULL)->name, best);
     assert_true(cpu.avx2 || !cpu.avx512);
