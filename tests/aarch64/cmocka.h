@@ -23,7 +23,7 @@ struct CMUnitTest {
 
 enum { MINI_PASSED, MINI_FAILED, MINI_SKIPPED };
 
-static jmp_buf mini_return;
+__attribute__((weak)) jmp_buf mini_return; /* one for all files of a program */
 
 static inline _Noreturn void mini_end(int result)
 {
@@ -80,6 +80,7 @@ static inline void mini_check(bool holds, const char *what, const char *file, in
 #f, f, NULL, NULL, p                                                                                           \
     }
 #define cmocka_run_group_tests(tests, setup, teardown)            mini_run(tests, sizeof(tests) / sizeof *(tests), setup, teardown)
+#define _cmocka_run_group_tests(name, tests, n, setup, teardown)  mini_run(tests, n, setup, teardown)
 #define cmocka_run_group_tests_name(name, tests, setup, teardown) cmocka_run_group_tests(tests, setup, teardown)
 
 static inline int mini_run_one(const struct CMUnitTest *test, void *group_state)

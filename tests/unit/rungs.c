@@ -1,0 +1,123 @@
+/* rungs.c - the ladder as a list of tests, guarded memory, and random operands. */
+#include "tests/unit/rungs.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime/kernels/mathf.h"
+
+/* ------------------------------------------------------------------------------------------------------------ tests
+ */
+
+enum { MAX_RUNGS = 16 };
+
+static size_t count_rungs(void)
+{
+    size_t n = 0;
+    while (kernels_rung(n)) n++;
+    return n;
+}
+
+const struct rung *rung_of(void **state)
+{
+    const struct rung *here = kernels_select(*state);
+    if (!here) skip();
+    return here;
+}
+
+/* The i-th rung of a test, and a name for both. */
+static struct CMUnitTest test_of(const struct rung_test *test, size_t i)
+{
+    const char *rung = kernels_rung(i)->name;
+    const size_t bytes = strlen(test->name) + strlen(rung) + 4;
+    char *name = malloc(bytes);
+    if (!name) abort();
+    snprintf(name, bytes, test->once ? "%s" : "%s [%s]", test->name, rung);
+    return (struct CMUnitTest){
+        .name = name,
+        .test_func = test->test,
+        .initial_state = (void *)(uintptr_t)rung,
+    };
+}
+
+int run_for_rungs(const struct rung_test *tests, size_t n)
+{
+    struct CMUnitTest *all = calloc(n * MAX_RUNGS, sizeof *all);
+    if (!all) abort();
+    size_t n_all = 0;
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = 0; i < (tests[t].once ? 1 : count_rungs()); i++) all[n_all++] = test_of(&tests[t], i);
+    const int n_failed = _cmocka_run_group_tests("rungs", all, n_all, NULL, NULL);
+    for (size_t i = 0; i < n_all; i++) free((void *)(uintptr_t)all[i].name);
+    free(all);
+    return n_failed;
+}
+
+/* -------------------------------------------------------------------------------------------------- guarded memory */
+
+struct guarded guarded_alloc(size_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t usable = (bytes + page - 1) / page * page;
+    struct guarded g = { .map_bytes = usable + page };
+    g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(g.map, MAP_FAILED);
+    assert_int_equal(mprotect((char *)g.map + usable, page, PROT_NONE), 0);
+    g.data = (char *)g.map + usable - bytes;
+    return g;
+}
+
+void guarded_free(struct guarded g)
+{
+    munmap(g.map, g.map_bytes);
+}
+
+/* ------------------------------------------------------------------------------------------------- numbers and bits */
+
+uint64_t random_u64(uint64_t *seed)
+{
+    uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+size_t random_below(uint64_t *seed, size_t n)
+{
+    return (size_t)(random_u64(seed) % n);
+}
+
+float random_float(uint64_t *seed, float scale)
+{
+    return ((float)(random_u64(seed) >> 40) * 0x1p-23f - 1.0f) * scale;
+}
+
+uint32_t random_bits(uint64_t *seed, enum strangeness strange)
+{
+    static const uint32_t extreme[] = { 0x80000000u, 0x00000001u, 0x807fffffu, 0x00800000u, 0x7f7fffffu, 0xff000000u };
+    static const uint32_t not_finite[] = { 0x7f800000u, 0xff800000u, 0x7fc00000u, 0xff800001u };
+    if (strange != ORDINARY && random_below(seed, 8) == 0) return extreme[random_below(seed, 6)];
+    if (strange == NOT_FINITE && random_below(seed, 40) == 0) return not_finite[random_below(seed, 4)];
+    return mathf_bits(random_float(seed, 2.0f));
+}
+
+float float_of(uint32_t bits)
+{
+    return mathf_from_bits(bits);
+}
+
+bool same_bits(float a, float b)
+{
+    return (isnan(a) && isnan(b)) || mathf_bits(a) == mathf_bits(b);
+}
+
+void assert_same_floats(const float *got, const float *want, size_t n, const char *what)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!same_bits(got[i], want[i]))
+            fail_msg("%s: element %zu of %zu is %a, scalar says %a", what, i, n, (double)got[i], (double)want[i]);
+}

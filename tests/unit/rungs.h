@@ -1,0 +1,61 @@
+/* rungs.h - tests that run once for every rung of the ladder, and what their operands are made of. */
+#ifndef INGOT_TESTS_RUNGS_H
+#define INGOT_TESTS_RUNGS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "runtime/kernels/kernels.h"
+
+/* ---- tests */
+
+struct rung_test {
+    const char *name;
+    CMUnitTestFunction test;
+    bool once; /* the test is not about a rung */
+};
+
+#define FOR_RUNGS(function)                                                                                            \
+    {                                                                                                                  \
+#function, function, false                                                                                     \
+    }
+#define ONCE(function)                                                                                                 \
+    {                                                                                                                  \
+#function, function, true                                                                                      \
+    }
+
+/* Runs each test for each rung, those that are emulated included; its state is the rung's name. */
+int run_for_rungs(const struct rung_test *tests, size_t n);
+
+/* The rung of a test's state; a counted skip where it cannot run. */
+const struct rung *rung_of(void **state);
+
+/* ---- guarded memory */
+
+struct guarded {
+    void *map;
+    size_t map_bytes;
+    void *data; /* its last byte is the last of a page that an unmapped one follows */
+};
+
+struct guarded guarded_alloc(size_t bytes);
+void guarded_free(struct guarded g);
+
+/* ---- numbers and bits */
+
+uint64_t random_u64(uint64_t *seed);
+size_t random_below(uint64_t *seed, size_t n);
+float random_float(uint64_t *seed, float scale); /* uniform in [-scale, scale) */
+
+/* How strange the numbers are. With infinities and NaN nearly every long chain ends in NaN, so they come separately. */
+enum strangeness { ORDINARY, EXTREME, NOT_FINITE };
+
+uint32_t random_bits(uint64_t *seed, enum strangeness strange); /* of a float */
+float float_of(uint32_t bits);
+bool same_bits(float a, float b); /* or both NaN */
+void assert_same_floats(const float *got, const float *want, size_t n, const char *what);
+
+#endif
