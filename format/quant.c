@@ -114,59 +114,66 @@ static float common_measure(const float *x, float largest)
     return g;
 }
 
-float quant_exact_scale(const float *x, float m)
+static bool holds(const float *x, float value)
 {
-    const float g = common_measure(x, fabsf(m));
-    if (g == 0) return 0;
-    const float n = fabsf(m) / g; /* 1 .. 128 */
-    for (float k = 1; n * k <= 128; k++) {
+    for (size_t k = 0; k < BLOCK; k++)
+        if (x[k * LANES] == value) return true;
+    return false;
+}
+
+float quant_exact_scale(const float *x, float largest)
+{
+    const float g = common_measure(x, largest);
+    for (float k = 1, n = g > 0 ? largest / g : INFINITY; n * k <= 128; k++) {
         const float d = g / k;
-        if (d * k == g && round_scale(d) == d) return n * k == 128 ? copysignf(d, -m) : d;
+        if (d * k != g || round_scale(d) != d) continue;
+        if (n * k < 128 || !holds(x, largest)) return d;
+        return holds(x, -largest) ? 0 : -d; /* there is a level -128, but no level 128 */
     }
     return 0;
 }
 
-static float search_scale(enum ingot_dtype dtype, const float *x, float m)
+static float search_scale(enum ingot_dtype dtype, const float *x, float largest)
 {
     struct search s = { dtype, x, 0, INFINITY };
     const size_t n = dtype == INGOT_Q8 ? QUANT_Q8_TRIES : QUANT_Q4_TRIES;
     const float *tries = dtype == INGOT_Q8 ? quant_q8_tries : quant_q4_tries;
-    s.scale = round_scale(fabsf(m) / tries[0]);
-    for (size_t i = 0; i < n; i++) try_scale(&s, round_scale(fabsf(m) / tries[i]));
+    s.scale = round_scale(largest / tries[0]);
+    for (size_t i = 0; i < n; i++) try_scale(&s, round_scale(largest / tries[i]));
     for (size_t i = 0; i < QUANT_REFITS; i++) try_scale(&s, fitted_scale(&s));
-    const float exact = dtype == INGOT_Q8 && s.error > 0 ? quant_exact_scale(x, m) : 0;
+    const float exact = dtype == INGOT_Q8 && s.error > 0 ? quant_exact_scale(x, largest) : 0;
     return exact != 0 ? exact : s.scale;
 }
 
-/* The element of the largest magnitude, of equals the first; NaN when one is infinite or no number. */
-static float extreme(const float *x)
+/* The largest magnitude; NaN when an element is infinite or no number. */
+static float largest_magnitude(const float *x)
 {
-    float m = 0;
+    float largest = 0;
     for (size_t k = 0; k < BLOCK; k++) {
-        const float v = x[k * LANES];
-        if (!isfinite(v)) return NAN;
-        if (fabsf(v) > fabsf(m)) m = v;
+        const float a = fabsf(x[k * LANES]);
+        if (!(a < INFINITY)) return NAN;
+        largest = a > largest ? a : largest;
     }
-    return m;
+    return largest;
 }
 
-static void quantise_lane(enum ingot_dtype dtype, const float *x, uint16_t *scale, uint8_t *codes)
+static void quantise_lane(enum ingot_dtype dtype, const float *x, size_t lane, struct quant_blocks *out)
 {
     const uint8_t zero = dtype == INGOT_Q8 ? QUANT_Q8_ZERO : QUANT_Q4_ZERO;
-    const float m = extreme(x), s = m != 0 && !isnan(m) ? search_scale(dtype, x, m) : m;
-    const float inverse = s != 0 ? 1 / s : 0;
+    const float largest = largest_magnitude(x), scale = largest > 0 ? search_scale(dtype, x, largest) : 0;
+    const float inverse = largest > 0 ? 1 / scale : 0;
     bool all_zero = true;
     for (size_t k = 0; k < BLOCK; k++) {
-        codes[k * LANES] = isnan(s) ? zero : nearest(dtype, x[k * LANES], inverse);
-        all_zero &= codes[k * LANES] == zero;
+        const uint8_t code = largest > 0 ? nearest(dtype, x[k * LANES], inverse) : zero;
+        out->codes[k / 4][lane][k % 4] = code;
+        all_zero &= code == zero;
     }
-    *scale = isnan(s) ? F16_NAN : all_zero ? 0 : ingot_f16_from_f32(s);
+    out->scales[lane] = isnan(largest) ? F16_NAN : all_zero ? 0 : ingot_f16_from_f32(scale);
 }
 
 static void quantise(enum ingot_dtype dtype, const float x[BLOCK][LANES], struct quant_blocks *out)
 {
-    for (size_t lane = 0; lane < LANES; lane++)
-        quantise_lane(dtype, x[0] + lane, out->scales + lane, out->codes[0] + lane);
+    for (size_t lane = 0; lane < LANES; lane++) quantise_lane(dtype, x[0] + lane, lane, out);
 }
 
 static void quantise_q8(const float x[BLOCK][LANES], struct quant_blocks *out)
@@ -183,23 +190,26 @@ const struct quants quants_scalar = { .q8 = quantise_q8, .q4 = quantise_q4 };
 
 quantise_fn *quantiser(enum ingot_dtype dtype)
 {
-    const struct quants quants = quants_scalar;
+    struct quants quants = quants_scalar;
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) quants = quants_avx2;
+#endif
     return dtype == INGOT_Q8 ? quants.q8 : quants.q4;
 }
 
 void quant_store(enum ingot_dtype dtype, const struct quant_blocks *blocks, size_t block, uint8_t *step)
 {
-    const size_t first = block * BLOCK;
-    for (size_t lane = 0; lane < LANES; lane++) put_u16(step + quant_scale_at(first, lane), blocks->scales[lane]);
-    for (size_t k = 0; k < BLOCK; k++)
-        for (size_t lane = 0; lane < LANES; lane++) {
-            const uint8_t code = blocks->codes[k][lane];
-            uint8_t *at = step + quant_code_at(dtype, first + k, lane);
-            if (dtype == INGOT_Q8)
-                *at = code;
-            else
-                *at = (uint8_t)(k % 8 < 4 ? code : *at | code << 4);
-        }
+    const size_t first = block * BLOCK, n = sizeof blocks->codes[0];
+    memcpy(step + quant_scale_at(first, 0), blocks->scales, sizeof blocks->scales);
+    uint8_t *to = step + quant_code_at(dtype, first, 0);
+    if (dtype == INGOT_Q8) {
+        memcpy(to, blocks->codes, sizeof blocks->codes);
+        return;
+    }
+    for (size_t group = 0; group < BLOCK / 4; group += 2) {
+        const uint8_t *low = blocks->codes[group][0], *high = blocks->codes[group + 1][0];
+        for (size_t i = 0; i < n; i++) to[group / 2 * n + i] = (uint8_t)(low[i] | high[i] << 4);
+    }
 }
 
 void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][LANES])

@@ -7,8 +7,8 @@
 
 /* One block of each of the 16 lanes of a panel. */
 struct quant_blocks {
-    uint16_t scales[INGOT_PANEL_LANES]; /* f16 */
-    uint8_t codes[INGOT_QUANT_BLOCK][INGOT_PANEL_LANES];
+    uint16_t scales[INGOT_PANEL_LANES];                         /* f16 */
+    uint8_t codes[INGOT_QUANT_BLOCK / 4][INGOT_PANEL_LANES][4]; /* of input k: [k / 4][lane][k % 4] */
 };
 
 /* Of the scales that are tried, each lane gets the one with the least sum of squared errors; its codes are those of the
@@ -39,9 +39,9 @@ extern const float quant_q4_tries[QUANT_Q4_TRIES];
 /* The code of the level nearest to i / 2 - 64 and above, up to i / 2 - 63.5. No level's boundary lies between. */
 extern const uint8_t quant_q4_nearest[256];
 
-/* Of a block of finite elements, INGOT_PANEL_LANES apart, the largest of them m: the scale with which q8 holds all of
- * them exactly; 0 when there is none. */
-float quant_exact_scale(const float *x, float m);
+/* Of a block of finite elements, INGOT_PANEL_LANES apart, of which the largest magnitude is `largest`: the scale with
+ * which q8 holds all of them exactly; 0 when there is none. */
+float quant_exact_scale(const float *x, float largest);
 
 #define QUANT_SCALE_MIN 0x1p-24f
 #define QUANT_SCALE_MAX 65504.0f

@@ -1,6 +1,7 @@
 /* test_quant.c - q8 and q4: what a block becomes, where it goes, and how little is lost. */
 #include "format/quant.h"
 #include "format/bytes.h"
+#include "format/simd/cpu.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -207,6 +208,61 @@ static void a_nan_or_an_infinity_makes_its_block_nan_and_no_other(void **state)
     }
 }
 
+/* Blocks of every kind: weights of all sizes, those of Q8_0, f16 and bf16, sparse, constant, not finite, any bits. */
+static float random_weight(unsigned kind, float unit, size_t k)
+{
+    const uint32_t bits = (uint32_t)random64();
+    float any;
+    memcpy(&any, &bits, sizeof any);
+    switch (kind) {
+    case 0:
+        return any;
+    case 1:
+        return (float)((int)(random64() % 255) - 127) * ingot_f32_from_f16(ingot_f16_from_f32(unit));
+    case 2:
+        return ingot_f32_from_f16(ingot_f16_from_f32(gaussian() * unit));
+    case 3:
+        return ingot_f32_from_bf16(ingot_bf16_from_f32(gaussian() * unit));
+    case 4:
+        return random64() % 8 ? 0 : -unit;
+    case 5:
+        return k % 2 ? unit : -unit;
+    case 6:
+        return k % 31 == 3 && random64() % 4 == 0 ? INFINITY : gaussian();
+    default:
+        return gaussian() * unit;
+    }
+}
+
+#if defined(__x86_64__)
+static void avx2_finds_the_same_bits(void **state)
+{
+    (void)state;
+    if (!cpu_detect().avx2) skip();
+    for (int round = 0; round < 20000; round++) {
+        _Alignas(64) float x[BLOCK][LANES];
+        struct quant_blocks a, b;
+        for (size_t lane = 0; lane < LANES; lane++) {
+            const unsigned kind = (unsigned)(random64() % 10);
+            const float unit = ldexpf(gaussian(), (int)(random64() % (round % 2 ? 260 : 20)) - (round % 2 ? 140 : 15));
+            for (size_t k = 0; k < BLOCK; k++) x[k][lane] = random_weight(kind, unit, k);
+        }
+        quants_scalar.q8((const float(*)[LANES])x, &a);
+        quants_avx2.q8((const float(*)[LANES])x, &b);
+        assert_memory_equal(&a, &b, sizeof a);
+        quants_scalar.q4((const float(*)[LANES])x, &a);
+        quants_avx2.q4((const float(*)[LANES])x, &b);
+        assert_memory_equal(&a, &b, sizeof a);
+    }
+}
+#else
+static void avx2_finds_the_same_bits(void **state)
+{
+    (void)state;
+    skip();
+}
+#endif
+
 /* --------------------------------------------------------------------------------------------------------- matrices */
 
 static const uint64_t shapes[][2] = { { 1, 1 },   { 1, 64 },  { 16, 65 },  { 17, 33 }, { 40, 128 },
@@ -349,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_block_that_becomes_zero_is_counted),
         cmocka_unit_test(small_weights_use_the_least_scale),
         cmocka_unit_test(a_nan_or_an_infinity_makes_its_block_nan_and_no_other),
+        cmocka_unit_test(avx2_finds_the_same_bits),
         cmocka_unit_test(a_matrix_is_its_blocks_and_padding),
         cmocka_unit_test(any_cut_of_any_order_is_the_same),
         cmocka_unit_test(every_float_dtype_is_widened_first),
