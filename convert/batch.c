@@ -29,6 +29,8 @@ static struct ingot_convert_options options_of(const struct batch *b, const stru
 {
     struct ingot_convert_options o = *b->options;
     o.dtype = e->common.dtype;
+    o.sets_embedding = e->common.sets_embedding;
+    o.embedding = e->common.embedding;
     o.recipe = e->common.recipe;
     o.settings = (const char *const *)e->common.settings;
     o.n_settings = e->common.n_settings;

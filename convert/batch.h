@@ -10,7 +10,8 @@
 
 /* What may be said for one entry and for all. Owned. */
 struct batch_common {
-    enum ingot_dtype dtype;
+    enum ingot_dtype dtype, embedding;
+    bool sets_embedding;
     char *recipe; /* NULL: not said */
     char **settings;
     uint32_t n_settings;

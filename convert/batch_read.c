@@ -48,16 +48,22 @@ static void read_settings(const struct batch *b, const yaml_node_t *node, const 
     }
 }
 
-enum { KEY_DTYPE, KEY_RECIPE, KEY_SET, N_COMMON };
-#define COMMON_KEYS [KEY_DTYPE] = "dtype", [KEY_RECIPE] = "recipe", [KEY_SET] = "set"
+enum { KEY_DTYPE, KEY_EMBEDDING, KEY_RECIPE, KEY_SET, N_COMMON };
+#define COMMON_KEYS [KEY_DTYPE] = "dtype", [KEY_EMBEDDING] = "embedding", [KEY_RECIPE] = "recipe", [KEY_SET] = "set"
+
+static enum ingot_dtype read_dtype(const struct batch *b, const yaml_node_t *node, const char *key)
+{
+    static const char *const names[] = { "keep", "f32", "f16", "bf16", "q8", "q4" };
+    static const enum ingot_dtype dtypes[] = { INGOT_DTYPE_NONE, INGOT_F32, INGOT_F16, INGOT_BF16, INGOT_Q8, INGOT_Q4 };
+    return dtypes[tree_choice(b->tree, node, key, names, sizeof names / sizeof *names)];
+}
 
 static void read_common(const struct batch *b, const yaml_node_t *const *values, const struct batch_common *all,
                         struct batch_common *out)
 {
-    static const char *const names[] = { "keep", "f32", "f16", "bf16" };
-    static const enum ingot_dtype dtypes[] = { INGOT_DTYPE_NONE, INGOT_F32, INGOT_F16, INGOT_BF16 };
-    out->dtype = all->dtype;
-    if (values[KEY_DTYPE]) out->dtype = dtypes[tree_choice(b->tree, values[KEY_DTYPE], "dtype", names, 4)];
+    out->dtype = values[KEY_DTYPE] ? read_dtype(b, values[KEY_DTYPE], "dtype") : all->dtype;
+    out->sets_embedding = values[KEY_EMBEDDING] || all->sets_embedding;
+    out->embedding = values[KEY_EMBEDDING] ? read_dtype(b, values[KEY_EMBEDDING], "embedding") : all->embedding;
     if (values[KEY_RECIPE])
         out->recipe = recipe_from(b, values[KEY_RECIPE]);
     else if (all->recipe)
@@ -101,6 +107,8 @@ static void read_root(struct batch *b, const struct batch_common *options)
     read_common(b, values, options, &all);
     uint32_t n =
         values[KEY_CONVERSIONS] ? tree_list(b->tree, values[KEY_CONVERSIONS], "conversions", BATCH_MAX_ENTRIES) : 0;
+    if (n == 0 && values[KEY_CONVERSIONS])
+        tree_fail(b->tree, values[KEY_CONVERSIONS], "list what to convert", "conversions is empty");
     b->entries = tree_alloc(b->tree, n, sizeof *b->entries);
     for (uint32_t i = 0; b->entries && i < n && tree_status(b->tree) == INGOT_OK; i++)
         read_entry(b, tree_item(b->tree, values[KEY_CONVERSIONS], i), &all, &b->entries[b->n_entries++]);
@@ -111,6 +119,8 @@ enum ingot_status batch_parse(struct batch *b, const char *text, size_t n, struc
 {
     const char *slash = strrchr(b->path, '/');
     const struct batch_common options = { .dtype = b->options->dtype,
+                                          .sets_embedding = b->options->sets_embedding,
+                                          .embedding = b->options->embedding,
                                           .recipe = (char *)(uintptr_t)b->options->recipe,
                                           .settings = (char **)(uintptr_t)b->options->settings,
                                           .n_settings = (uint32_t)b->options->n_settings };

@@ -216,8 +216,12 @@ struct ingot_recipe_info ingot_recipe_info(size_t i);
 typedef void (*ingot_warning_fn)(void *ctx, const char *subject, const char *message);
 
 struct ingot_convert_options {
-    enum ingot_dtype dtype; /* of matrices: F32, F16, BF16; DTYPE_NONE keeps the source's (f64 becomes f32).
-                               Vectors (norms, biases) are always f32, which widens f16 and bf16 exactly. */
+    /* Of matrices: F32, F16, BF16, Q8, Q4; DTYPE_NONE keeps the source's (f64 and blocks become f32). Vectors (norms,
+     * biases) are always f32, which widens f16 and bf16 exactly. With Q8 and Q4 the position embedding, of which one
+     * row is read at a time, is f16. */
+    enum ingot_dtype dtype;
+    bool sets_embedding; /* wte.weight and lm_head.weight have a dtype of their own: */
+    enum ingot_dtype embedding;
     bool overwrite;
     uint32_t align;              /* 0: 4096 */
     const char *recipe;          /* the name of a built-in recipe, or the path of a file; NULL: the first that fits */
@@ -294,7 +298,7 @@ typedef void (*ingot_batch_fn)(void *ctx, const struct ingot_batch_entry *entry,
                                const struct ingot_convert_report *report, const struct ingot_error *error);
 
 /* Converts what a YAML file lists:
- *     dtype: f16                      for all that do not say their own; so for `recipe` and `set`
+ *     dtype: f16                      for all that do not say their own; so for `embedding`, `recipe` and `set`
  *     conversions:
  *       - source: gpt2/               relative paths are those from the batch file's directory
  *         output: gpt2.ingot
@@ -304,7 +308,7 @@ typedef void (*ingot_batch_fn)(void *ctx, const struct ingot_batch_entry *entry,
  * at once. Then they are converted in order, each atomically; the first failure ends the batch, and what was converted
  * before stays. With keep_going every entry that can be planned is converted, and the first failure is what is
  * returned; only a bad file and an interruption end it. `options` says everything that the file does not, and its
- * dtype, recipe and settings are what holds where the file is silent. `each` may be NULL. RECIPE with line and column
+ * dtypes, recipe and settings are what holds where the file is silent. `each` may be NULL. RECIPE with line and column
  * for a bad file, also for two entries with one output, else the errors of ingot_convert(). */
 enum ingot_status ingot_convert_batch(const char *path, const struct ingot_convert_options *options, bool keep_going,
                                       ingot_batch_fn each, void *ctx, struct ingot_error *err);

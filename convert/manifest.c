@@ -169,6 +169,11 @@ static void settings(struct emitter *e, const struct ingot_convert_options *opti
     end_sequence(e);
 }
 
+static const char *dtype_word(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_DTYPE_NONE ? "keep" : ingot_dtype_name(dtype);
+}
+
 enum ingot_status manifest_metadata(const struct prepared *in, const struct ingot_convert_options *options,
                                     struct text *out, struct ingot_error *err)
 {
@@ -179,7 +184,8 @@ enum ingot_status manifest_metadata(const struct prepared *in, const struct ingo
     file_names(&e, "source_files", in->source->files, in->source->n_files);
     file_names(&e, "tokenizer_files", in->vocabulary.files, in->vocabulary.n_files);
     recipe(&e, in->plan.recipe);
-    pair(&e, "dtype", options->dtype == INGOT_DTYPE_NONE ? "keep" : ingot_dtype_name(options->dtype));
+    pair(&e, "dtype", dtype_word(options->dtype));
+    if (options->sets_embedding) pair(&e, "embedding", dtype_word(options->embedding));
     settings(&e, options);
     return end(&e, out, err);
 }

@@ -12,6 +12,7 @@
 #include "convert/array.h"
 #include "convert/config.h"
 #include "convert/planner.h"
+#include "format/layout.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -226,12 +227,24 @@ static enum ingot_status check_part(struct planner *p, const struct plan_tensor 
     return INGOT_OK;
 }
 
-/* Vectors are f32; matrices what the rule or the options ask for, or what they are. */
-static enum ingot_dtype result_dtype(const struct planner *p, const struct slot *slot, const struct plan_tensor *t)
+/* What the rule or the options say; DTYPE_NONE when neither does. */
+static enum ingot_dtype asked_dtype(const struct planner *p, uint32_t number)
 {
-    enum ingot_dtype dtype = slot->rule->dtype != INGOT_DTYPE_NONE ? slot->rule->dtype : p->options->dtype;
+    const struct recipe_rule *rule = p->slots[number].rule;
+    const uint32_t role = profile_role_of(number, p->n_layer);
+    if (rule->dtype != INGOT_DTYPE_NONE) return rule->dtype;
+    bool embedding = role == PROFILE_WTE || role == PROFILE_HEAD;
+    return embedding && p->options->sets_embedding ? p->options->embedding : p->options->dtype;
+}
+
+/* Vectors are f32; matrices what is asked for, or what they are. One in plain rows has no panels whose blocks could
+ * share a scale; a recipe cannot ask for them there. */
+static enum ingot_dtype result_dtype(const struct planner *p, uint32_t number, const struct plan_tensor *t)
+{
+    enum ingot_dtype dtype = asked_dtype(p, number);
     if (dtype == INGOT_DTYPE_NONE) dtype = t->from;
-    return t->rank == 1 || dtype == INGOT_F64 ? INGOT_F32 : dtype;
+    if (t->rank == 1 || dtype == INGOT_F64) return INGOT_F32;
+    return t->layout == INGOT_ROWS && quant_step_bytes(dtype) > 0 ? INGOT_F16 : dtype;
 }
 
 static enum ingot_status plan_slot(struct planner *p, uint32_t number)
@@ -247,7 +260,7 @@ static enum ingot_status plan_slot(struct planner *p, uint32_t number)
     t->n_rows = t->rank == 2 ? t->shape[0] : 1;
     t->n_cols = t->shape[t->rank - 1];
     t->from = t->parts->view.dtype;
-    t->dtype = result_dtype(p, slot, t);
+    t->dtype = result_dtype(p, number, t);
     struct slot shown = *slot;
     shown.parts = t->parts;
     enum ingot_status status = check_shape(p, &shown, t);

@@ -8,18 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum ingot_status check_options(const struct ingot_convert_options *o, struct ingot_error *err)
+static enum ingot_status check_dtype(enum ingot_dtype dtype, const char *option, struct ingot_error *err)
 {
-    switch (o->dtype) {
+    switch (dtype) {
     case INGOT_DTYPE_NONE:
     case INGOT_F32:
     case INGOT_F16:
     case INGOT_BF16:
+    case INGOT_Q8:
+    case INGOT_Q4:
         return INGOT_OK;
     default:
-        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "dtype", "give f32, f16 or bf16",
-                          "weights cannot be converted to %s", ingot_dtype_name(o->dtype));
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, option, "give f32, f16, bf16, q8 or q4",
+                          "weights cannot be converted to %s", ingot_dtype_name(dtype));
     }
+}
+
+static enum ingot_status check_options(const struct ingot_convert_options *o, struct ingot_error *err)
+{
+    enum ingot_status status = check_dtype(o->dtype, "dtype", err);
+    return status == INGOT_OK && o->sets_embedding ? check_dtype(o->embedding, "embedding", err) : status;
 }
 
 static void warn(const struct ingot_convert_options *o, const char *subject, const char *message)

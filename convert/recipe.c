@@ -166,12 +166,17 @@ static enum rule_axis axis(struct yaml_tree *t, const yaml_node_t *node, const c
 
 static enum ingot_dtype dtype(struct yaml_tree *t, const yaml_node_t *node, const struct recipe_rule *r)
 {
-    static const char *const words[] = { "f32", "f16", "bf16" };
-    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
+    static const char *const words[] = { "f32", "f16", "bf16", "q8", "q4" };
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16, INGOT_Q8, INGOT_Q4 };
     enum ingot_dtype out = dtypes[tree_choice(t, node, "dtype", words, COUNT(words))];
-    for (uint32_t i = 0; i < r->n_to; i++)
-        if (profile_gpt2[r->to[i].role].shape[1] == DIM_NONE && out != INGOT_F32)
+    for (uint32_t i = 0; i < r->n_to; i++) {
+        const struct profile_tensor *to = &profile_gpt2[r->to[i].role];
+        if (to->shape[1] == DIM_NONE && out != INGOT_F32)
             tree_fail(t, node, NULL, "norms and biases are always f32");
+        else if (to->layout == INGOT_ROWS && (out == INGOT_Q8 || out == INGOT_Q4))
+            tree_fail(t, node, "give f32, f16 or bf16", "%s is read row by row and cannot be %s", to->name,
+                      ingot_dtype_name(out));
+    }
     return out;
 }
 

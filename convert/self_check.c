@@ -1,9 +1,14 @@
 /* self_check.c - a missed transpose of a square matrix cannot be seen by its shape, only by its elements.
  *
  * The check shares nothing with the packing: the source is addressed by the shape and strides that stand in its file,
- * values are decoded and cast one by one, the result is read through the layout's inverse. */
+ * values are decoded and cast one by one, the result is read through the layout's inverse.
+ *
+ * Of q8 and q4 no value is expected, for how scales are found is the quantiser's affair. But whatever the scale, the
+ * level must be the nearest one, which that of another element seldom is; and the scale must be one that reaches the
+ * element. Blocks of Q8_0 that became q8 must be what they were. */
 #include "convert/self_check.h"
 
+#include "convert/q8_blocks.h"
 #include "format/bytes.h"
 #include "format/error.h"
 
@@ -17,6 +22,17 @@
 #define N_SPREAD        1024u
 #define MAX_BLOCK_ELEMS 256u
 #define GOLDEN_STEP     UINT64_C(0x9E3779B97F4A7C15)
+
+/* Quantised: what the rounding of x / scale may add to the error of the nearest level, and how far an element may lie
+ * beyond the last level, both in scales; and what may be left of a block whose scale is 0. A scale cannot grow beyond
+ * f16's range: then any distance is right. */
+#define ROUNDING_SLACK 1e-3
+#define CLIPPED_Q8     2.0
+#define CLIPPED_Q4     24.0
+#define LOST           0x1p-22
+#define GREATEST_F16   65504.0
+
+#define ADVICE_REPORT "please report this: the converter is at fault"
 
 /* The one block that holds the element is decoded. */
 static double block_element(const struct ingot_source_tensor *s, uint64_t index)
@@ -93,14 +109,88 @@ static bool same(double a, double b)
     return (isnan(a) && isnan(b)) || (a == b && signbit(a) == signbit(b));
 }
 
+/* ---------------------------------------------------------------------------------------------------- quantised */
+
+struct quantised {
+    int level;
+    double scale;
+};
+
+/* By the definition of the two dtypes in spec/format.md. */
+static struct quantised quantised_at(const struct ingot_section *s, uint64_t row, uint64_t col)
+{
+    const uint64_t n_steps = (s->shape[1] + 63) / 64, lane = row % 16, k = col % 64;
+    const uint64_t step_bytes = s->dtype == INGOT_Q8 ? 1088 : 576;
+    const uint8_t *step = (const uint8_t *)s->data + (row / 16 * n_steps + col / 64) * step_bytes;
+    const double scale = (double)ingot_f32_from_f16(get_u16(step + 2 * (k / 32 * 16 + lane)));
+    if (s->dtype == INGOT_Q8) return (struct quantised){ step[64 + 4 * (k / 4 * 16 + lane) + k % 4] - 128, scale };
+    const uint8_t pair = step[64 + 4 * (k / 8 * 16 + lane) + k % 4];
+    return (struct quantised){ quant_q4_levels[k % 8 < 4 ? pair & 15 : pair >> 4], scale };
+}
+
+/* The distance from value to the nearest of all levels. */
+static double least_error(enum ingot_dtype dtype, double value, double scale)
+{
+    double least = INFINITY;
+    const int n = dtype == INGOT_Q8 ? 256 : 16;
+    for (int code = 0; code < n; code++) {
+        int level = dtype == INGOT_Q8 ? code - 128 : quant_q4_levels[code];
+        least = fmin(least, fabs(value - level * scale));
+    }
+    return least;
+}
+
+static double value_of(const struct plan_tensor *t, uint64_t row, uint64_t col)
+{
+    const struct plan_part *p = part_of(t, row, col);
+    return source_element(p, p->from_row + row - p->row, p->from_col + col - p->col);
+}
+
+/* Whether all elements of the block of 32 are numbers; without them it has no scale. */
+static bool is_finite_block(const struct plan_tensor *t, uint64_t row, uint64_t col)
+{
+    bool finite = true;
+    for (uint64_t k = col - col % 32; k < t->n_cols && k < col - col % 32 + 32 && finite; k++)
+        finite = isfinite(value_of(t, row, k));
+    return finite;
+}
+
+static bool is_nearest(const struct plan_tensor *t, double value, struct quantised q)
+{
+    const double size = fabs(q.scale), error = fabs(value - q.level * q.scale);
+    if (size == 0) return q.level == 0 && fabs(value) <= LOST;
+    if (error > least_error(t->dtype, value, q.scale) + ROUNDING_SLACK * size) return false;
+    return error <= (t->dtype == INGOT_Q8 ? CLIPPED_Q8 : CLIPPED_Q4) * size || size == GREATEST_F16;
+}
+
+static enum ingot_status check_quantised(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,
+                                         uint64_t col, struct ingot_error *err)
+{
+    const double value = value_of(t, row, col), found = ingot_element(section, row, col);
+    const struct quantised q = quantised_at(section, row, col);
+    bool right = same(found, (double)((float)q.level * (float)q.scale));
+    if (q8_is_moved(t))
+        right = right && same(found, value);
+    else if (isnan(q.scale))
+        right = right && q.level == 0 && !is_finite_block(t, row, col);
+    else
+        right = right && is_nearest(t, value, q);
+    if (right) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_MODEL, INGOT_NO_OFFSET, t->name, ADVICE_REPORT,
+                      "self-check: element [%" PRIu64 ", %" PRIu64
+                      "], %.9g, was written as %.9g: level %d of scale %.9g",
+                      row, col, value, found, q.level, q.scale);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- all */
+
 static enum ingot_status check_element(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,
                                        uint64_t col, struct ingot_error *err)
 {
-    const struct plan_part *p = part_of(t, row, col);
-    double value = source_element(p, p->from_row + row - p->row, p->from_col + col - p->col);
-    double expected = cast(value, t->dtype), found = ingot_element(section, row, col);
+    if (t->dtype == INGOT_Q8 || t->dtype == INGOT_Q4) return check_quantised(t, section, row, col, err);
+    double expected = cast(value_of(t, row, col), t->dtype), found = ingot_element(section, row, col);
     if (same(expected, found)) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_MODEL, INGOT_NO_OFFSET, t->name, "please report this: the converter is at fault",
+    return ingot_fail(err, INGOT_E_MODEL, INGOT_NO_OFFSET, t->name, ADVICE_REPORT,
                       "self-check: element [%" PRIu64 ", %" PRIu64 "] was written as %.9g, expected %.9g", row, col,
                       found, expected);
 }

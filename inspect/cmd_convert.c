@@ -18,6 +18,7 @@
 enum {
     OPT_OUTPUT,
     OPT_DTYPE,
+    OPT_EMBEDDING,
     OPT_RECIPE,
     OPT_SET,
     OPT_PLAN,
@@ -32,7 +33,7 @@ enum {
     N_OPTIONS
 };
 
-static const char *const dtype_choices[] = { "keep", "f32", "f16", "bf16", NULL };
+static const char *const dtype_choices[] = { "keep", "f32", "f16", "bf16", "q8", "q4", NULL };
 
 static const struct option options[N_OPTIONS] = {
     [OPT_OUTPUT] = { .name = "output",
@@ -46,7 +47,15 @@ static const struct option options[N_OPTIONS] = {
                     .value = "TYPE",
                     .fallback = "keep",
                     .choices = dtype_choices,
-                    .help = "What the matrices are stored as; norms and biases are always f32" },
+                    .help = "What the matrices are stored as; norms and biases are always f32, and with q8 and q4 "
+                            "the position embedding is f16" },
+    [OPT_EMBEDDING] = { .name = "embedding",
+                        .letter = 'e',
+                        .type = OPTION_CHOICE,
+                        .value = "TYPE",
+                        .choices = dtype_choices,
+                        .help = "What the token embedding and the output head are stored as; like the other "
+                                "matrices when not given" },
     [OPT_RECIPE] = { .name = "recipe",
                      .letter = 'r',
                      .type = OPTION_FILE,
@@ -113,7 +122,10 @@ static enum ingot_dtype chosen_dtype(const char *name)
 static struct ingot_convert_options options_of(const struct arguments *args, struct progress *progress)
 {
     const struct option_value *v = args->values;
+    const bool sets_embedding = v[OPT_EMBEDDING].given;
     return (struct ingot_convert_options){ .dtype = chosen_dtype(v[OPT_DTYPE].text),
+                                           .sets_embedding = sets_embedding,
+                                           .embedding = chosen_dtype(sets_embedding ? v[OPT_EMBEDDING].text : "keep"),
                                            .overwrite = v[OPT_FORCE].given,
                                            .align = (uint32_t)v[OPT_ALIGN].count,
                                            .recipe = v[OPT_RECIPE].text,
@@ -231,21 +243,26 @@ const struct command command_convert = {
     .max_operands = 1,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Converts SOURCE, a released GPT-2 checkpoint, into a file that runs without any further "
-                   "preparation: a Hugging Face directory (safetensors or pytorch_model.bin), OpenAI's TensorFlow "
-                   "directory, a .pt file of nanoGPT or minGPT, a GGUF file, a model of llm.c. A tokenizer that lies "
-                   "beside or in the weights comes along; so does the configuration.\n\n"
-                   "FILE appears under its name only when it is complete, synced and verified, and compared with the "
-                   "source. Interrupted, or with the disk full, the conversion leaves what was there before. The "
-                   "same source and the same options give the same bytes. Checksums that SOURCE carries for what is "
-                   "converted are verified.\n\n"
-                   "A batch is a list 'conversions' of mappings with 'source', 'output' and, if wanted, 'dtype', "
-                   "'recipe' and 'set'; these three may also stand beside the list, for all. Paths are relative to "
-                   "the batch file. All are planned before the first is written, and the first failure ends it; "
-                   "with --keep-going every one that can be converted is, and the exit code is that of the first "
-                   "failure.",
+    .description =
+        "Converts SOURCE, a released GPT-2 checkpoint, into a file that runs without any further "
+        "preparation: a Hugging Face directory (safetensors or pytorch_model.bin), OpenAI's TensorFlow "
+        "directory, a .pt file of nanoGPT or minGPT, a GGUF file, a model of llm.c. A tokenizer that lies "
+        "beside or in the weights comes along; so does the configuration.\n\n"
+        "FILE appears under its name only when it is complete, synced and verified, and compared with the "
+        "source. Interrupted, or with the disk full, the conversion leaves what was there before. The "
+        "same source and the same options give the same bytes. Checksums that SOURCE carries for what is "
+        "converted are verified.\n\n"
+        "q8 and q4 are quantised: 32 weights of a row share a scale, and a weight is one of 256 or of 16 "
+        "levels of it, which makes 8.5 and 4.5 bits. A matrix of Q8_0 from a GGUF file becomes q8 without "
+        "any loss.\n\n"
+        "A batch is a list 'conversions' of mappings with 'source', 'output' and, if wanted, 'dtype', "
+        "'embedding', 'recipe' and 'set'; these four may also stand beside the list, for all. Paths are relative to "
+        "the batch file. All are planned before the first is written, and the first failure ends it; "
+        "with --keep-going every one that can be converted is, and the exit code is that of the first "
+        "failure.",
     .examples = "ingot convert gpt2/ -o gpt2.ingot\n"
                 "ingot convert gpt2/ -o gpt2-f16.ingot --dtype f16\n"
+                "ingot convert gpt2/ -o gpt2-q4.ingot --dtype q4 --embedding q8\n"
                 "ingot convert ckpt.pt -o mine.ingot --recipe nanogpt --set n_head=6\n"
                 "ingot convert gpt2/ --plan\n"
                 "ingot convert --batch models.yaml",

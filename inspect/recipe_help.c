@@ -24,7 +24,7 @@ static const char *const page[] = {
     "    - from: h.{i}.fc.weight          {i} is the number of a layer; * matches anything",
     "      to: h.{i}.mlp.c_fc.weight      left out: the same name",
     "      transpose: true                it is stored [in, out]",
-    "      dtype: f16                     f32, f16 or bf16, whatever --dtype says",
+    "      dtype: f16                     f32, f16, bf16, q8 or q4, whatever --dtype says",
     "    - from: [\"h.{i}.q\", \"h.{i}.k\", \"h.{i}.v\"]",
     "      to: h.{i}.attn.c_attn.weight",
     "      concatenate: out               or in: along the outputs or the inputs of the result",

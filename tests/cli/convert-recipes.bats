@@ -277,6 +277,9 @@ YAML
 2:5|no output|conversions:\n  - source: a\n
 2:5|no source|conversions:\n  - output: a\n
 1:8|dtype|dtype: f64\nconversions: []\n
+1:12|embedding|embedding: q5\nconversions: []\n
+1:14|conversions is empty|conversions: []\n
+2:14|conversions is empty|dtype: q4\nconversions: []\n
 4:12|dtype|conversions:\n  - source: a\n    output: b\n    dtype: i8\n
 1:1|no conversions|dtype: f16\n
 1:15|a conversion|conversions: [a]\n
