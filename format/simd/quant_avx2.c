@@ -14,6 +14,13 @@
 /* The body of the search is written once, for any levels; this makes one of each of them. */
 #define INLINE static inline __attribute__((always_inline))
 
+/* Four of a kind live in registers only if no loop is left. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 4")
+#endif
+
 typedef __m256 vec;
 
 static vec set(float v)
@@ -50,6 +57,7 @@ typedef __m256i codes_fn(const float *x, size_t k, vec inverse);
 
 INLINE void q8_levels(const float *x, size_t k, vec inverse, vec levels[FOUR])
 {
+    UNROLL
     for (size_t j = 0; j < FOUR; j++) {
         const vec t = _mm256_mul_ps(element(x, k + j), inverse);
         const vec cut = _mm256_min_ps(_mm256_max_ps(t, set(-QUANT_Q8_ZERO)), set(QUANT_Q8_ZERO - 1));
@@ -62,6 +70,7 @@ INLINE __m256i q8_codes(const float *x, size_t k, vec inverse)
     vec levels[FOUR];
     __m256i i[FOUR];
     q8_levels(x, k, inverse, levels);
+    UNROLL
     for (size_t j = 0; j < FOUR; j++)
         i[j] = _mm256_add_epi32(_mm256_cvtps_epi32(levels[j]), _mm256_set1_epi32(QUANT_Q8_ZERO));
     return bytes_of(i);
@@ -82,6 +91,7 @@ INLINE __m256i q4_codes(const float *x, size_t k, vec inverse)
 {
     const vec twice = _mm256_add_ps(inverse, inverse);
     __m256i i[FOUR];
+    UNROLL
     for (size_t j = 0; j < FOUR; j++) {
         const vec u = _mm256_add_ps(_mm256_mul_ps(element(x, k + j), twice), set(128));
         i[j] = _mm256_cvttps_epi32(_mm256_min_ps(u, set(255))); /* bytes_of() cuts below 0 */
@@ -95,6 +105,7 @@ INLINE __m256i q4_codes(const float *x, size_t k, vec inverse)
 INLINE void q4_levels(const float *x, size_t k, vec inverse, vec levels[FOUR])
 {
     const __m256i bytes = _mm256_shuffle_epi8(twice16(quant_q4_levels), q4_codes(x, k, inverse));
+    UNROLL
     for (int j = 0; j < FOUR; j++) { /* the bytes of one input to the top of their lanes' integers */
         const __m256i top =
             _mm256_add_epi32(_mm256_set1_epi32(4 * j * 0x01000000 + 0x00808080),
@@ -124,6 +135,7 @@ INLINE void try_scale(struct search *s, levels_fn *levels_at, vec scale)
     for (size_t k = 0; k < BLOCK; k += FOUR) {
         vec levels[FOUR];
         levels_at(s->x, k, inverse, levels);
+        UNROLL
         for (size_t j = 0; j < FOUR; j++) {
             const vec rest = _mm256_sub_ps(element(s->x, k + j), _mm256_mul_ps(levels[j], scale));
             error = _mm256_add_ps(error, _mm256_mul_ps(rest, rest));
@@ -141,6 +153,7 @@ INLINE vec fitted_scale(const struct search *s, levels_fn *levels_at)
     for (size_t k = 0; k < BLOCK; k += FOUR) {
         vec levels[FOUR];
         levels_at(s->x, k, inverse, levels);
+        UNROLL
         for (size_t j = 0; j < FOUR; j++) {
             xl = _mm256_add_ps(xl, _mm256_mul_ps(element(s->x, k + j), levels[j]));
             ll = _mm256_add_ps(ll, _mm256_mul_ps(levels[j], levels[j]));
