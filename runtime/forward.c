@@ -13,11 +13,18 @@
 #include <math.h>
 #include <string.h>
 
+/* The rows that a matrix is multiplied with: floats, or their codes where the matrix is quantised. Row 0 belongs to the
+ * first row that the product is about. */
+struct operand {
+    struct rows x;
+    struct quant_rows codes;
+};
+
 /* One matrix product on all threads: y = bias + W x for rows first .. of the batch, finished chunk by chunk. */
 struct product {
     const struct batch *batch;
     const struct linear *linear;
-    struct rows x; /* its row 0 belongs to row `first` of the batch */
+    struct operand in;
     uint32_t first, n_rows;
     uint32_t layer;
     float query_scale;
@@ -38,12 +45,17 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 
 /* -------------------------------------------------------------------------------------------------------- products */
 
+static bool is_quantised(const struct linear *linear)
+{
+    return linear->weight.quant_panels;
+}
+
 /* Enough chunks that threads end together, not so many that drawing them costs. */
 static uint32_t chunk_panels(uint32_t n_panels, uint32_t n_threads, uint32_t n_rows)
 {
     const uint32_t most = n_rows == 1 ? CHUNK_PANELS / 2 : CHUNK_PANELS;
-    const uint32_t share = n_threads == 1 ? n_panels : n_panels / (2 * n_threads);
-    return share > most ? most : share > 0 ? share : 1;
+    const uint32_t share = (n_threads == 1 ? n_panels : n_panels / (2 * n_threads)) / STEP_PANELS * STEP_PANELS;
+    return share > most ? most : share > 0 ? share : STEP_PANELS;
 }
 
 static void set_bias(const struct linear *linear, const struct chunk *chunk, uint32_t n_rows)
@@ -54,6 +66,18 @@ static void set_bias(const struct linear *linear, const struct chunk *chunk, uin
         memset(y, 0, width);
         if (linear->bias) memcpy(y, linear->bias + chunk->from, chunk->n * sizeof *y);
     }
+}
+
+static void multiply_chunk(const struct product *p, const struct chunk *chunk)
+{
+    const struct matrix *m = &p->linear->weight;
+    const uint8_t *w = m->w + chunk->from / LANES * m->panel_bytes;
+    if (m->quant_panels)
+        m->quant_panels(w, m->panel_bytes, chunk->n_panels, m->n_in, &p->in.codes, p->n_rows, chunk->y.data,
+                        chunk->y.stride);
+    else
+        m->panels(w, m->panel_bytes, chunk->n_panels, m->n_in, p->in.x.data, p->in.x.stride, p->n_rows, chunk->y.data,
+                  chunk->y.stride);
 }
 
 static void multiply(const struct product *p, uint32_t thread, finish_fn *finish)
@@ -69,10 +93,29 @@ static void multiply(const struct product *p, uint32_t thread, finish_fn *finish
         chunk.n_panels = min_u32(step, m->n_panels - panel);
         chunk.n = min_u32(chunk.n_panels * (uint32_t)LANES, m->n_out - chunk.from);
         set_bias(p->linear, &chunk, p->n_rows);
-        m->panels(m->w + panel * m->panel_bytes, m->panel_bytes, chunk.n_panels, m->n_in, p->x.data, p->x.stride,
-                  p->n_rows, chunk.y.data, chunk.y.stride);
+        multiply_chunk(p, &chunk);
         finish(p, &chunk);
     }
+}
+
+/* --------------------------------------------------------------------------------------------------------- operands */
+
+/* Elements x[0 .. n) of a row into row r of `to`, from input `from` on, which begins a step. */
+static void quantise(const struct ingot_session *s, const float *x, size_t n, const struct codes *to, size_t r,
+                     size_t from)
+{
+    const size_t block = r * to->block_stride + from / INGOT_QUANT_BLOCK;
+    s->model->quant->quantise(x, n, to->codes + r * to->code_stride + from, to->scales + block, to->sums + block);
+}
+
+static struct operand floats(struct rows x)
+{
+    return (struct operand){ .x = x };
+}
+
+static struct operand quantised(const struct codes *c)
+{
+    return (struct operand){ .codes = { c->codes, c->scales, c->sums, c->code_stride, c->block_stride } };
 }
 
 /* -------------------------------------------------------------------------------------------------------- finishers */
@@ -114,17 +157,22 @@ static void finish_residual(const struct product *p, const struct chunk *chunk)
         s->model->kernels->add(row_of(&s->x, p->first + r) + chunk->from, row_of(&chunk->y, r), chunk->n);
 }
 
+/* A chunk begins at a step of INGOT_QUANT_STEP inputs of the next product, and only the row's last one ends within. */
 static void finish_gelu(const struct product *p, const struct chunk *chunk)
 {
-    const struct ingot_session *s = p->batch->session;
+    struct ingot_session *s = p->batch->session;
     const struct kernels *k = s->model->kernels;
+    const bool quantised = is_quantised(&s->model->layers[p->layer].mlp_proj);
     for (uint32_t r = 0; r < p->n_rows; r++) {
         float *y = row_of(&chunk->y, r);
         if (s->model->hp.activation == INGOT_GELU_TANH)
             k->gelu_tanh(y, chunk->n);
         else
             k->gelu_erf(y, chunk->n);
-        memcpy(row_of(&s->inner, r) + chunk->from, y, chunk->n * sizeof *y);
+        if (quantised)
+            quantise(s, y, chunk->n, &s->inner_codes, r, chunk->from);
+        else
+            memcpy(row_of(&s->inner, r) + chunk->from, y, chunk->n * sizeof *y);
     }
 }
 
@@ -152,20 +200,41 @@ static void normalise_row(const struct batch *b, const struct norm *norm, uint32
                            out);
 }
 
-/* LayerNorm of rows first .. n_rows - 1. Few rows are cheaper to do on every thread than to wait for. */
-static struct rows normalise(const struct batch *b, const struct norm *norm, uint32_t first, uint32_t thread)
+/* LayerNorm of rows first .. n_rows - 1, as `linear` reads them. Few rows are cheaper to do on every thread than to
+ * wait for. */
+static struct operand normalise(const struct batch *b, const struct norm *norm, const struct linear *linear,
+                                uint32_t first, uint32_t thread)
 {
     struct ingot_session *s = b->session;
-    const struct rows *own = &s->scratch[thread].normed;
-    const uint32_t n = b->n_rows - first;
-    uint32_t r;
-    if (n <= ROWS_NORM_SELF) {
-        for (r = 0; r < n; r++) normalise_row(b, norm, first + r, row_of(own, r));
-        return *own;
+    const bool codes = is_quantised(linear), self = b->n_rows - first <= ROWS_SELF;
+    const struct scratch *own = &s->scratch[thread];
+    const struct rows *x = self ? &own->normed : &s->normed;
+    const struct codes *c = self ? &own->codes : &s->codes;
+    uint32_t r = 0;
+    while (self ? r < b->n_rows - first : pool_next(s->pool, b->n_rows - first, &r)) {
+        normalise_row(b, norm, first + r, row_of(x, r));
+        if (codes) quantise(s, row_of(x, r), s->model->hp.n_embd, c, r, 0);
+        r++;
     }
-    while (pool_next(s->pool, n, &r)) normalise_row(b, norm, first + r, row_of(&s->normed, r));
-    pool_barrier(s->pool);
-    return s->normed;
+    if (!self) pool_barrier(s->pool);
+    return codes ? quantised(c) : floats(*x);
+}
+
+/* Attention's output of rows first .. n_rows - 1, as c_proj reads it. Its heads need not end where blocks end, so whole
+ * rows are quantised, when all of their heads are there. */
+static struct operand mixed(const struct batch *b, const struct linear *linear, uint32_t first, uint32_t thread)
+{
+    struct ingot_session *s = b->session;
+    const bool self = b->n_rows - first <= ROWS_SELF;
+    const struct codes *c = self ? &s->scratch[thread].codes : &s->codes;
+    if (!is_quantised(linear)) return floats((struct rows){ row_of(&s->mixed, first), s->mixed.stride });
+    uint32_t r = 0;
+    while (self ? r < b->n_rows - first : pool_next(s->pool, b->n_rows - first, &r)) {
+        quantise(s, row_of(&s->mixed, first + r), s->model->hp.n_embd, c, r, 0);
+        r++;
+    }
+    if (!self) pool_barrier(s->pool);
+    return quantised(c);
 }
 
 static float query_scale(const struct ingot_session *s, uint32_t layer)
@@ -182,7 +251,7 @@ static void attention_block(const struct batch *b, uint32_t layer, uint32_t firs
     struct ingot_session *s = b->session;
     const struct layer *l = &s->model->layers[layer];
     struct product input = { .batch = b, .linear = &l->c_attn, .n_rows = b->n_rows, .layer = layer };
-    input.x = normalise(b, &l->ln_1, 0, thread);
+    input.in = normalise(b, &l->ln_1, &l->c_attn, 0, thread);
     input.query_scale = query_scale(s, layer);
     multiply(&input, thread, finish_attention_input);
     pool_barrier(s->pool);
@@ -191,7 +260,7 @@ static void attention_block(const struct batch *b, uint32_t layer, uint32_t firs
     attention_mix(s, layer, first, b->n_rows, thread);
     pool_barrier(s->pool);
     struct product output = { .batch = b, .linear = &l->c_proj, .first = first, .n_rows = b->n_rows - first };
-    output.x = (struct rows){ row_of(&s->mixed, first), s->mixed.stride };
+    output.in = mixed(b, &l->c_proj, first, thread);
     multiply(&output, thread, finish_residual);
     pool_barrier(s->pool);
 }
@@ -202,11 +271,12 @@ static void mlp_block(const struct batch *b, uint32_t layer, uint32_t first, uin
     struct ingot_session *s = b->session;
     const struct layer *l = &s->model->layers[layer];
     const uint32_t n = b->n_rows - first;
-    struct product up = { .batch = b, .linear = &l->mlp_fc, .n_rows = n };
-    up.x = normalise(b, &l->ln_2, first, thread);
+    struct product up = { .batch = b, .linear = &l->mlp_fc, .n_rows = n, .layer = layer };
+    up.in = normalise(b, &l->ln_2, &l->mlp_fc, first, thread);
     multiply(&up, thread, finish_gelu);
     pool_barrier(s->pool);
-    const struct product down = { .batch = b, .linear = &l->mlp_proj, .x = s->inner, .first = first, .n_rows = n };
+    struct product down = { .batch = b, .linear = &l->mlp_proj, .first = first, .n_rows = n };
+    down.in = is_quantised(&l->mlp_proj) ? quantised(&s->inner_codes) : floats(s->inner);
     multiply(&down, thread, finish_residual);
     pool_barrier(s->pool);
 }
@@ -215,7 +285,7 @@ static void head(const struct batch *b, uint32_t first, uint32_t thread)
 {
     const struct linear linear = { .weight = b->session->model->head };
     struct product product = { .batch = b, .linear = &linear, .n_rows = b->n_rows - first };
-    product.x = normalise(b, &b->session->model->ln_f, first, thread);
+    product.in = normalise(b, &b->session->model->ln_f, &linear, first, thread);
     multiply(&product, thread, finish_logits);
 }
 

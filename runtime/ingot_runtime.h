@@ -44,21 +44,30 @@ uint64_t ingot_model_token_bytes(const struct ingot_model *model);
 
 struct ingot_session;
 
+/* What keys and values are stored as. f16 halves what a long context reads; they are rounded when stored. */
+enum ingot_kv {
+    INGOT_KV_DEFAULT, /* f16 for a model with any q8 or q4 matrix, f32 for others */
+    INGOT_KV_F32,
+    INGOT_KV_F16,
+};
+
 struct ingot_session_options {
     uint32_t n_ctx;     /* positions of the KV cache; 0: the model's, which is also the maximum */
     uint32_t n_threads; /* 0: chosen; the result does not depend on it */
     uint32_t n_batch;   /* tokens per prefill step; 0: chosen; the result does not depend on it */
+    enum ingot_kv kv;   /* the result does depend on it */
 };
 
-/* The KV cache is f32: 2 * n_layer * n_ctx * n_embd * 4 bytes, reserved here, touched as positions fill. The model is
- * borrowed and must outlive the session. Threads that cannot be started are done without. Errors: ARGUMENT (n_ctx
- * beyond the model's), MEMORY. */
+/* The KV cache takes 2 * n_layer * n_ctx * n_embd elements, f32 or f16, reserved here, touched as positions fill. The
+ * model is borrowed and must outlive the session. Threads that cannot be started are done without. Errors: ARGUMENT
+ * (n_ctx beyond the model's, kv), MEMORY. */
 enum ingot_status ingot_session_create(const struct ingot_model *model, const struct ingot_session_options *options,
                                        struct ingot_session **out, struct ingot_error *err);
 void ingot_session_close(struct ingot_session *session);
 
 /* What a session of a model with these hyper-parameters reserves, without one: the KV cache, the activations that all
- * threads share, and those of every thread (n_threads is not looked at). UINT64_MAX for what cannot be counted. */
+ * threads share, and those of every thread (n_threads is not looked at). Hyper-parameters do not tell whether matrices
+ * are quantised: INGOT_KV_DEFAULT counts as f32. UINT64_MAX for what cannot be counted. */
 struct ingot_session_memory {
     uint64_t cache_bytes, activation_bytes, thread_bytes;
 };
@@ -80,6 +89,9 @@ enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32
 uint32_t ingot_session_position(const struct ingot_session *session);
 uint32_t ingot_session_n_ctx(const struct ingot_session *session);
 uint32_t ingot_session_n_threads(const struct ingot_session *session);
+
+/* What its keys and values are stored as: f32 or f16. */
+enum ingot_dtype ingot_session_kv(const struct ingot_session *session);
 
 /* Forgets everything from `position` on (0 restarts). position must not be beyond the current one. */
 void ingot_session_rewind(struct ingot_session *session, uint32_t position);

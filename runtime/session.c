@@ -7,12 +7,15 @@
 #include "format/error.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define DEFAULT_BATCH    256u /* weights are read once per batch; more gains nothing, and takes memory */
 #define MAX_BATCH        4096u
 #define MAX_THREADS      256u
 #define BYTES_PER_THREAD (UINT64_C(1) << 20) /* with fewer weights to read per token, another thread only waits */
+#define BLOCK_POSITIONS  128u /* of the cache: long stretches for a query, few pages for a short context */
 #define CACHE_LINE       64u
+#define LARGE_PAGE       (UINT64_C(1) << 21)
 #define FLOATS_PER_LINE  (CACHE_LINE / sizeof(float))
 
 /* --------------------------------------------------------------------------------------------------------- memory */
@@ -33,32 +36,51 @@ static float *take(struct arena *arena, uint64_t n_floats)
     return p;
 }
 
-static float *take_product(struct arena *arena, uint64_t a, uint64_t b)
+static uint64_t product(struct arena *arena, uint64_t a, uint64_t b)
 {
     uint64_t n = 0;
     if (!checked_mul(a, b, &n)) arena->overflow = true;
-    return take(arena, n);
+    return n;
+}
+
+/* Room for n_rows rows of so many bytes, which are a multiple of a float's. */
+static void *take_bytes(struct arena *arena, uint64_t n_rows, uint64_t row_bytes)
+{
+    return take(arena, product(arena, n_rows, row_bytes / sizeof(float)));
 }
 
 static struct rows take_rows(struct arena *arena, uint32_t n_rows, uint64_t width)
 {
     const uint64_t lines = (width + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE;
     const uint64_t stride = (lines | 1) * FLOATS_PER_LINE;
-    return (struct rows){ take_product(arena, n_rows, stride), stride };
+    return (struct rows){ take_bytes(arena, n_rows, stride * sizeof(float)), stride };
 }
 
-/* Zeroed, aligned to a cache line, and not touched: the system supplies pages as they are written. *owner is to be
- * freed.
- */
+static struct codes take_codes(struct arena *arena, uint32_t n_rows, uint64_t width)
+{
+    const uint64_t n_steps = (width + INGOT_QUANT_STEP - 1) / INGOT_QUANT_STEP;
+    struct codes c = { .code_stride = (n_steps | 1) * INGOT_QUANT_STEP,
+                       .block_stride = n_steps * (INGOT_QUANT_STEP / INGOT_QUANT_BLOCK) };
+    c.codes = take_bytes(arena, n_rows, c.code_stride);
+    c.scales = take_bytes(arena, n_rows, c.block_stride * sizeof *c.scales);
+    c.sums = take_bytes(arena, n_rows, c.block_stride * sizeof *c.sums);
+    return c;
+}
+
+/* Zeroed and not touched: the system supplies pages as they are written. What is large begins at a large page and asks
+ * for such, since a page of 4 KiB costs a walk through the page tables for every few inputs of attention. *owner is to
+ * be freed. */
 static float *reserve(struct arena *sum, void **owner)
 {
-    uint64_t bytes;
-    if (sum->overflow || !checked_mul(sum->used, sizeof(float), &bytes) || !checked_add(bytes, CACHE_LINE, &bytes) ||
-        bytes > SIZE_MAX)
-        return NULL;
-    *owner = calloc(1, (size_t)bytes);
+    uint64_t bytes, align, room;
+    if (sum->overflow || !checked_mul(sum->used, sizeof(float), &bytes)) return NULL;
+    align = bytes < LARGE_PAGE ? CACHE_LINE : LARGE_PAGE;
+    if (!checked_add(bytes, align, &room) || room > SIZE_MAX) return NULL;
+    *owner = calloc(1, (size_t)room);
     if (!*owner) return NULL;
-    return (float *)(((uintptr_t)*owner + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
+    float *base = (float *)(((uintptr_t)*owner + align - 1) & ~(uintptr_t)(align - 1));
+    if (align == LARGE_PAGE) (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE);
+    return base;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- layout */
@@ -66,15 +88,17 @@ static float *reserve(struct arena *sum, void **owner)
 static void lay_out_cache(struct ingot_session *s, struct arena *arena)
 {
     const struct ingot_hparams *hp = &s->model->hp;
-    const uint64_t key_panels = (s->n_ctx + LANES - 1) / LANES, value_panels = (s->head_size + LANES - 1) / LANES;
-    const uint64_t n_heads = (uint64_t)hp->n_layer * hp->n_head;
+    const uint64_t ctx_panels = (s->n_ctx + LANES - 1) / LANES, head_panels = (s->head_size + LANES - 1) / LANES;
     struct kv_cache *kv = &s->kv;
-    kv->key_panel = s->head_size * LANES;
-    kv->value_panel = s->n_ctx * LANES;
-    kv->key_head = key_panels * kv->key_panel;
-    kv->value_head = value_panels * kv->value_panel;
-    kv->keys = take_product(arena, n_heads, kv->key_head);
-    kv->values = take_product(arena, n_heads, kv->value_head);
+    const uint64_t lane_bytes = LANES * (kv->half ? sizeof(uint16_t) : sizeof(float));
+    kv->n_block = ctx_panels < BLOCK_POSITIONS / LANES ? (uint32_t)(ctx_panels * LANES) : BLOCK_POSITIONS;
+    kv->key_panel_bytes = (s->head_size + s->head_size % 2) * lane_bytes; /* pairs of inputs are whole cache lines */
+    kv->value_panel_bytes = kv->n_block * lane_bytes;
+    kv->values_off = kv->n_block / LANES * kv->key_panel_bytes;
+    kv->head_bytes = kv->values_off + head_panels * kv->value_panel_bytes;
+    kv->layer_bytes = product(arena, hp->n_head, kv->head_bytes);
+    kv->block_bytes = product(arena, hp->n_layer, kv->layer_bytes);
+    kv->data = take_bytes(arena, (s->n_ctx + (uint64_t)kv->n_block - 1) / kv->n_block, kv->block_bytes);
 }
 
 static void lay_out_activations(struct ingot_session *s, struct arena *arena)
@@ -85,10 +109,13 @@ static void lay_out_activations(struct ingot_session *s, struct arena *arena)
     s->queries = take_rows(arena, s->n_batch, hp->n_embd);
     s->mixed = take_rows(arena, s->n_batch, hp->n_embd);
     s->inner = take_rows(arena, s->n_batch, hp->n_inner);
+    s->codes = take_codes(arena, s->n_batch, hp->n_embd);
+    s->inner_codes = take_codes(arena, s->n_batch, hp->n_inner);
     for (uint32_t i = 0; i < s->n_threads; i++)
         s->scratch[i] = (struct scratch){
             .chunk = take_rows(arena, s->n_batch, CHUNK_PANELS * LANES),
-            .normed = take_rows(arena, ROWS_NORM_SELF, hp->n_embd),
+            .normed = take_rows(arena, ROWS_SELF, hp->n_embd),
+            .codes = take_codes(arena, ROWS_SELF, hp->n_embd),
             .scores = take_rows(arena, TILE_QUERIES, s->n_ctx),
             .mixed = take_rows(arena, TILE_QUERIES, s->head_size),
         };
@@ -117,6 +144,7 @@ static uint32_t choose_threads(const struct ingot_model *model, uint32_t request
 static struct ingot_session with_defaults(const struct ingot_model *model, const struct ingot_session_options *chosen)
 {
     struct ingot_session s = { .model = model, .head_size = model->hp.n_embd / model->hp.n_head };
+    s.kv.half = chosen->kv == INGOT_KV_F16 || (chosen->kv == INGOT_KV_DEFAULT && model->quantised);
     s.n_ctx = chosen->n_ctx ? chosen->n_ctx : model->hp.n_ctx;
     s.n_batch = chosen->n_batch ? chosen->n_batch : DEFAULT_BATCH;
     if (s.n_batch > s.n_ctx) s.n_batch = s.n_ctx;
@@ -142,6 +170,9 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
     if (chosen.n_ctx > model->hp.n_ctx)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "n_ctx", NULL,
                           "a context of %u positions; this model has %u", chosen.n_ctx, model->hp.n_ctx);
+    if (chosen.kv > INGOT_KV_F16)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "kv", NULL, "%d is no dtype of a cache",
+                          (int)chosen.kv);
     struct ingot_session *s = calloc(1, sizeof *s);
     if (s) *s = with_defaults(model, &chosen);
     if (!s || !fill(s, choose_threads(model, chosen.n_threads))) {
@@ -235,6 +266,11 @@ uint32_t ingot_session_position(const struct ingot_session *session)
 uint32_t ingot_session_n_ctx(const struct ingot_session *session)
 {
     return session->n_ctx;
+}
+
+enum ingot_dtype ingot_session_kv(const struct ingot_session *session)
+{
+    return session->kv.half ? INGOT_F16 : INGOT_F32;
 }
 
 uint32_t ingot_session_n_threads(const struct ingot_session *session)

@@ -10,10 +10,11 @@
 #include "runtime/model.h"
 #include "runtime/pool.h"
 
-#define LANES          ((size_t)INGOT_PANEL_LANES)
-#define CHUNK_PANELS   16u /* at most so many panels in one item of a matrix product */
-#define TILE_QUERIES   12u /* at most so many queries in one item of attention: a tile of the kernels */
-#define ROWS_NORM_SELF 4u  /* up to so many rows, each thread normalises for itself instead of waiting */
+#define LANES        ((size_t)INGOT_PANEL_LANES)
+#define CHUNK_PANELS 16u /* at most so many panels in one item of a matrix product */
+#define STEP_PANELS  4u  /* an item is a multiple of these: what it finishes are whole steps of a quantised row */
+#define TILE_QUERIES 12u /* at most so many queries in one item of attention: a tile of the kernels */
+#define ROWS_SELF    4u  /* up to so many rows, each thread normalises and quantises for itself instead of waiting */
 
 /* A matrix of activations. */
 struct rows {
@@ -26,20 +27,34 @@ static inline float *row_of(const struct rows *rows, size_t r)
     return rows->data + r * rows->stride;
 }
 
-/* Keys and values as panels, so that attention runs on the kernel of the matrix products. Per layer and head
+/* The same, quantised for the integer products. */
+struct codes {
+    int8_t *codes;
+    float *scales;
+    int32_t *sums;
+    size_t code_stride, block_stride;
+};
+
+/* Keys and values as panels, so that attention runs on the kernels of the matrix products; f32 or f16. A block of
+ * positions holds for every layer and head, one behind the other,
  *   keys    [positions / 16][head size][16]: outputs are positions, inputs are dimensions
- *   values  [dimensions / 16][n_ctx][16]: outputs are dimensions, inputs are positions
- * both rounded up; lanes of positions not yet evaluated, and of dimensions beyond the head, never reach a result. */
+ *   values  [head size / 16][positions][16]: outputs are dimensions, inputs are positions
+ * both rounded up. A short context touches few pages, which may be large ones; a query reads long stretches. Lanes of
+ * positions not yet evaluated, and of dimensions beyond the head, never reach a result. */
 struct kv_cache {
-    float *keys, *values;
-    size_t key_panel, value_panel; /* floats from one panel to the next */
-    size_t key_head, value_head;   /* floats from one head to the next; a layer is n_head of these */
+    uint8_t *data;
+    bool half;                                 /* f16 */
+    uint32_t n_block;                          /* positions in a block, a multiple of 16 */
+    size_t key_panel_bytes, value_panel_bytes; /* from one panel to the next */
+    size_t values_off;                         /* of a head's values behind its keys */
+    size_t head_bytes, layer_bytes, block_bytes;
 };
 
 /* What one thread needs for itself. */
 struct scratch {
     struct rows chunk;  /* [n_batch][16 CHUNK_PANELS] outputs of a matrix product */
-    struct rows normed; /* [ROWS_NORM_SELF][C] */
+    struct rows normed; /* [ROWS_SELF][C] */
+    struct codes codes; /* [ROWS_SELF][C] */
     struct rows scores; /* [TILE_QUERIES][n_ctx] */
     struct rows mixed;  /* [TILE_QUERIES][head size] */
 };
@@ -50,11 +65,13 @@ struct ingot_session {
     uint32_t n_ctx, n_batch, position;
     uint32_t head_size, n_threads;
     struct kv_cache kv;
-    struct rows x;       /* [n_batch][C] the residual stream */
-    struct rows normed;  /* [n_batch][C] after a LayerNorm */
-    struct rows queries; /* [n_batch][C] scaled */
-    struct rows mixed;   /* [n_batch][C] attention's output, heads side by side */
-    struct rows inner;   /* [n_batch][n_inner] */
+    struct rows x;            /* [n_batch][C] the residual stream */
+    struct rows normed;       /* [n_batch][C] after a LayerNorm */
+    struct rows queries;      /* [n_batch][C] scaled */
+    struct rows mixed;        /* [n_batch][C] attention's output, heads side by side */
+    struct rows inner;        /* [n_batch][n_inner] */
+    struct codes codes;       /* [n_batch][C] of normed or of mixed, whichever a product reads */
+    struct codes inner_codes; /* [n_batch][n_inner] */
     struct scratch *scratch;
     void *cache_memory, *arena_memory; /* own the above */
 };
