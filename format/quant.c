@@ -34,12 +34,13 @@ const uint8_t quant_q4_nearest[256] = {
 /* Of q8 the first is Q8_0's, so that what came from there is found again at once. The sign matters where one side's end
  * is reached.
  */
-const float quant_q8_tries[QUANT_Q8_TRIES] = { 127, 127.5f, -127.5f, 128,    -128, 128.5f, -128.5f, 126.5f,
-                                               126, 125.5f, 125,     124.5f, 124,  123.5f, 123,     122.5f };
-const float quant_q4_tries[QUANT_Q4_TRIES] = {
-    -50, 50,  -53, 53,  -56, 56,  -59, 59,  -62, 62,  -65, 65,  -68, 68,  -71,
-    71,  -74, 74,  -77, 77,  -80, 80,  -47, 47,  -83, 83,  -86, 86,  -44, 44,
-};
+const float quant_q8_tries[QUANT_Q8_TRIES] = { 127,      127.5f,  -127.5f,  128, -128,     128.5f,  -128.5f,  126.5f,
+                                               126.125f, 125.75f, 125.375f, 125, 124.625f, 124.25f, 123.875f, 123.5f,
+                                               123.125f, 122.75f, 122.375f, 122, 121.625f, 121.25f, 120.875f, 120.5f,
+                                               120.125f, 119.75f, 119.375f, 119, 118.625f, 118.25f, 117.875f, 117.5f,
+                                               117.125f, 116.75f, 116.375f, 116, 115.625f, 115.25f, 114.875f, 114.5f };
+const float quant_q4_tries[QUANT_Q4_TRIES] = { 44,  -44, 47,  -47, 50,  -50, 53,  -53, 56,  -56, 59,  -59, 62,
+                                               -62, 65,  -65, 68,  -68, 71,  -71, 74,  -74, 77,  -77, 80,  -80 };
 
 static float clamp(float v, float low, float high)
 {
@@ -47,17 +48,21 @@ static float clamp(float v, float low, float high)
     return v > high ? high : v;
 }
 
-/* The code of the level nearest to x / scale; of two the upper one, of q8 the even one. */
-static uint8_t nearest(enum ingot_dtype dtype, float x, float inverse)
+/* q8: the integer nearest to t, of two the even one. */
+static float nearest_integer(float t)
 {
-    const float t = x * inverse;
-    if (dtype == INGOT_Q8) return (uint8_t)(lrintf(clamp(t, -128, 127)) + QUANT_Q8_ZERO);
+    return clamp(t, -128, 127) + 0x1.8p23f - 0x1.8p23f;
+}
+
+/* q4: the code of the level nearest to t, of two the upper one. */
+static uint8_t nearest_code(float t)
+{
     return quant_q4_nearest[(int)clamp(t * 2 + 128, 0, 255)];
 }
 
-static float level(enum ingot_dtype dtype, uint8_t code)
+static float nearest_level(enum ingot_dtype dtype, float t)
 {
-    return (float)(dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[code]);
+    return dtype == INGOT_Q8 ? nearest_integer(t) : (float)quant_q4_levels[nearest_code(t)];
 }
 
 /* The f16 next to `scale` that may be one. */
@@ -79,7 +84,7 @@ static void try_scale(struct search *s, float scale)
     const float inverse = 1 / scale;
     float error = 0;
     for (size_t k = 0; k < BLOCK; k++) {
-        const float x = s->x[k * LANES], rest = x - level(s->dtype, nearest(s->dtype, x, inverse)) * scale;
+        const float x = s->x[k * LANES], rest = x - nearest_level(s->dtype, x * inverse) * scale;
         error += rest * rest;
     }
     if (!(error < s->error)) return;
@@ -93,7 +98,7 @@ static float fitted_scale(const struct search *s)
     const float inverse = 1 / s->scale;
     float xl = 0, ll = 0;
     for (size_t k = 0; k < BLOCK; k++) {
-        const float x = s->x[k * LANES], l = level(s->dtype, nearest(s->dtype, x, inverse));
+        const float x = s->x[k * LANES], l = nearest_level(s->dtype, x * inverse);
         xl += x * l;
         ll += l * l;
     }
@@ -164,7 +169,10 @@ static void quantise_lane(enum ingot_dtype dtype, const float *x, size_t lane, s
     const float inverse = largest > 0 ? 1 / scale : 0;
     bool all_zero = true;
     for (size_t k = 0; k < BLOCK; k++) {
-        const uint8_t code = largest > 0 ? nearest(dtype, x[k * LANES], inverse) : zero;
+        const float t = x[k * LANES] * inverse;
+        const uint8_t code = !(largest > 0)      ? zero
+                             : dtype == INGOT_Q8 ? (uint8_t)(nearest_integer(t) + 128)
+                                                 : nearest_code(t);
         out->codes[k / 4][lane][k % 4] = code;
         all_zero &= code == zero;
     }
@@ -217,7 +225,8 @@ void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n,
     for (size_t i = 0; i < n; i++, k++)
         for (size_t lane = 0; lane < LANES; lane++) {
             const uint8_t byte = step[quant_code_at(dtype, k, lane)];
-            const uint8_t code = dtype == INGOT_Q8 ? byte : (uint8_t)(k % 8 < 4 ? byte & 15 : byte >> 4);
-            x[i][lane] = level(dtype, code) * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane)));
+            const int level =
+                dtype == INGOT_Q8 ? byte - QUANT_Q8_ZERO : quant_q4_levels[k % 8 < 4 ? byte & 15 : byte >> 4];
+            x[i][lane] = (float)level * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane)));
         }
 }

@@ -32,7 +32,7 @@ quantise_fn *quantiser(enum ingot_dtype dtype);
 /* What both bodies share: the numbers of the search. A first scale is m / c, m being the weight of the largest
  * magnitude (of equals the first), for every c of the list; then the best is fitted to its own levels, QUANT_REFITS
  * times. */
-enum { QUANT_Q8_TRIES = 16, QUANT_Q4_TRIES = 30, QUANT_REFITS = 2 };
+enum { QUANT_Q8_TRIES = 40, QUANT_Q4_TRIES = 26, QUANT_REFITS = 2 };
 extern const float quant_q8_tries[QUANT_Q8_TRIES];
 extern const float quant_q4_tries[QUANT_Q4_TRIES];
 
