@@ -130,8 +130,9 @@ fuzz-run: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
 	@tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ)
 
 # ---- the reference logits, made again: an independent GPT-2 in float64; python3-torch is needed for nothing else
-references: $(BUILD)/tests/tools/random_checkpoint
+references: $(BUILD)/tests/tools/random_checkpoint $(BUILD)/ingot
 	tests/reference/make_reference.py $<
+	tests/reference/make_scores.py $(abspath $(BUILD))/ingot
 
 # ---- what takes hours: every single-byte corruption, damaged checkpoints, every failing call, many more kills
 SOAK_SECONDS ?= 3600

@@ -11,7 +11,7 @@
 
 #define FIRST_SECONDS  0.3 /* work that is over by then needs no bar */
 #define REDRAW_SECONDS 0.1
-#define TEXT_COLUMNS   41 /* label, percentage, rate and time at their widest */
+#define TEXT_COLUMNS   48 /* label, percentage, rate and time at their widest */
 #define BAR_MAX        40
 #define BAR_MIN        8
 
@@ -44,7 +44,8 @@ static void draw(const struct progress *p, uint64_t done, uint64_t total, double
     fprintf(stderr, "\r\033[K%s %3.0f %%  ", p->label, 100 * fraction);
     if (width >= TEXT_COLUMNS + BAR_MIN)
         draw_bar(fraction, width - TEXT_COLUMNS < BAR_MAX ? width - TEXT_COLUMNS : BAR_MAX);
-    if (width >= TEXT_COLUMNS) fprintf(stderr, "%s  ", human_rate(rate).text);
+    if (width >= TEXT_COLUMNS && p->unit) fprintf(stderr, "%s %s/s  ", human_count((uint64_t)rate).text, p->unit);
+    if (width >= TEXT_COLUMNS && !p->unit) fprintf(stderr, "%s  ", human_rate(rate).text);
     if (done > 0) fprintf(stderr, "%s left", human_clock((double)(total - done) / rate).text);
     fflush(stderr);
 }

@@ -7,7 +7,8 @@
 
 struct progress {
     const char *label;
-    bool shown; /* stderr is a terminal and nobody asked for quiet */
+    const char *unit; /* of what is counted; NULL: bytes */
+    bool shown;       /* stderr is a terminal and nobody asked for quiet */
     bool drawn;
     double start, last; /* seconds of the monotonic clock */
 };

@@ -160,4 +160,5 @@ def main():
         write(name, "checkpoint " + " ".join(options), config, w, prompts, samples)
 
 
-main()
+if __name__ == "__main__":
+    main()
