@@ -24,6 +24,12 @@ static inline uint64_t quant_step_bytes(enum ingot_dtype dtype)
     return dtype == INGOT_Q8 ? QUANT_Q8_STEP_BYTES : dtype == INGOT_Q4 ? QUANT_Q4_STEP_BYTES : 0;
 }
 
+/* The code of level 0: what padding holds. */
+static inline uint8_t quant_zero_code(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_Q8 ? QUANT_Q8_ZERO : QUANT_Q4_ZERO;
+}
+
 /* Offset of the scale of a step's input k < INGOT_QUANT_STEP. */
 static inline size_t quant_scale_at(size_t k, size_t lane)
 {

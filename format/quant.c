@@ -164,7 +164,7 @@ static float largest_magnitude(const float *x)
 
 static void quantise_lane(enum ingot_dtype dtype, const float *x, size_t lane, struct quant_blocks *out)
 {
-    const uint8_t zero = dtype == INGOT_Q8 ? QUANT_Q8_ZERO : QUANT_Q4_ZERO;
+    const uint8_t zero = quant_zero_code(dtype);
     const float largest = largest_magnitude(x), scale = largest > 0 ? search_scale(dtype, x, largest) : 0;
     const float inverse = largest > 0 ? 1 / scale : 0;
     bool all_zero = true;

@@ -239,12 +239,50 @@ static uint64_t first_bad_input(const struct panels *p)
     return p->raw_bytes;
 }
 
+/* Of one step of q8 or q4 with so many lanes and inputs of the matrix: the offset of its first byte that is padding, or
+ * half of which is, and does not hold scale +0 or the code of level 0; its length when there is none. */
+static uint64_t first_bad_in_step(enum ingot_dtype dtype, const uint8_t *step, uint64_t lanes, uint64_t inputs)
+{
+    const uint64_t n = quant_step_bytes(dtype);
+    uint64_t bad = n;
+    for (size_t k = 0; k < INGOT_QUANT_STEP; k++)
+        for (size_t lane = 0; lane < INGOT_PANEL_LANES; lane++) {
+            const size_t scale = quant_scale_at(k, lane), code = quant_code_at(dtype, k, lane);
+            const uint64_t zeros = zero_run(step + scale, 2);
+            const int half = dtype == INGOT_Q8 ? step[code] : k % 8 < 4 ? step[code] & 15 : step[code] >> 4;
+            const bool empty = lane >= lanes || k / INGOT_QUANT_BLOCK * INGOT_QUANT_BLOCK >= inputs;
+            if (empty && zeros != 2 && scale + zeros < bad) bad = scale + zeros;
+            if ((lane >= lanes || k >= inputs) && half != quant_zero_code(dtype) && code < bad) bad = code;
+        }
+    return bad;
+}
+
+/* The same over all steps that hold padding: the last of every panel, all of the last panel. */
+static uint64_t first_bad_step(const struct panels *p, enum ingot_dtype dtype)
+{
+    const uint64_t n = quant_step_bytes(dtype);
+    for (uint64_t at = 0; at < p->raw_bytes; at += n) {
+        const uint64_t row = at / p->stride * INGOT_PANEL_LANES, k = at % p->stride / n * INGOT_QUANT_STEP;
+        const uint64_t lanes = p->n_out - row, inputs = p->n_in - k;
+        if (lanes >= INGOT_PANEL_LANES && inputs >= INGOT_QUANT_STEP) continue;
+        const uint64_t bad = first_bad_in_step(dtype, p->bytes + at, lanes, inputs);
+        if (bad < n) return at + bad;
+    }
+    return p->raw_bytes;
+}
+
+static uint64_t first_bad_padding(const struct panels *p, enum ingot_dtype dtype)
+{
+    if (quant_step_bytes(dtype) > 0) return first_bad_step(p, dtype);
+    const uint64_t lane = first_bad_lane(p), input = first_bad_input(p);
+    return lane < input ? lane : input;
+}
+
 static void check_padding(struct scan *s, uint32_t i, const struct ingot_section *section)
 {
     if (section->kind != INGOT_KIND_TENSOR || section->layout != INGOT_PANEL16 || section->raw_bytes == 0) return;
     struct panels panels = panels_of(s, section);
-    uint64_t lane = first_bad_lane(&panels), input = first_bad_input(&panels);
-    uint64_t at = lane < input ? lane : input;
+    const uint64_t at = first_bad_padding(&panels, section->dtype);
     if (at != section->raw_bytes) /* [F-83] */
         report(s, INGOT_E_RESERVED, i, section->data_off + at, 1, "padding of its panels is not zero");
 }

@@ -15,6 +15,8 @@ const struct sample_tensor sample_tensors[] = {
     { "d.i64", INGOT_I64, INGOT_ROWS, 1, { 9 } },
     { "e.bf16", INGOT_BF16, INGOT_PANEL16, 2, { 17, 3 } },
     { "f.f16", INGOT_F16, INGOT_PANEL16, 2, { 5, 7 } },
+    { "g.q8", INGOT_Q8, INGOT_PANEL16, 2, { 3, 70 } },
+    { "h.q4", INGOT_Q4, INGOT_PANEL16, 2, { 17, 13 } },
     { "v", INGOT_F32, INGOT_ROWS, 1, { 33 } },
     { "w.f32", INGOT_F32, INGOT_PANEL16, 2, { 20, 5 } },
 };

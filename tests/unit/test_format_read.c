@@ -221,7 +221,7 @@ static const struct fault faults[] = {
     { "F-61", RECORD, "v", RECORD_DATA_OFF_OFF, 8, UINT64_MAX - 63, INGOT_E_RANGE, AT_FIELD },
     { "F-62", RECORD, "z.alias", RECORD_TARGET_OFF, 4, UINT32_MAX, INGOT_E_RANGE, AT_FIELD },
     { "F-62", RECORD, "z.alias", RECORD_TARGET_OFF, 4, 0, INGOT_E_RANGE, AT_FIELD },
-    { "F-62", RECORD, "z.alias", RECORD_TARGET_OFF, 4, 12, INGOT_E_RANGE, AT_FIELD },
+    { "F-62", RECORD, "z.alias", RECORD_TARGET_OFF, 4, 14, INGOT_E_RANGE, AT_FIELD },
     { "F-63", RECORD, "z.alias", RECORD_TARGET_OFF, 4, 4, INGOT_E_SHAPE, RECORD_LAYOUT_OFF },
     { "F-63", RECORD, "z.alias", RECORD_SHAPE_OFF, 8, 19, INGOT_E_SHAPE, AT_FIELD },
     { "F-63", RECORD, "z.alias", RECORD_DIGEST_OFF + 15, 1, 0x5a, INGOT_E_SHAPE, AT_FIELD },
@@ -333,7 +333,7 @@ static void the_order_array_is_a_permutation_in_order_of_place(void **state)
     uint64_t order = index_at(&valid) + get_u64(valid.bytes + index_at(&valid) + IX_ORDER_OFF_OFF);
     static const struct {
         uint32_t entry, value, at;
-    } cases[] = { { 3, UINT32_MAX, 3 }, { 3, 13, 3 }, { 0, 12, 1 } };
+    } cases[] = { { 3, UINT32_MAX, 3 }, { 3, 15, 3 }, { 0, 14, 1 } };
     for (size_t i = 0; i < 3; i++) { /* [F-65] */
         struct image image = copy_image(&valid);
         put_u32(image.bytes + order + 4 * cases[i].entry, cases[i].value);

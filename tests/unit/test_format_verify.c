@@ -2,7 +2,7 @@
 #include "tests/unit/format_fixture.h"
 
 #include "format/bytes.h"
-#include "format/disk.h"
+#include "format/layout.h"
 
 #define MAX_DAMAGES 16
 
@@ -243,6 +243,34 @@ static void padding_of_panels_must_be_zero_even_if_the_digests_agree(void **stat
     }
 }
 
+static void padding_of_blocks_holds_level_0_and_scale_0(void **state)
+{
+    (void)state;
+    enum { Q8 = QUANT_Q8_STEP_BYTES, Q4 = QUANT_Q4_STEP_BYTES };
+    static const struct {
+        const char *name;
+        uint64_t at;
+    } cases[] = {
+        { "g.q8", 3 * 2 },               /* outputs 3: scale of lane 3 */
+        { "g.q8", Q8 + 64 - 1 },         /* scale of lane 15, a block without inputs */
+        { "g.q8", Q8 + 32 },             /* inputs 70: block 3 has none, lane 0 */
+        { "g.q8", 64 + 3 * 4 },          /* input 0 of lane 3 */
+        { "g.q8", Q8 - 1 },              /* input 63 of lane 15 */
+        { "g.q8", Q8 + 64 + 64 + 2 },    /* input 70 of lane 0 */
+        { "h.q4", Q4 + 2 },              /* outputs 17: scale of lane 1 of the second panel */
+        { "h.q4", 64 + 64 + 4 * 5 + 1 }, /* inputs 9 and 13: the high half */
+        { "h.q4", Q4 - 1 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct image image = make_sample(0);
+        uint64_t at = data_at(&image, cases[i].name) + cases[i].at;
+        image.bytes[at] ^= 0x10;
+        reseal_digests(&image);
+        expect_one_damage(&image, INGOT_E_RESERVED, cases[i].name, at, 1); /* [F-83] */
+        free_image(&image);
+    }
+}
+
 static void a_fresh_file_has_canonical_placement(void **state)
 {
     (void)state;
@@ -336,6 +364,7 @@ int main(void)
         cmocka_unit_test(slots_that_differ_are_told_at_the_one_not_in_use),
         cmocka_unit_test(bytes_that_belong_to_nothing_must_be_zero),
         cmocka_unit_test(padding_of_panels_must_be_zero_even_if_the_digests_agree),
+        cmocka_unit_test(padding_of_blocks_holds_level_0_and_scale_0),
         cmocka_unit_test(a_fresh_file_has_canonical_placement),
         cmocka_unit_test(bytes_beyond_the_recorded_length_are_reported),
         cmocka_unit_test(progress_never_goes_back_and_ends_at_the_total),
