@@ -4,11 +4,12 @@
  * of its repository) and src/models/gpt2.cpp reads. What that graph computes otherwise than the model says is refused:
  * it knows the tanh form of GELU only, and scores divided by sqrt(head size).
  *
- * Vectors are f32, as llama.cpp wants them; each matrix keeps its dtype. llama.cpp has one vocabulary: the list of
- * tokens is as long as the embedding has rows, with "[PAD7]", unused, for an id without bytes. gpt2.vocab_size is the
- * logical one, which llama.cpp asks for only where there is no list. */
+ * Vectors are f32, as llama.cpp wants them; each matrix keeps its dtype, q8 as Q8_0. llama.cpp has one vocabulary: the
+ * list of tokens is as long as the embedding has rows, with "[PAD7]", unused, for an id without bytes. gpt2.vocab_size
+ * is the logical one, which llama.cpp asks for only where there is no list. */
 #include "convert/export.h"
 
+#include "convert/q8_blocks.h"
 #include "convert/vocab_spelling.h"
 
 #include <stdio.h>
@@ -20,8 +21,8 @@
 
 /* Types of values and tensors, files and tokens: ggml's numbers (gguf.h, ggml.h, llama.h). */
 enum { VALUE_U32 = 4, VALUE_I32 = 5, VALUE_F32 = 6, VALUE_STRING = 8, VALUE_ARRAY = 9 };
-enum { TENSOR_F32 = 0, TENSOR_F16 = 1, TENSOR_BF16 = 30 };
-enum { FILE_ALL_F32 = 0, FILE_MOSTLY_F16 = 1, FILE_MOSTLY_BF16 = 32 };
+enum { TENSOR_F32 = 0, TENSOR_F16 = 1, TENSOR_Q8_0 = 8, TENSOR_BF16 = 30 };
+enum { FILE_ALL_F32 = 0, FILE_MOSTLY_F16 = 1, FILE_MOSTLY_Q8_0 = 7, FILE_MOSTLY_BF16 = 32 };
 enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, TOKEN_UNUSED = 5 };
 
 /* By role of profile.h; %u is the layer. */
@@ -72,12 +73,39 @@ static void put_array(struct values *v, const char *key, uint32_t type, uint64_t
     buffer_u64(&v->bytes, n);
 }
 
+/* A q8 matrix stays one, if its rows are whole blocks of Q8_0. */
+static enum ingot_dtype tensor_dtype(const struct export *e, uint32_t slot)
+{
+    uint64_t shape[2];
+    export_shape(e, slot, shape);
+    if (!shape[1]) return INGOT_F32;
+    bool moves = e->options->dtype == INGOT_DTYPE_NONE && e->slots[slot].dtype == INGOT_Q8;
+    return moves && shape[1] % Q8_0_ELEMS == 0 ? INGOT_Q8 : export_matrix_dtype(e, slot);
+}
+
+/* What a tensor and a file of this dtype are called. */
+static const struct number {
+    enum ingot_dtype dtype;
+    uint32_t tensor, file;
+} numbers[] = {
+    { INGOT_F32, TENSOR_F32, FILE_ALL_F32 },
+    { INGOT_F16, TENSOR_F16, FILE_MOSTLY_F16 },
+    { INGOT_BF16, TENSOR_BF16, FILE_MOSTLY_BF16 },
+    { INGOT_Q8, TENSOR_Q8_0, FILE_MOSTLY_Q8_0 },
+};
+
+static const struct number *number_of(enum ingot_dtype dtype)
+{
+    const struct number *n = numbers;
+    while (n->dtype != dtype) n++;
+    return n;
+}
+
 static uint32_t file_type(const struct export *e)
 {
     /* of mixed ones, what most of the bytes are */
     uint32_t slot = profile_slot(profile_find("h.{i}.mlp.c_fc.weight"), 0, e->hp.n_layer);
-    enum ingot_dtype dtype = export_matrix_dtype(e, slot);
-    return dtype == INGOT_F32 ? FILE_ALL_F32 : dtype == INGOT_F16 ? FILE_MOSTLY_F16 : FILE_MOSTLY_BF16;
+    return number_of(tensor_dtype(e, slot))->file;
 }
 
 static void put_hparams(const struct export *e, struct values *v)
@@ -186,31 +214,25 @@ static uint64_t align_up(uint64_t n)
     return (n + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1);
 }
 
-static enum ingot_dtype tensor_dtype(const struct export *e, uint32_t slot)
-{
-    return profile_gpt2[profile_role_of(slot, e->hp.n_layer)].shape[1] ? export_matrix_dtype(e, slot) : INGOT_F32;
-}
-
 /* Dimensions stand innermost first. */
 static void put_tensor(const struct export *e, struct buffer *b, uint32_t slot, uint64_t off)
 {
     char name[64];
     uint64_t shape[2];
     uint32_t layer = slot < PROFILE_FIRST_LAYER ? 0 : (slot - PROFILE_FIRST_LAYER) / PROFILE_LAYER_ROLES;
-    enum ingot_dtype dtype = tensor_dtype(e, slot);
     export_shape(e, slot, shape);
     snprintf(name, sizeof name, names[profile_role_of(slot, e->hp.n_layer)], layer);
     put_string(b, name, strlen(name));
     buffer_u32(b, shape[1] ? 2 : 1);
     if (shape[1]) buffer_u64(b, shape[1]);
     buffer_u64(b, shape[0]);
-    buffer_u32(b, dtype == INGOT_F32 ? TENSOR_F32 : dtype == INGOT_F16 ? TENSOR_F16 : TENSOR_BF16);
+    buffer_u32(b, number_of(tensor_dtype(e, slot))->tensor);
     buffer_u64(b, off);
 }
 
 static uint64_t tensor_bytes(const struct export *e, uint32_t slot)
 {
-    return export_elems(e, slot) * ingot_dtype_size(tensor_dtype(e, slot));
+    return export_bytes(tensor_dtype(e, slot), export_elems(e, slot));
 }
 
 /* A tied head is not written: llama.cpp takes the token embedding for it. */

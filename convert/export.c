@@ -4,6 +4,7 @@
  * is 4 MiB of one tensor of the output, made from the map in one window of private memory and written at its place. */
 #include "convert/export.h"
 
+#include "convert/q8_blocks.h"
 #include "format/output_dir.h"
 #include "format/parallel.h"
 
@@ -82,6 +83,7 @@ static bool report_verified(void *ctx, uint64_t done, uint64_t total)
 
 static uint64_t chunk_elems(const struct export_piece *p)
 {
+    if (p->dtype == INGOT_Q8) return INGOT_CHUNK_BYTES / Q8_0_BYTES * Q8_0_ELEMS;
     return INGOT_CHUNK_BYTES / ingot_dtype_size(p->dtype);
 }
 
@@ -95,17 +97,21 @@ static enum ingot_status do_job(void *ctx, uint64_t job, uint32_t worker, struct
 {
     struct work *w = ctx;
     struct export_piece *p = piece_of_job(w->file, job);
-    size_t size = ingot_dtype_size(p->dtype);
     uint64_t first = (job - p->first_job) * chunk_elems(p);
     uint64_t n = p->n_elems - first < chunk_elems(p) ? p->n_elems - first : chunk_elems(p);
     struct ingot_cast_stats stats = { 0 };
-    ingot_unpack(p->section, p->transposed, p->dtype, first, n, w->windows[worker], &stats);
+    if (p->dtype == INGOT_Q8)
+        q8_get_blocks(p->section, first, n, w->windows[worker]);
+    else
+        ingot_unpack(p->section, p->transposed, p->dtype, first, n, w->windows[worker], &stats);
     atomic_fetch_add_explicit(&p->n_overflow, stats.n_overflow, memory_order_relaxed);
     w->stats[worker].n_overflow += stats.n_overflow;
     w->stats[worker].n_underflow += stats.n_underflow;
     w->stats[worker].n_nan += stats.n_nan;
-    enum ingot_status status = output_write(w->output, w->windows[worker], n * size, p->off + first * size, err);
-    return status == INGOT_OK ? report_progress(w, n * size, err) : status;
+    const uint64_t n_bytes = export_bytes(p->dtype, n);
+    enum ingot_status status =
+        output_write(w->output, w->windows[worker], n_bytes, p->off + export_bytes(p->dtype, first), err);
+    return status == INGOT_OK ? report_progress(w, n_bytes, err) : status;
 }
 
 static enum ingot_status write_file(struct work *w, size_t i)
@@ -227,7 +233,7 @@ static enum ingot_status verify(struct work *w)
     for (size_t i = 0; i < w->export->n_files; i++)
         for (size_t k = 0; k < w->export->files[i].n_pieces; k++) {
             const struct export_piece *p = &w->export->files[i].pieces[k];
-            w->total_bytes += p->n_elems * ingot_dtype_size(p->dtype);
+            w->total_bytes += export_bytes(p->dtype, p->n_elems);
         }
     enum ingot_status status = ingot_verify(w->export->file, &options, NULL, w->export->err);
     w->done_bytes += info.file_bytes - w->verified_bytes; /* what lies between sections is not counted there */
@@ -243,12 +249,29 @@ static enum ingot_status make_windows(struct work *w)
     return INGOT_OK;
 }
 
+/* Which a reader of the result would not see. */
+static void warn_of_widening(const struct export *e)
+{
+    enum ingot_dtype to = INGOT_DTYPE_NONE;
+    char message[128];
+    for (size_t i = 0; i < e->n_files; i++)
+        for (size_t k = 0; k < e->files[i].n_pieces; k++) {
+            const struct export_piece *p = &e->files[i].pieces[k];
+            if (quant_step_bytes(p->section->dtype) > 0 && p->dtype != INGOT_Q8) to = p->dtype;
+        }
+    if (to == INGOT_DTYPE_NONE) return;
+    snprintf(message, sizeof message, "what is quantised is written as %s, %s", ingot_dtype_name(to),
+             to == INGOT_F32 ? "which holds every value of it" : "rounded once more");
+    export_warn(e, message);
+}
+
 static enum ingot_status run(struct work *w)
 {
     enum ingot_status status = check_output(w);
     if (status == INGOT_OK) status = init(w);
     if (status == INGOT_OK) status = export_bind(w->export);
     if (status == INGOT_OK) status = w->target->plan(w->export);
+    if (status == INGOT_OK) warn_of_widening(w->export);
     if (status == INGOT_OK) status = verify(w);
     if (status == INGOT_OK) status = make_windows(w);
     if (status != INGOT_OK) return status;

@@ -19,7 +19,7 @@
 struct export_piece {
     const struct ingot_section *section; /* borrowed from the model */
     bool transposed;
-    enum ingot_dtype dtype; /* there */
+    enum ingot_dtype dtype; /* there; Q8: as blocks of Q8_0, from a section that is q8 */
     uint64_t off, n_elems;
     uint64_t first_job;
     _Atomic uint64_t n_overflow;
@@ -80,8 +80,11 @@ struct export_file *export_add_file(struct export *e, const char *name);
 enum ingot_status export_place(struct export *e, struct export_file *f, uint32_t slot, bool transposed,
                                enum ingot_dtype dtype, uint64_t off);
 
-/* What a matrix is written as: what the options say, else its own dtype. */
+/* What a matrix is written as: what the options say, else its own dtype, or f32 if that is q8 or q4. */
 enum ingot_dtype export_matrix_dtype(const struct export *e, uint32_t slot);
+
+/* Bytes of n elements in a file; of Q8, as blocks of Q8_0. */
+uint64_t export_bytes(enum ingot_dtype dtype, uint64_t n);
 
 /* The one dtype that all matrices are written as; DTYPE_NONE when they differ. */
 enum ingot_dtype export_common_dtype(const struct export *e);

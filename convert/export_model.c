@@ -2,6 +2,7 @@
  * hyper-parameters give it. */
 #include "convert/export.h"
 
+#include "convert/q8_blocks.h"
 #include "convert/vocab_section.h"
 #include "convert/vocab_spelling.h"
 
@@ -16,6 +17,11 @@
 static bool is_float(enum ingot_dtype dtype)
 {
     return dtype == INGOT_F32 || dtype == INGOT_F16 || dtype == INGOT_BF16;
+}
+
+static bool is_quantised(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_Q8 || dtype == INGOT_Q4;
 }
 
 static const struct profile_tensor *role_of(const struct export *e, uint32_t slot)
@@ -52,9 +58,9 @@ static enum ingot_status check_tensor(const struct export *e, uint32_t slot, con
         return ingot_fail(e->err, INGOT_E_SHAPE, s->data_off, s->name, ADVICE_WHOLE,
                           "rank %u, shape [%" PRIu64 ", %" PRIu64 "]; @model says rank %u, [%" PRIu64 ", %" PRIu64 "]",
                           s->rank, s->shape[0], s->shape[1], rank, shape[0], shape[1]);
-    if (!is_float(s->dtype))
-        return ingot_fail(e->err, INGOT_E_DTYPE, s->data_off, s->name, NULL, "dtype %s; expected f32, f16 or bf16",
-                          ingot_dtype_name(s->dtype));
+    if (!is_float(s->dtype) && !is_quantised(s->dtype))
+        return ingot_fail(e->err, INGOT_E_DTYPE, s->data_off, s->name, NULL,
+                          "dtype %s; expected f32, f16, bf16, q8 or q4", ingot_dtype_name(s->dtype));
     return INGOT_OK;
 }
 
@@ -212,7 +218,13 @@ enum ingot_status export_place(struct export *e, struct export_file *f, uint32_t
 
 enum ingot_dtype export_matrix_dtype(const struct export *e, uint32_t slot)
 {
-    return e->options->dtype != INGOT_DTYPE_NONE ? e->options->dtype : e->slots[slot].dtype;
+    if (e->options->dtype != INGOT_DTYPE_NONE) return e->options->dtype;
+    return is_quantised(e->slots[slot].dtype) ? INGOT_F32 : e->slots[slot].dtype;
+}
+
+uint64_t export_bytes(enum ingot_dtype dtype, uint64_t n)
+{
+    return dtype == INGOT_Q8 ? n / Q8_0_ELEMS * Q8_0_BYTES : n * ingot_dtype_size(dtype);
 }
 
 enum ingot_dtype export_common_dtype(const struct export *e)

@@ -316,7 +316,8 @@ enum ingot_status ingot_convert_batch(const char *path, const struct ingot_conve
 /* --------------------------------------------------------------------------------------------------------- export */
 
 struct ingot_export_options {
-    enum ingot_dtype dtype; /* F32, F16, BF16; DTYPE_NONE keeps each matrix's */
+    enum ingot_dtype dtype; /* F32, F16, BF16; DTYPE_NONE keeps each matrix's. Q8 is kept as Q8_0 in GGUF where rows are
+                               multiples of 32; what else is quantised becomes f32, which holds every value of it */
     bool overwrite;
     uint32_t n_threads;
     ingot_progress_fn progress;

@@ -131,11 +131,11 @@ static struct quantised quantised_at(const struct ingot_section *s, uint64_t row
 /* The distance from value to the nearest of all levels. */
 static double least_error(enum ingot_dtype dtype, double value, double scale)
 {
+    if (dtype == INGOT_Q8) return fabs(value - fmin(fmax(rint(value / scale), -128), 127) * scale);
     double least = INFINITY;
-    const int n = dtype == INGOT_Q8 ? 256 : 16;
-    for (int code = 0; code < n; code++) {
-        int level = dtype == INGOT_Q8 ? code - 128 : quant_q4_levels[code];
-        least = fmin(least, fabs(value - level * scale));
+    for (size_t code = 0; code < 16; code++) {
+        const double error = fabs(value - quant_q4_levels[code] * scale);
+        if (error < least) least = error;
     }
     return least;
 }

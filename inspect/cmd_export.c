@@ -134,7 +134,8 @@ const struct command command_export = {
     .description =
         "Writes the model in FILE, an .ingot file, as a Hugging Face directory (for transformers), as GGUF (for "
         "llama.cpp) or as a .bin of llm.c, with its tokenizer. Where dtypes are kept no bit of a weight is lost, and "
-        "converting the result again gives the same sections.\n\n"
+        "converting the result again gives the same sections. In GGUF q8 is kept as Q8_0; elsewhere it becomes f32, "
+        "as q4 does everywhere, which holds every value of it.\n\n"
         "FILE is verified first. OUT appears under its name only when it is complete and synced; interrupted, or with "
         "the disk full, the export leaves what was there before. What a format cannot say, as an untied head in "
         "llm.c or the erf form of GELU in GGUF, is refused.\n\n"
