@@ -23,10 +23,12 @@
 #define MAX_SPECIAL  1024u
 #define MAX_PROBES   1024u
 #define LANES        16u
+#define BLOCK        32u /* inputs that share a scale */
+#define STEP         64u /* inputs */
 #define MAGIC        "\x89INGOT\r\n"
 
 enum { KIND_TENSOR = 1, KIND_ALIAS, KIND_MODEL, KIND_CHUNKS, KIND_VOCABULARY, SKIPPABLE = 0x8000 };
-enum { F32 = 1, F16, BF16, F64, I8, U8, I32, I64, N_DTYPES };
+enum { F32 = 1, F16, BF16, F64, I8, U8, I32, I64, N_DTYPES, Q8 = 16, Q4 };
 enum { ROWS, PANEL16 };
 
 enum status {
@@ -62,6 +64,8 @@ static const char *const age_words[] = { "read-version", "feature", "kind",     
                                          "layout",       "codec",   "unsupported", "limit" };
 static const char *const dtype_words[N_DTYPES] = { "none", "f32", "f16", "bf16", "f64", "i8", "u8", "i32", "i64" };
 static const unsigned dtype_bytes[N_DTYPES] = { 0, 4, 2, 2, 8, 1, 1, 4, 8 };
+static const char *const block_words[] = { "q8", "q4" };
+static const int q4_levels[16] = { -63, -49, -38, -30, -22, -16, -10, -5, 0, 5, 11, 17, 23, 31, 40, 52 };
 static const char *const layout_words[] = { "rows", "panel16" };
 
 static const struct {
@@ -302,15 +306,33 @@ static void check_name(const struct file *f, const struct record *r, uint64_t na
     must(strcmp(before.name, r->name) < 0, "F-34", ORDER, r->at);
 }
 
+static bool is_blocks(const struct record *r)
+{
+    return r->dtype == Q8 || r->dtype == Q4;
+}
+
+/* Of q8 and q4: 64 inputs of a panel. */
+static uint64_t step_bytes(const struct record *r)
+{
+    return STEP * 2 / BLOCK * LANES + STEP * LANES / (r->dtype == Q4 ? 2 : 1);
+}
+
+/* Inputs that come together in a panel. */
+static uint64_t input_unit(const struct record *r)
+{
+    return is_blocks(r) ? STEP : r->dtype == F32 ? 1 : 2;
+}
+
 /* Bytes of a tensor; false when 64 bits do not hold them. A dimension of 0 does not hide an overflow. */
 static bool tensor_bytes(const struct record *r, uint64_t *bytes)
 {
-    uint64_t product = dtype_bytes[r->dtype];
+    uint64_t product = is_blocks(r) ? step_bytes(r) : dtype_bytes[r->dtype];
     bool empty = false;
     for (uint32_t d = 0; d < r->rank; d++) {
-        uint64_t unit = r->layout != PANEL16 ? 1 : d == 0 ? LANES : r->dtype == F32 ? 1 : 2;
+        uint64_t unit = r->layout != PANEL16 ? 1 : d == 0 ? LANES : input_unit(r);
         if (r->shape[d] > UINT64_MAX - (unit - 1)) return false;
         uint64_t n = round_up(r->shape[d], unit);
+        if (is_blocks(r)) n /= unit; /* panels, steps */
         empty = empty || n == 0;
         if (n != 0 && product > UINT64_MAX / n) return false;
         product *= n != 0 ? n : 1;
@@ -321,9 +343,10 @@ static bool tensor_bytes(const struct record *r, uint64_t *bytes)
 
 static void check_tensor(const struct file *f, const struct record *r)
 {
-    must(r->dtype >= F32 && r->dtype < N_DTYPES, "F-40", DTYPE, r->at + 8);
+    must((r->dtype >= F32 && r->dtype < N_DTYPES) || is_blocks(r), "F-40", DTYPE, r->at + 8);
     must(r->layout <= PANEL16, "F-41", LAYOUT, r->at + 10);
-    must(r->layout == ROWS || (r->rank == 2 && r->dtype <= BF16), "F-41", SHAPE, r->at + 10);
+    bool in_panels = r->rank == 2 && (r->dtype <= BF16 || is_blocks(r));
+    must(r->layout == ROWS ? !is_blocks(r) : in_panels, "F-41", SHAPE, r->at + 10);
     must(r->rank <= MAX_RANK, "F-43", RANGE, r->at + 12);
     must_be_zero(f, r->at + 16 + 8 * r->rank, r->at + 80, "F-44");
     uint64_t bytes = 0;
@@ -587,7 +610,7 @@ static void check_gaps(const struct file *f)
 /* Byte offset of element (row, col) of a matrix. */
 static uint64_t element_off(const struct record *r, uint64_t row, uint64_t col)
 {
-    uint64_t panel = row / LANES, lane = row % LANES, size = dtype_bytes[r->dtype];
+    uint64_t panel = row / LANES, lane = row % LANES, size = is_blocks(r) ? 0 : dtype_bytes[r->dtype];
     if (r->layout == ROWS) return (row * r->shape[1] + col) * size;
     if (r->dtype == BF16) {
         uint64_t pairs = (r->shape[1] + 1) / 2;
@@ -597,10 +620,36 @@ static uint64_t element_off(const struct record *r, uint64_t row, uint64_t col)
     return ((panel * inputs + col) * LANES + lane) * size;
 }
 
+/* Byte `at` of a step with so many lanes and inputs of the matrix: a byte of a scale, a code, or two. */
+static bool is_padding_kept(const struct record *r, uint8_t byte, uint64_t at, uint64_t lanes, uint64_t inputs)
+{
+    if (at < STEP * 2 / BLOCK * LANES) {
+        bool used = at / 2 % LANES < lanes && at / 2 / LANES * BLOCK < inputs;
+        return used || byte == 0;
+    }
+    uint64_t code = at - STEP * 2 / BLOCK * LANES, lane = code / 4 % LANES, four = code / (4 * LANES);
+    if (r->dtype == Q8) return (lane < lanes && four * 4 + code % 4 < inputs) || byte == 128;
+    bool low = lane < lanes && four * 8 + code % 4 < inputs, high = lane < lanes && four * 8 + 4 + code % 4 < inputs;
+    return (low || byte % 16 == 8) && (high || byte / 16 == 8);
+}
+
+static void check_step_padding(const struct file *f, const struct record *r)
+{
+    uint64_t n = step_bytes(r), steps = round_up(r->shape[1], STEP) / STEP;
+    for (uint64_t at = 0; at < r->raw; at++) {
+        uint64_t lanes = r->shape[0] - at / n / steps * LANES, inputs = r->shape[1] - at / n % steps * STEP;
+        must(is_padding_kept(r, f->bytes[r->off + at], at % n, lanes, inputs), "F-83", RESERVED, r->off + at);
+    }
+}
+
 /* Lanes beyond the last output and the input that makes a number of inputs even. */
 static void check_panel_padding(const struct file *f, const struct record *r)
 {
     if (r->layout != PANEL16 || r->raw == 0) return;
+    if (is_blocks(r)) {
+        check_step_padding(f, r);
+        return;
+    }
     uint64_t rows = round_up(r->shape[0], LANES), size = dtype_bytes[r->dtype];
     uint64_t cols = r->raw / rows / size;
     for (uint64_t at = 0; at < r->raw; at += size) {
@@ -709,7 +758,7 @@ static void print_record(const struct file *f, const struct record *r)
         printf(" %s", kinds[k].word);
     else
         printf(" 0x%04x", r->kind);
-    printf(" %s %s [", dtype_words[r->dtype], layout_words[r->layout]);
+    printf(" %s %s [", is_blocks(r) ? block_words[r->dtype - Q8] : dtype_words[r->dtype], layout_words[r->layout]);
     for (uint32_t d = 0; d < r->rank; d++) printf("%s%llu", d ? "," : "", (unsigned long long)r->shape[d]);
     printf("] %llu %llu %016llx%016llx", (unsigned long long)r->off, (unsigned long long)r->raw,
            (unsigned long long)r->digest_hi, (unsigned long long)r->digest_lo);
@@ -781,18 +830,33 @@ static void print_element(const uint8_t *p, uint32_t dtype)
     }
 }
 
+/* Element (row, col) of a matrix of q8 or q4: level times scale, exact. */
+static double block_element(const uint8_t *bytes, const struct record *r, uint64_t row, uint64_t col)
+{
+    uint64_t steps = round_up(r->shape[1], STEP) / STEP, lane = row % LANES, input = col % STEP;
+    const uint8_t *step = bytes + (row / LANES * steps + col / STEP) * step_bytes(r);
+    const uint8_t *codes = step + STEP * 2 / BLOCK * LANES;
+    double scale = half_value(u16(step + (input / BLOCK * LANES + lane) * 2));
+    if (r->dtype == Q8) return (codes[(input / 4 * LANES + lane) * 4 + input % 4] - 128) * scale;
+    uint8_t two = codes[(input / 8 * LANES + lane) * 4 + input % 4];
+    return q4_levels[input / 4 % 2 ? two / 16 : two % 16] * scale;
+}
+
 /* A matrix by its layout; any other rank as rows of its last dimension. */
 static int print_tensor(const struct file *f, const char *name)
 {
     for (uint32_t i = 0; i < f->n_records; i++) {
         struct record r = record_at(f, i);
         if (!is_tensor(&r) || !name_is(&r, name)) continue;
-        uint64_t cols = r.rank ? r.shape[r.rank - 1] : 1, size = dtype_bytes[r.dtype];
+        uint64_t cols = r.rank ? r.shape[r.rank - 1] : 1, size = is_blocks(&r) ? 1 : dtype_bytes[r.dtype];
         uint64_t rows = r.raw == 0 ? 0 : r.layout == PANEL16 ? r.shape[0] : r.raw / size / cols;
         for (uint64_t row = 0; row < rows; row++)
             for (uint64_t col = 0; col < cols; col++) {
                 uint64_t off = r.layout == PANEL16 ? element_off(&r, row, col) : (row * cols + col) * size;
-                print_element(f->bytes + r.off + off, r.dtype);
+                if (is_blocks(&r))
+                    printf("%.9g", block_element(f->bytes + r.off, &r, row, col));
+                else
+                    print_element(f->bytes + r.off + off, r.dtype);
                 putchar(col + 1 < cols ? ' ' : '\n');
             }
         return 0;

@@ -66,8 +66,21 @@ void image_free(struct image *image)
     free(image);
 }
 
+static bool is_blocks(const struct image_part *part)
+{
+    return part->dtype == Q8 || part->dtype == Q4;
+}
+
+/* Of 64 inputs of a panel of q8 or q4. */
+static uint64_t step_bytes(const struct image_part *part)
+{
+    return part->dtype == Q8 ? 1088 : 576;
+}
+
 static uint64_t tensor_bytes(const struct image_part *part)
 {
+    if (is_blocks(part))
+        return round_up(part->shape[0], 16) / 16 * (round_up(part->shape[1], 64) / 64) * step_bytes(part);
     uint64_t bytes = dtype_bytes[part->dtype];
     for (unsigned d = 0; d < part->rank; d++) {
         uint64_t unit = part->layout != PANEL16 ? 1 : d == 0 ? 16 : part->dtype == F32 ? 1 : 2;
@@ -198,8 +211,34 @@ static uint64_t element_place(const struct image_part *p, uint64_t row, uint64_t
     return ((row / 16 * (n_in / 2) + col / 2) * 16 + row % 16) * 2 + col % 2;
 }
 
+/* Scales of 1, 2, -0.5 and the like; every code comes up. What is padding has scale 0 and the code of level 0. */
+static void write_blocks(struct image *image, const struct image_part *p)
+{
+    uint64_t steps = round_up(p->shape[1], 64) / 64, panels = round_up(p->shape[0], 16) / 16;
+    for (uint64_t s = 0; s < panels * steps; s++) {
+        uint64_t at = p->off + s * step_bytes(p);
+        memset(image->bytes + at + 64, p->dtype == Q8 ? 128 : 0x88, step_bytes(p) - 64);
+        for (uint64_t j = 0; j < 64; j++)
+            for (uint64_t lane = 0; lane < 16; lane++) {
+                uint64_t row = s / steps * 16 + lane, col = s % steps * 64 + j, code = row * 3 + col * 5 + 1;
+                if (row >= p->shape[0] || col >= p->shape[1]) continue;
+                image_put(image, at + (j / 32 * 16 + lane) * 2, 2, element_bits(F16, row, col / 32));
+                uint8_t *q8 = image->bytes + at + 64 + (j / 4 * 16 + lane) * 4 + j % 4;
+                uint8_t *q4 = image->bytes + at + 64 + (j / 8 * 16 + lane) * 4 + j % 4;
+                if (p->dtype == Q8)
+                    *q8 = (uint8_t)code;
+                else
+                    *q4 = (uint8_t)(j / 4 % 2 ? (*q4 & 15) | code << 4 : (*q4 & 0xf0) | (code & 15));
+            }
+    }
+}
+
 static void write_tensor(struct image *image, const struct image_part *p)
 {
+    if (is_blocks(p)) {
+        write_blocks(image, p);
+        return;
+    }
     unsigned size = dtype_bytes[p->dtype];
     if (p->rank != 2) {
         for (uint64_t i = 0; i < p->n_bytes / size; i++)

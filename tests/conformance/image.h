@@ -21,7 +21,7 @@ enum {
     RECIPE = 0x8002,
     PROVENANCE = 0x8003
 };
-enum { F32 = 1, F16, BF16, F64, I8, U8, I32, I64 };
+enum { F32 = 1, F16, BF16, F64, I8, U8, I32, I64, Q8 = 16, Q4 };
 enum { ROWS, PANEL16 };
 
 #define IMAGE_MAX_PARTS 32

@@ -143,6 +143,18 @@ static struct image *panels(void)
     return finish(image);
 }
 
+static struct image *blocks(void)
+{
+    static const char *const names[2][4] = { { "q8a", "q8b", "q8c", "q8d" }, { "q4a", "q4b", "q4c", "q4d" } };
+    static const uint64_t shapes[4][2] = { { 17, 70 }, { 1, 1 }, { 32, 64 }, { 5, 0 } };
+    struct image *image = image_new();
+    add_chunks(image);
+    for (unsigned dtype = 0; dtype < 2; dtype++)
+        for (unsigned i = 0; i < 4; i++)
+            add_matrix(image, names[dtype][i], Q8 + dtype, PANEL16, shapes[i][0], shapes[i][1]);
+    return finish(image);
+}
+
 /* The worked example of the spec. */
 static struct image *layouts(void)
 {
@@ -319,6 +331,7 @@ const struct vector vectors[] = {
     GOOD("one-matrix", one_matrix),
     GOOD("every-dtype", every_dtype),
     GOOD("panels", panels),
+    GOOD("blocks", blocks),
     GOOD("layouts", layouts),
     GOOD("empty-tensors", empty_tensors),
     GOOD("every-rank", every_rank),
@@ -398,11 +411,17 @@ const struct vector vectors[] = {
     OPEN("F-36", "second", INGOT_E_RESERVED, SET(RECORD, "@model", 15, 1, 1)), SEAL_INDEX, HERE,
 
     OPEN("F-40", "none", INGOT_E_DTYPE, SET(RECORD, "v", 8, 2, 0)), SEAL_INDEX, HERE,
-    OPEN("F-40", "unknown", INGOT_E_DTYPE, SET(RECORD, "v", 8, 2, 16)), SEAL_INDEX, HERE,
+    OPEN("F-40", "unknown", INGOT_E_DTYPE, SET(RECORD, "v", 8, 2, 9)), SEAL_INDEX, HERE,
+    OPEN("F-40", "below-q8", INGOT_E_DTYPE, SET(RECORD, "v", 8, 2, 15)), SEAL_INDEX, HERE,
+    OPEN("F-40", "above-q4", INGOT_E_DTYPE, SET(RECORD, "v", 8, 2, 18)), SEAL_INDEX, HERE,
     OPEN("F-40", "high", INGOT_E_DTYPE, SET(RECORD, "v", 8, 2, 0x101)), SEAL_INDEX, HERE,
     OPEN("F-41", "unknown", INGOT_E_LAYOUT, SET(RECORD, "v", 10, 2, 2)), SEAL_INDEX, HERE,
     OPEN("F-41", "panels-of-a-vector", INGOT_E_SHAPE, SET(RECORD, "v", 10, 2, 1)), SEAL_INDEX, HERE,
     OPEN("F-41", "panels-of-f64", INGOT_E_SHAPE, SET(RECORD, "d", 10, 2, 1)), SEAL_INDEX, HERE,
+    BASED("F-41", "rows-of-q8", INGOT_E_SHAPE, blocks, SET(RECORD, "q8a", 10, 2, 0)), SEAL_INDEX, HERE,
+    BASED("F-41", "rows-of-q4", INGOT_E_SHAPE, blocks, SET(RECORD, "q4b", 10, 2, 0)), SEAL_INDEX, HERE,
+    BASED("F-41", "a-vector-of-q8", INGOT_E_SHAPE, blocks, SET(RECORD, "q8b", 12, 1, 1)), SEAL_INDEX, AT(RECORD, "q8b", 10),
+    BASED("F-41", "q4-of-rank-3", INGOT_E_SHAPE, blocks, SET(RECORD, "q4b", 12, 1, 3)), SEAL_INDEX, AT(RECORD, "q4b", 10),
     OPEN("F-42", "zero", INGOT_E_KIND, SET(RECORD, "@zz", 6, 2, 0)), SEAL_INDEX, HERE,
     OPEN("F-42", "next", INGOT_E_KIND, SET(RECORD, "@zz", 6, 2, 6)), SEAL_INDEX, HERE,
     OPEN("F-42", "last", INGOT_E_KIND, SET(RECORD, "@zz", 6, 2, 0x7fff)), SEAL_INDEX, HERE,
@@ -415,6 +434,10 @@ const struct vector vectors[] = {
     OPEN("F-45", "overflow-of-padding", INGOT_E_SHAPE, SET(RECORD, "m", 16, 8, UINT64_MAX)), SEAL_INDEX, HERE,
     OPEN("F-45", "size", INGOT_E_SHAPE, ADD(RECORD, "v", 96, 8, 4), ADD(RECORD, "v", 88, 8, 4)), SEAL_INDEX, HERE,
     OPEN("F-45", "shape", INGOT_E_SHAPE, ADD(RECORD, "m", 16, 8, 16)), SEAL_INDEX, AT(RECORD, "m", 96),
+    BASED("F-45", "size-of-q8", INGOT_E_SHAPE, blocks, ADD(RECORD, "q8a", 96, 8, 64), ADD(RECORD, "q8a", 88, 8, 64)), SEAL_INDEX, HERE,
+    BASED("F-45", "q4-as-q8", INGOT_E_SHAPE, blocks, SET(RECORD, "q4a", 8, 2, 16)), SEAL_INDEX, AT(RECORD, "q4a", 96),
+    BASED("F-45", "overflow-of-steps", INGOT_E_SHAPE, blocks, SET(RECORD, "q4a", 16, 8, UINT64_C(1) << 60), SET(RECORD, "q4a", 24, 8, 64)), SEAL_INDEX, HERE,
+    BASED("F-45", "overflow-of-padded-inputs", INGOT_E_SHAPE, blocks, SET(RECORD, "q8b", 24, 8, UINT64_MAX)), SEAL_INDEX, AT(RECORD, "q8b", 16),
     OPEN("F-46", "dtype", INGOT_E_RESERVED, SET(RECORD, "@metadata", 8, 2, 1)), SEAL_INDEX, HERE,
     OPEN("F-46", "layout", INGOT_E_RESERVED, SET(RECORD, "@model", 10, 2, 1)), SEAL_INDEX, HERE,
     OPEN("F-46", "rank", INGOT_E_RESERVED, SET(RECORD, "@vocabulary", 12, 1, 1)), SEAL_INDEX, HERE,
@@ -495,6 +518,12 @@ const struct vector vectors[] = {
     READ("F-83", "lane", INGOT_E_RESERVED, SET(DATA, "m", 4 * (5 * 16 + 1), 1, 1)), SEAL_CONTENT, HERE,
     READ("F-83", "minus-zero", INGOT_E_RESERVED, SET(DATA, "m", 4 * (9 * 16 + 15) + 3, 1, 0x80)), SEAL_CONTENT, HERE,
     READ("F-83", "input", INGOT_E_RESERVED, SET(DATA, "b16", 2 * ((2 * 16 + 0) * 2 + 1), 1, 1)), SEAL_CONTENT, HERE,
+    { "F-83", "scale-of-a-lane", STAGE_VERIFY, INGOT_E_RESERVED, blocks, { SET(DATA, "q8b", 1 * 2 + 1, 1, 0x80) }, SEAL_CONTENT, HERE,
+    { "F-83", "scale-of-an-empty-block", STAGE_VERIFY, INGOT_E_RESERVED, blocks, { SET(DATA, "q4a", 576 + 32, 1, 1) }, SEAL_CONTENT, HERE,
+    { "F-83", "code-of-a-lane", STAGE_VERIFY, INGOT_E_RESERVED, blocks, { SET(DATA, "q8a", 2 * 1088 + 64 + 1 * 4, 1, 0) }, SEAL_CONTENT, HERE,
+    { "F-83", "code-of-an-input", STAGE_VERIFY, INGOT_E_RESERVED, blocks, { SET(DATA, "q8a", 1088 + 64 + 64 + 2, 1, 127) }, SEAL_CONTENT, HERE,
+    { "F-83", "high-half", STAGE_VERIFY, INGOT_E_RESERVED, blocks, { SET(DATA, "q4b", 64, 1, 0x98) }, SEAL_CONTENT, HERE,
+    { "F-83", "low-half", STAGE_VERIFY, INGOT_E_RESERVED, blocks, { SET(DATA, "q4a", 576 + 64 + 3 * 64 + 3, 1, 0x89) }, SEAL_CONTENT, HERE,
     { "F-84", "wide-gap", STAGE_VERIFY, INGOT_E_RANGE, wide_gap, { { 0 } }, SEAL_NOTHING, AT(RECORD, "@provenance", 80),
     { "F-84", "index-behind", STAGE_VERIFY, INGOT_E_RANGE, edited, { SET(SLOTS, NULL, 32, 8, 1) }, SEAL_SLOTS, AT(FILE_START, NULL, 48),
     READ("F-85", "one-byte", INGOT_E_TRUNCATED, RESIZE(1 << 20)), SEAL_NOTHING, AT(DATA, "@provenance", 29),
