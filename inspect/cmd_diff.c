@@ -7,6 +7,7 @@
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "inspect/diff_logits.h"
 #include "inspect/findings.h"
 
 #include <inttypes.h>
@@ -23,6 +24,10 @@ enum {
     OPT_ALL,
     OPT_STRICT,
     OPT_TENSORS,
+    OPT_LOGITS,
+    OPT_IDS,
+    OPT_CTX,
+    OPT_STRIDE,
     OPT_JSON,
     OPT_THREADS,
     OPT_QUIET,
@@ -54,6 +59,27 @@ static const struct option options[N_OPTIONS] = {
                      .help =
                          "Another dtype, another padding, a head or a tokenizer that only one has, are differences" },
     [OPT_TENSORS] = { .name = "tensors", .help = "Only the tensors, not hyper-parameters and tokenizer" },
+    [OPT_LOGITS] = { .name = "logits",
+                     .type = OPTION_FILE,
+                     .value = "TEXT",
+                     .help =
+                         "Compare what two .ingot files make of this text (- for standard input), not their tensors" },
+    [OPT_IDS] = { .name = "ids",
+                  .type = OPTION_TEXT,
+                  .value = "LIST",
+                  .help = "The same with tokens instead of a text: 1,2,3" },
+    [OPT_CTX] = { .name = "ctx",
+                  .type = OPTION_COUNT,
+                  .value = "N",
+                  .min = 1,
+                  .max = UINT32_MAX,
+                  .help = "With --logits: positions of a window; the context of the models when not given" },
+    [OPT_STRIDE] = { .name = "stride",
+                     .type = OPTION_COUNT,
+                     .value = "N",
+                     .min = 1,
+                     .max = UINT32_MAX,
+                     .help = "With --logits: from one window to the next; half a window when not given" },
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
     [OPT_THREADS] = { .name = "threads",
                       .letter = 't',
@@ -387,10 +413,45 @@ static enum ingot_status compare(struct findings *f, const struct arguments *arg
     return status;
 }
 
+/* Options of one kind of comparison say nothing about the other. */
+static enum ingot_status check_options(const struct arguments *args, bool logits, struct ingot_error *err)
+{
+    static const int of_logits[] = { OPT_CTX, OPT_STRIDE };
+    static const int of_tensors[] = { OPT_TOLERANCE, OPT_RTOL,   OPT_RECIPE_A, OPT_RECIPE_B, OPT_RAW_NAMES,
+                                      OPT_ALL,       OPT_STRICT, OPT_TENSORS,  OPT_VERBOSE };
+    const int *list = logits ? of_tensors : of_logits;
+    const size_t n = logits ? sizeof of_tensors / sizeof *of_tensors : sizeof of_logits / sizeof *of_logits;
+    if (args->values[OPT_LOGITS].given && args->values[OPT_IDS].given)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "diff", NULL,
+                          "--logits and --ids exclude each other");
+    for (size_t i = 0; i < n; i++)
+        if (args->values[list[i]].given)
+            return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "diff", NULL, "--%s %s", options[list[i]].name,
+                              logits ? "compares tensors, and is of no use with --logits" : "needs --logits");
+    return INGOT_OK;
+}
+
+static int run_diff_logits(const struct arguments *args)
+{
+    const struct option_value *v = args->values;
+    const struct diff_logits_request request = { .path = { args->operands[0], args->operands[1] },
+                                                 .text = v[OPT_LOGITS].text,
+                                                 .ids = v[OPT_IDS].text,
+                                                 .settings = { .n_ctx = (uint32_t)v[OPT_CTX].count,
+                                                               .stride = (uint32_t)v[OPT_STRIDE].count,
+                                                               .n_threads = (uint32_t)v[OPT_THREADS].count },
+                                                 .json = v[OPT_JSON].given,
+                                                 .quiet = v[OPT_QUIET].given };
+    return diff_logits(&request);
+}
+
 static int run_diff(const struct arguments *args)
 {
     const struct option_value *v = args->values;
+    const bool logits = v[OPT_LOGITS].given || v[OPT_IDS].given;
     struct ingot_error err = { 0 };
+    if (check_options(args, logits, &err) != INGOT_OK) return report_error(&err);
+    if (logits) return run_diff_logits(args);
     struct findings f = { .strict = v[OPT_STRICT].given, .all = v[OPT_ALL].given, .verbose = v[OPT_VERBOSE].given };
     double seconds = 0;
     enum ingot_status status = compare(&f, args, &seconds, &err);
@@ -423,9 +484,17 @@ const struct command command_diff = {
         "No difference, unless --strict: another dtype that holds the same values; rows of zeros behind the "
         "vocabulary; a stored head that equals the token embedding to which the other one is tied; a tokenizer or "
         "hyper-parameters that only one has.\n\n"
-        "Exit code 0: equal. 1: different. Others: one of them could not be read.",
+        "--logits compares what two .ingot files with the same vocabulary make of a text: the perplexity of both; how "
+        "often the same token is the likeliest; the Kullback-Leibler divergence at each position, the sum of P "
+        "log(P/Q) "
+        "in nats, where P is what A expects and Q what B does; and how far the logits are apart. Texts that are longer "
+        "than the context are read in windows, as `ingot score` reads them.\n\n"
+        "Exit code 0: equal (with --logits: all logits have the same bits). 1: different. Others: one of them could "
+        "not "
+        "be read.",
     .examples = "ingot diff gpt2/ gpt2.ingot && echo the same model\n"
                 "ingot diff gpt2/ gpt2-f16.gguf --rtol 0.001\n"
+                "ingot diff gpt2.ingot gpt2-q4.ingot --logits chapter.txt\n"
                 "ingot diff --json step-1000.pt step-2000.pt | jq '.tensors[] | [.name, .rms]'",
     .run = run_diff,
 };

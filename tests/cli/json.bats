@@ -60,6 +60,7 @@ run_for() { # title word...
     run_for stats stats outlier.safetensors
     run_for stats stats odd.safetensors
     run_for hex hex "$BARD"
+    run_for "diff --logits" diff "$BARD" bad.ingot --ids 1,2
     run_for diff diff "$BARD" bad.ingot
     run_for diff diff -v "$BARD" "$BARE"
     run_for diff diff -v "$BARD" odd.safetensors
