@@ -40,7 +40,7 @@ LIBS := $(BUILD)/libingot_convert.a $(BUILD)/libingot_runtime.a $(BUILD)/libingo
 $(BUILD)/libingot_format.a:  $(call obj,$(FORMAT_SRC))
 $(BUILD)/libingot_convert.a: $(call obj,$(CONVERT_SRC)) $(BUILD)/convert/recipe_texts.o
 $(BUILD)/libingot_runtime.a: $(call obj,$(RUNTIME_SRC))
-$(BUILD)/libinspect.a:       $(call obj,$(INSPECT_SRC))
+$(BUILD)/libinspect.a:       $(call obj,$(INSPECT_SRC)) $(BUILD)/inspect/page/texts.o
 %.a:
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^

@@ -4,9 +4,7 @@
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
-#include "inspect/cli/memory.h"
 #include "inspect/cli/outfile.h"
-#include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/map_draw.h"
@@ -34,57 +32,6 @@ static const struct option options[N_OPTIONS] = {
                       .help = "Threads of --verify; as many as there are CPUs when not given" },
     [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
 };
-
-/* ---------------------------------------------------------------------------------------------------- verifying */
-
-struct verification {
-    const struct checkpoint *cp;
-    struct regions *regions;
-    uint64_t n_damaged;
-};
-
-static void mark_damage(void *ctx, const struct ingot_damage *damage)
-{
-    struct verification *v = ctx;
-    v->n_damaged++;
-    regions_damage(v->regions, 0, damage->off, damage->bytes);
-}
-
-/* A checksum tells its file by name; names of one checkpoint differ. */
-static void mark_check(void *ctx, const struct ingot_source_check *check, uint32_t found, bool good)
-{
-    struct verification *v = ctx;
-    (void)found;
-    if (good) return;
-    v->n_damaged++;
-    for (size_t i = 0; i < v->regions->n_files && check->present; i++)
-        if (strcmp(v->regions->files[i].file.name, check->file) == 0)
-            regions_damage(v->regions, i, check->file_off, check->n_bytes);
-}
-
-static enum ingot_status verify(struct verification *v, const struct arguments *args, struct ingot_error *err)
-{
-    struct progress progress = progress_begin("verify", args->values[OPT_QUIET].given);
-    uint32_t n_threads = (uint32_t)args->values[OPT_THREADS].count;
-    const struct ingot_verify_options ours = { .n_threads = n_threads,
-                                               .progress = progress_update,
-                                               .progress_ctx = &progress,
-                                               .damage = mark_damage,
-                                               .damage_ctx = v };
-    const struct ingot_source_verify_options theirs = { .n_threads = n_threads,
-                                                        .progress = progress_update,
-                                                        .progress_ctx = &progress,
-                                                        .check = mark_check,
-                                                        .check_ctx = v };
-    uint64_t n_bad = 0;
-    enum ingot_status status = v->cp->file ? ingot_verify(v->cp->file, &ours, NULL, err)
-                                           : ingot_source_verify(v->cp->source, &theirs, &n_bad, err);
-    progress_end(&progress);
-    v->regions->verified = v->cp->file || ingot_source_check_count(v->cp->source) > 0;
-    if (v->n_damaged == 0) return status;
-    *err = (struct ingot_error){ 0 };
-    return INGOT_OK;
-}
 
 /* ------------------------------------------------------------------------------------------------------ printing */
 
@@ -238,10 +185,10 @@ static enum ingot_status write_svg(const struct checkpoint *cp, const struct reg
 static enum ingot_status show_map(const struct checkpoint *cp, struct regions *r, const struct arguments *args,
                                   uint64_t *n_damaged, struct ingot_error *err)
 {
-    struct verification v = { .cp = cp, .regions = r };
     const char *svg = args->values[OPT_SVG].text;
-    if (args->values[OPT_VERIFY].given && verify(&v, args, err) != INGOT_OK) return err->status;
-    *n_damaged = v.n_damaged;
+    if (args->values[OPT_VERIFY].given && regions_verify(r, cp, (uint32_t)args->values[OPT_THREADS].count,
+                                                         args->values[OPT_QUIET].given, n_damaged, err) != INGOT_OK)
+        return err->status;
     if (svg && write_svg(cp, r, svg, args->values[OPT_FORCE].given, err) != INGOT_OK) return err->status;
     if (args->values[OPT_JSON].given) {
         print_json(cp, r);

@@ -2,6 +2,7 @@
 #ifndef INGOT_MAP_DRAW_H
 #define INGOT_MAP_DRAW_H
 
+#include "inspect/cli/markup.h"
 #include "inspect/regions.h"
 
 /* One character of the drawing: n_bytes of the file from off on. */
@@ -21,5 +22,9 @@ void map_print(const struct regions *r);
 
 /* The picture as SVG, malloc'ed: `title` is hostile. */
 char *map_svg(const struct regions *r, const char *title, size_t *n);
+
+/* One file's rows alone, for a page that has the styles: as wide as there is room. Many small regions in a row are one
+ * path, so that the number of these is bounded. */
+void map_svg_strip(struct markup *s, const struct regions *r, const struct region_file *f);
 
 #endif

@@ -169,11 +169,10 @@ static void note_role(void *ctx, size_t i, const struct ingot_source_role *role)
     of_tensor[i] = role->name ? region_kind_of_tensor(role->name) : REGION_TENSOR;
 }
 
-/* What the recipe says that fits; without one, what the names look like. */
-static enum region_kind *kinds_of_tensors(const struct checkpoint *cp)
+enum region_kind *regions_tensor_kinds(const struct checkpoint *cp)
 {
     enum region_kind *of_tensor = memory_array(cp->n_tensors, sizeof *of_tensor);
-    if (ingot_source_roles(cp->source, note_role, of_tensor, NULL) == INGOT_OK) return of_tensor;
+    if (cp->source && ingot_source_roles(cp->source, note_role, of_tensor, NULL) == INGOT_OK) return of_tensor;
     for (size_t i = 0; i < cp->n_tensors; i++) of_tensor[i] = region_kind_of_tensor(checkpoint_tensor_at(cp, i).name);
     return of_tensor;
 }
@@ -226,7 +225,7 @@ struct regions regions_of(const struct checkpoint *cp)
     size_t most = (cp->file ? ingot_section_count(cp->file) : cp->n_tensors) + 3;
     struct region *owned = memory_array(most, sizeof *owned);
     size_t *of_file = cp->file ? NULL : sort_by_file(cp, &r.n_absent);
-    enum region_kind *kind = cp->file ? NULL : kinds_of_tensors(cp);
+    enum region_kind *kind = cp->file ? NULL : regions_tensor_kinds(cp);
     r.files = memory_array(r.n_files, sizeof *r.files);
     for (size_t i = 0; i < r.n_files; i++) {
         struct region_file *f = &r.files[i];

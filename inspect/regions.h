@@ -54,6 +54,9 @@ char region_kind_letter(enum region_kind kind);
 /* The kind of a tensor under its canonical name. */
 enum region_kind region_kind_of_tensor(const char *name);
 
+/* Of every tensor, to be freed: what the recipe says that fits; without one, what its name looks like. */
+enum region_kind *regions_tensor_kinds(const struct checkpoint *cp);
+
 /* Covers bytes[0 .. n_bytes) with the n regions of `owned`, which it sorts, and what lies between. Of those that share
  * bytes the first keeps them. What lies before a region that has an alignment is padding as far as that asks for it,
  * and dead beyond; else it is padding when it is all zero. `out` has room for 3 n + 1; returns how many there are. */
@@ -62,6 +65,11 @@ size_t regions_cover(struct region *owned, size_t n, const uint8_t *bytes, uint6
 
 struct regions regions_of(const struct checkpoint *cp);
 void regions_free(struct regions *r);
+
+/* Checks every checksum that the checkpoint has, which reads every byte, and marks what is damaged; returns how many
+ * checks failed in *n_damaged. Errors: those of reading. */
+enum ingot_status regions_verify(struct regions *r, const struct checkpoint *cp, uint32_t n_threads, bool quiet,
+                                 uint64_t *n_damaged, struct ingot_error *err);
 
 /* Marks bytes [off, off + n) of file i as damaged. */
 void regions_damage(struct regions *r, size_t i, uint64_t off, uint64_t n);

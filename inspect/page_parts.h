@@ -1,0 +1,56 @@
+/* page_parts.h - what a page says of a checkpoint, section by section. Every function adds to `to`. */
+#ifndef INGOT_PAGE_PARTS_H
+#define INGOT_PAGE_PARTS_H
+
+#include "inspect/cli/markup.h"
+#include "inspect/findings.h"
+#include "inspect/regions.h"
+#include "inspect/stats.h"
+#include "inspect/subject.h"
+
+/* Figures of one tensor. */
+struct page_figures {
+    bool known; /* aliases and what cannot be read have none */
+    struct stats_figures figures;
+};
+
+/* All that is known of a checkpoint before the first word is written. */
+struct page_model {
+    const struct subject *subject;
+    struct regions regions;
+    enum region_kind *kinds;      /* of every tensor */
+    struct page_figures *figures; /* of every tensor; NULL without statistics */
+    struct stats_figures total;
+    uint64_t n_tensors, n_params, n_bytes; /* aliases left out */
+    uint64_t n_damaged;
+    bool verified;
+};
+
+/* The last part of a path; a name of its own for a directory too. Not NUL-terminated. */
+const char *page_name(const char *path, size_t *n);
+
+/* From the doctype to <main>; `links` are ids and titles of sections, NULL-terminated. */
+struct page_link {
+    const char *id, *title;
+};
+void page_begin(struct markup *to, const char *const *paths, size_t n_paths, const char *lede,
+                const struct page_link *links);
+void page_end(struct markup *to);
+
+/* A small square of a kind's colour. */
+void page_chip(struct markup *to, enum region_kind kind);
+
+/* One row of a list of names and values; an overview_fn, whose ctx is the markup. */
+void page_field(void *ctx, const char *name, const char *value);
+
+void page_summary(struct markup *to, const struct page_model *m);
+void page_architecture(struct markup *to, const struct page_model *m);
+void page_parameters(struct markup *to, const struct page_model *m);
+void page_tensors(struct markup *to, const struct page_model *m);
+void page_bytes(struct markup *to, const struct page_model *m);
+void page_origin(struct markup *to, const struct page_model *m);
+
+/* What two checkpoints have in common, and what not. */
+void page_comparison(struct markup *to, const struct findings *f);
+
+#endif

@@ -1,0 +1,301 @@
+/* page_treemap.c - where the parameters are: a rectangle for each tensor, by layers, and the categories as a table.
+ *
+ * Rectangles are placed by percentages, so that they fill whatever width there is, while the letters keep their size.
+ * What is too small to be seen is put together: the number of rectangles is bounded, however many tensors there are. */
+#include "inspect/page_parts.h"
+
+#include "inspect/cli/human.h"
+#include "inspect/cli/memory.h"
+#include "inspect/treemap.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The plane in which rectangles are laid out; on the page it is 480 pixels high. */
+#define WIDTH  1000.0
+#define HEIGHT 480.0
+#define TITLE  15.0 /* of a group */
+
+/* Parts of all parameters: what is smaller is put together. */
+#define SMALL_CELL  3000.0
+#define SMALL_GROUP 1500.0
+
+#define LETTER       6.4 /* width, about */
+#define NARROW_WIDTH 320.0
+
+struct cell {
+    size_t tensor; /* number in the checkpoint */
+    const char *name;
+    size_t name_len, key_len; /* the key is what the name has in common with its group */
+    uint64_t n_elems;
+};
+
+struct group {
+    const struct cell *cells; /* the largest first */
+    size_t n;
+    double n_elems;
+};
+
+struct drawing {
+    struct markup *to;
+    const struct page_model *model;
+    struct cell *cells;
+    struct group *groups;
+    size_t n_cells, n_groups;
+    double n_elems;
+};
+
+/* ------------------------------------------------------------------------------------------------------ grouping */
+
+/* Up to and including the first part of the name that ends in a digit: h.0, model/h0. Without one all but the last
+ * part. */
+static size_t key_length(const char *name, size_t n)
+{
+    size_t last = n;
+    for (size_t i = 1; i < n; i++) {
+        if (name[i] != '.' && name[i] != '/') continue;
+        if (isdigit((unsigned char)name[i - 1])) return i;
+        last = i;
+    }
+    return last;
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const struct cell *a = x, *b = y;
+    int order = memcmp(a->name, b->name, a->key_len < b->key_len ? a->key_len : b->key_len);
+    if (order == 0) order = (a->key_len > b->key_len) - (a->key_len < b->key_len);
+    if (order == 0) order = (a->n_elems < b->n_elems) - (a->n_elems > b->n_elems);
+    return order ? order : (a->tensor > b->tensor) - (a->tensor < b->tensor);
+}
+
+/* Equal groups stay in the order of the file: layers by number. */
+static int by_size(const void *x, const void *y)
+{
+    const struct group *a = x, *b = y;
+    int order = (a->n_elems < b->n_elems) - (a->n_elems > b->n_elems);
+    return order ? order : (a->cells->tensor > b->cells->tensor) - (a->cells->tensor < b->cells->tensor);
+}
+
+static void collect_cells(struct drawing *d)
+{
+    const struct checkpoint *cp = &d->model->subject->checkpoint;
+    d->cells = memory_array(cp->n_tensors + 1, sizeof *d->cells);
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        if (t.target || t.n_elems == 0) continue;
+        d->cells[d->n_cells++] = (struct cell){ i, t.name, t.name_len, key_length(t.name, t.name_len), t.n_elems };
+        d->n_elems += (double)t.n_elems;
+    }
+    qsort(d->cells, d->n_cells, sizeof *d->cells, by_key);
+}
+
+static bool same_group(const struct cell *a, const struct cell *b)
+{
+    return a->key_len == b->key_len && memcmp(a->name, b->name, a->key_len) == 0;
+}
+
+static void collect_groups(struct drawing *d)
+{
+    d->groups = memory_array(d->n_cells + 1, sizeof *d->groups);
+    for (size_t i = 0; i < d->n_cells; i++) {
+        if (i == 0 || !same_group(&d->cells[i - 1], &d->cells[i]))
+            d->groups[d->n_groups++] = (struct group){ .cells = &d->cells[i] };
+        struct group *g = &d->groups[d->n_groups - 1];
+        g->n++;
+        g->n_elems += (double)d->cells[i].n_elems;
+    }
+    qsort(d->groups, d->n_groups, sizeof *d->groups, by_size);
+}
+
+/* ------------------------------------------------------------------------------------------------------- drawing */
+
+static void put_place(struct markup *to, struct treemap_rect r)
+{
+    markup_put(to, " x=\"%.3f%%\" y=\"%.3f%%\" width=\"%.3f%%\" height=\"%.3f%%\"", 100 * r.x / WIDTH,
+               100 * r.y / HEIGHT, 100 * r.w / WIDTH, 100 * r.h / HEIGHT);
+}
+
+/* A label only where there is room for it, on a narrow screen as well or marked as not for one. */
+static void put_label(struct markup *to, const char *text, size_t n, struct treemap_rect r, double y, const char *class)
+{
+    double need = LETTER * (double)n + 8;
+    if (need > r.w || y + 4 > r.h) return;
+    markup_put(to, "<text class=\"%s%s\" x=\"4\" y=\"%.0f\">", class, need > r.w * NARROW_WIDTH / WIDTH ? " roomy" : "",
+               y);
+    markup_text(to, text, n);
+    markup_add(to, "</text>");
+}
+
+/* As much of the name as there is room for: "mlp.c_fc.weight", "mlp.c_fc", "c_fc". */
+static void put_name(const struct drawing *d, const char *name, size_t n, struct treemap_rect r)
+{
+    size_t room = r.w > 8 ? (size_t)((r.w - 8) / LETTER) : 0, end = n;
+    if (end > room)
+        while (end > 0 && name[end - 1] != '.' && name[end - 1] != '/') end--;
+    n = end == n || end == 0 ? n : end - 1;
+    for (size_t i = 0; i < n && n > room; i++) {
+        if (name[i] != '.' && name[i] != '/') continue;
+        name += i + 1;
+        n -= i + 1;
+        i = 0;
+    }
+    put_label(d->to, name, n, r, 14, "name");
+}
+
+static void put_share(const struct drawing *d, double n_elems, struct treemap_rect r)
+{
+    struct human share = human_share((uint64_t)n_elems, (uint64_t)d->n_elems);
+    put_label(d->to, share.text, strlen(share.text), r, 28, "share");
+}
+
+static void put_box(const struct drawing *d, enum region_kind kind, struct treemap_rect r)
+{
+    markup_put(d->to, "<svg class=\"k%c\"", region_kind_letter(kind));
+    put_place(d->to, r);
+    markup_add(d->to, "><rect width=\"100%\" height=\"100%\"/>");
+}
+
+/* A tensor leads to its row in the table. */
+static void put_cell(const struct drawing *d, const struct cell *c, bool alone, struct treemap_rect r)
+{
+    char shape[192];
+    struct checkpoint_tensor t = checkpoint_tensor_at(&d->model->subject->checkpoint, c->tensor);
+    size_t skip = alone || c->key_len == c->name_len ? 0 : c->key_len + 1;
+    human_shape(t.rank, t.shape, shape, sizeof shape);
+    markup_put(d->to, "<a href=\"#t%zu\"><title>", c->tensor);
+    markup_text(d->to, t.name, t.name_len);
+    markup_put(d->to, ", %s: %s parameters, %s</title>", shape, human_count(t.n_elems).text,
+               human_share(t.n_elems, (uint64_t)d->n_elems).text);
+    put_box(d, d->model->kinds[c->tensor], r);
+    put_name(d, c->name + skip, c->name_len - skip, r);
+    put_share(d, (double)c->n_elems, r);
+    markup_add(d->to, "</svg></a>\n");
+}
+
+static void put_rest(const struct drawing *d, const struct cell *first, size_t n, double n_elems, struct treemap_rect r)
+{
+    markup_put(d->to, "<g><title>%s small tensor%s: %s parameters, %s</title>", human_count(n).text, n == 1 ? "" : "s",
+               human_count((uint64_t)n_elems).text, human_share((uint64_t)n_elems, (uint64_t)d->n_elems).text);
+    put_box(d, d->model->kinds[first->tensor], r);
+    markup_add(d->to, "</svg></g>\n");
+}
+
+/* The group's name stands in a strip of its own where it has more than one rectangle and room for it. */
+static struct treemap_rect put_group_title(const struct drawing *d, const struct group *g, struct treemap_rect r)
+{
+    struct treemap_rect strip = r;
+    if (g->n < 2 || r.h < 3 * TITLE || r.w < LETTER * (double)g->cells->key_len + 8) return r;
+    strip.h = TITLE;
+    markup_add(d->to, "<svg");
+    put_place(d->to, strip);
+    markup_add(d->to, ">");
+    put_label(d->to, g->cells->name, g->cells->key_len, strip, 11, "group");
+    markup_add(d->to, "</svg>");
+    r.y += TITLE;
+    r.h -= TITLE;
+    return r;
+}
+
+static void put_group(const struct drawing *d, const struct group *g, struct treemap_rect r)
+{
+    double *areas = memory_array(g->n, sizeof *areas), left = g->n_elems;
+    struct treemap_rect *rects = memory_array(g->n, sizeof *rects);
+    size_t n = 0, n_cells;
+    while (n < g->n && (double)g->cells[n].n_elems * SMALL_CELL >= d->n_elems) {
+        areas[n] = (double)g->cells[n].n_elems;
+        left -= areas[n++];
+    }
+    n_cells = n;
+    if (n < g->n) areas[n++] = left; /* smaller than the last, or a little larger: the layout bears it */
+    treemap_lay(areas, n, put_group_title(d, g, r), rects);
+    for (size_t i = 0; i < n_cells; i++) put_cell(d, &g->cells[i], g->n == 1, rects[i]);
+    if (n > n_cells) put_rest(d, &g->cells[n_cells], g->n - n_cells, left, rects[n_cells]);
+    free(areas);
+    free(rects);
+}
+
+static void put_groups(const struct drawing *d)
+{
+    double *areas = memory_array(d->n_groups, sizeof *areas), left = 0;
+    struct treemap_rect *rects = memory_array(d->n_groups, sizeof *rects);
+    size_t n = 0, n_groups, n_left = 0;
+    for (; n < d->n_groups && d->groups[n].n_elems * SMALL_GROUP >= d->n_elems; n++) areas[n] = d->groups[n].n_elems;
+    n_groups = n;
+    for (size_t i = n; i < d->n_groups; i++) {
+        left += d->groups[i].n_elems;
+        n_left += d->groups[i].n;
+    }
+    if (n_left > 0) areas[n++] = left;
+    treemap_lay(areas, n, (struct treemap_rect){ 0, 0, WIDTH, HEIGHT }, rects);
+    for (size_t i = 0; i < n_groups; i++) put_group(d, &d->groups[i], rects[i]);
+    if (n_left > 0) put_rest(d, d->groups[n_groups].cells, n_left, left, rects[n_groups]);
+    free(areas);
+    free(rects);
+}
+
+static void put_treemap(struct markup *to, const struct page_model *m)
+{
+    struct drawing d = { .to = to, .model = m };
+    collect_cells(&d);
+    collect_groups(&d);
+    markup_add(
+        to,
+        "<figure class=\"explore\">\n<svg class=\"treemap\" role=\"group\" aria-label=\"Treemap of parameters\">\n");
+    put_groups(&d);
+    markup_add(to, "</svg>\n<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
+    free(d.cells);
+    free(d.groups);
+}
+
+/* ---------------------------------------------------------------------------------------------------- categories */
+
+static void put_category(struct markup *to, const struct census *c, enum census_category category)
+{
+    uint64_t n = c->count[category], each = census_per_layer(c, category), total = census_total(c);
+    bool tied = category == CENSUS_UNEMBEDDING && c->tied;
+    if (n == 0 && !tied) return;
+    markup_put(to, "<tr><th scope=\"row\">%s</th><td>%s</td>", census_name(category),
+               each ? human_count(each).text : "");
+    if (tied)
+        markup_add(to, "<td>tied</td><td></td><td></td></tr>\n");
+    else
+        markup_put(to,
+                   "<td>%s</td><td>%s</td><td class=\"bar\"><svg aria-hidden=\"true\"><rect width=\"%.2f%%\" "
+                   "height=\"100%%\"/></svg></td></tr>\n",
+                   human_count(n).text, human_share(n, total).text, total ? 100 * (double)n / (double)total : 0);
+}
+
+static void put_categories(struct markup *to, const struct census *c)
+{
+    markup_add(to, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Parameters by category\">\n"
+                   "<table class=\"small\"><thead><tr><th scope=\"col\">parameters</th><th scope=\"col\" class=\"n\">"
+                   "per layer</th><th scope=\"col\" class=\"n\">in all</th><th scope=\"col\" class=\"n\">share</th>"
+                   "<th scope=\"col\"><span class=\"unseen\">share, drawn</span></th></tr></thead>\n<tbody>\n");
+    for (int i = 0; i < CENSUS_CATEGORIES; i++) put_category(to, c, (enum census_category)i);
+    markup_put(to,
+               "</tbody><tfoot><tr><th scope=\"row\">total</th><td></td><td>%s</td><td></td><td></td></tr></tfoot>"
+               "</table></div>\n",
+               human_count(census_total(c)).text);
+    if (c->tied)
+        markup_add(to, "<p class=\"note\">The unembedding is the token embedding, used a second time and counted "
+                       "once.</p>\n");
+    for (uint32_t i = 0; i < c->n_reasons; i++) {
+        markup_put(to, "<p class=\"note\">Not counted, though stored: %s elements of ",
+                   human_count(c->left_out[i].n_elems).text);
+        markup_string(to, c->left_out[i].why);
+        markup_add(to, ".</p>\n");
+    }
+}
+
+void page_parameters(struct markup *to, const struct page_model *m)
+{
+    markup_add(to,
+               "<section id=\"parameters\" aria-labelledby=\"parameters-title\">\n"
+               "<h2 id=\"parameters-title\">Parameters</h2>\n<p class=\"note\">A rectangle is a tensor, as large as "
+               "its number of parameters; following it leads to its row in the table.</p>\n");
+    put_treemap(to, m);
+    put_categories(to, &m->subject->census);
+    markup_add(to, "</section>\n");
+}
