@@ -66,6 +66,27 @@ $(BUILD)/convert/recipe_texts.c: $(RECIPE_FILES) Makefile
 $(BUILD)/convert/recipe_texts.o: $(BUILD)/convert/recipe_texts.c $(BUILD)/flags
 	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# ---- the page of `ingot report`, compiled in; its policy names the hashes of just these styles and this script
+PAGE := $(BUILD)/inspect/page
+$(PAGE)/texts.c: $(wildcard inspect/page/*) Makefile
+	@mkdir -p $(@D)
+	@cat inspect/page/kinds.css inspect/page/light.css >$(PAGE)/light.css
+	@cat inspect/page/kinds-dark.css inspect/page/dark.css >$(PAGE)/dark.css
+	$(call say,SED) text() { echo "const char page_$$1[] ="; sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' "$$2"; echo ';'; }; \
+	    hash() { env printf "$$(sha256sum "$$1" | sed 's/ .*//; s/../\\x&/g')" | base64; }; { \
+	    echo '#include "inspect/page.h"'; \
+	    echo '#pragma GCC diagnostic ignored "-Woverlength-strings"'; \
+	    text kinds_css inspect/page/kinds.css; \
+	    text kinds_dark_css inspect/page/kinds-dark.css; \
+	    text light_css $(PAGE)/light.css; \
+	    text dark_css $(PAGE)/dark.css; \
+	    text js inspect/page/page.js; \
+	    echo "const char page_policy[] = \"default-src 'none'; base-uri 'none'; form-action 'none';\""; \
+	    echo "\" style-src 'sha256-$$(hash $(PAGE)/light.css)' 'sha256-$$(hash $(PAGE)/dark.css)';\""; \
+	    echo "\" script-src 'sha256-$$(hash inspect/page/page.js)'\";"; } >$@
+$(PAGE)/texts.o: $(PAGE)/texts.c $(BUILD)/flags
+	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
 # ---- instruction sets: by file name, never globally; a file for another architecture is empty there
 AVX2   := -mavx2 -mfma -mf16c
 CLMUL  := -mpclmul -msse4.2
