@@ -175,11 +175,12 @@ bench-peers: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 CROSS := aarch64-linux-gnu
 A64   := $(BUILD)/aarch64
 A64_SRC  := $(FORMAT_SRC) $(RUNTIME_SRC)
-A64_NAME := unit/test_kernels conformance/test_same_bits
+A64_NAME := unit/test_kernels unit/test_quant_kernels conformance/test_same_bits
 A64_EXE  := $(A64_NAME:%=$(A64)/tests/%)
+A64_RUN  := $(A64_EXE:%=%.sh) $(A64)/tests/unit/test_quant_kernels.plain.sh
 ifneq ($(SAN),)
 else ifneq ($(and $(shell command -v $(CROSS)-gcc),$(shell command -v qemu-aarch64),$(wildcard /usr/$(CROSS)/include)),)
-A64_TESTS := $(A64_EXE:%=%.sh)
+A64_TESTS := $(A64_RUN)
 else
 A64_TESTS := tests/aarch64/skipped
 endif
@@ -192,11 +193,13 @@ $(A64)/%.o: %.c $(BUILD)/flags
 	@ln -sf /usr/include/xxhash.h /usr/include/utf8proc.h $(A64)/include
 	$(call say,CC) $(CROSS)-gcc -I. -Itests/aarch64 -I$(A64)/include -D_GNU_SOURCE -std=c17 -ffp-contract=off -fno-math-errno -pthread -O2 \
 	    $(WARN) $(call isa_aarch64,$<) -MMD -MP -c -o $@ $<
-$(A64)/libingot.a: $(A64_SRC:%.c=$(A64)/%.o)
+$(A64)/libingot.a: $(A64_SRC:%.c=$(A64)/%.o) $(A64)/tests/unit/rungs.o
 $(A64_EXE): $(A64)/%: $(A64)/%.o $(A64)/libingot.a
 	$(call say,LD) $(CROSS)-gcc -static -pthread -o $@ $^ -lm
 $(A64_EXE:%=%.sh): %.sh: %
 	@printf '#!/bin/sh\nexec qemu-aarch64 "$${0%%.sh}"\n' >$@ && chmod +x $@
+%.plain.sh: % # a CPU of ARMv8.0, without dot products
+	@printf '#!/bin/sh\nexec qemu-aarch64 -cpu cortex-a57 "$${0%%.plain.sh}"\n' >$@ && chmod +x $@
 
 # ---- lint
 HEADERS   := $(wildcard */*.h */*/*.h)

@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 
+typedef void (*CMUnitTestFunction)(void **state);
+
 struct CMUnitTest {
     const char *name;
-    void (*test_func)(void **state);
+    CMUnitTestFunction test_func;
     int (*setup_func)(void **state);
     int (*teardown_func)(void **state);
     void *initial_state;
