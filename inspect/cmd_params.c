@@ -7,6 +7,7 @@
 #include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "inspect/cost.h"
 #include "inspect/hparams.h"
 #include "inspect/params_parts.h"
 #include "inspect/subject.h"
@@ -16,7 +17,7 @@
 
 enum { OPT_CONFIG, OPT_CTX, OPT_DTYPE, OPT_DRAW, OPT_LAYERS, OPT_TREE, OPT_DEPTH, OPT_JSON, N_OPTIONS };
 
-static const char *const dtype_names[] = { "f32", "f16", "bf16", NULL };
+static const char *const dtype_names[] = { "f32", "f16", "bf16", "q8", "q4", NULL };
 
 static const struct option options[N_OPTIONS] = {
     [OPT_CONFIG] = { .name = "config",
@@ -142,8 +143,21 @@ static void print_categories(const struct census *c)
     print_left_out(c);
 }
 
-static void print_sizes(const struct census *c)
+/* Each dtype of which the size does not follow from the counts alone. */
+static void quantised_rows(struct table *t, const struct subject *s)
 {
+    static const enum ingot_dtype dtypes[] = { INGOT_Q8, INGOT_Q4 };
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        const struct cost_question q = { .hp = &s->hp, .census = &s->census, .dtype = dtypes[i] };
+        table_cell(t, "%s", ingot_dtype_name(dtypes[i]));
+        table_cell(t, "%s", "");
+        table_cell(t, "%s", human_count((uint64_t)cost_weight_bytes(&q)).text);
+    }
+}
+
+static void print_sizes(const struct subject *s)
+{
+    const struct census *c = &s->census;
     static const struct table_column columns[] = {
         { .title = "dtype" },
         { .title = "bytes", .right = true },
@@ -159,6 +173,7 @@ static void print_sizes(const struct census *c)
         table_cell(&t, "%s", human_count(total * size).text);
         table_cell(&t, "%s", human_count((total - vectors) * size + vectors * 4).text);
     }
+    if (s->has_hparams) quantised_rows(&t, s);
     table_end(&t);
 }
 
@@ -236,7 +251,7 @@ static void print_text(const struct subject *s, const struct parts_wanted *wante
     print_title(s);
     if (parts_print(s, wanted)) return;
     print_categories(&s->census);
-    print_sizes(&s->census);
+    print_sizes(s);
     if (s->has_hparams) print_kv(&s->hp);
     if (s->has_hparams) parts_print_cost(s, wanted);
     print_announced(&s->census);
@@ -272,6 +287,12 @@ static json_t *eight_json(const struct census *c)
     return o;
 }
 
+static json_t *bytes_json(const struct subject *s, enum ingot_dtype dtype)
+{
+    const struct cost_question q = { .hp = &s->hp, .census = &s->census, .dtype = dtype };
+    return s->has_hparams ? json_count((uint64_t)cost_weight_bytes(&q)) : json_null();
+}
+
 static void print_json(const struct subject *s, const struct parts_wanted *wanted)
 {
     const struct census *c = &s->census;
@@ -287,6 +308,8 @@ static void print_json(const struct subject *s, const struct parts_wanted *wante
     json_put(bytes, "f32", json_count(4 * total));
     json_put(bytes, "f16", json_count(2 * total));
     json_put(bytes, "bf16", json_count(2 * total));
+    json_put(bytes, "q8", bytes_json(s, INGOT_Q8));
+    json_put(bytes, "q4", bytes_json(s, INGOT_Q4));
     json_put(root, "bytes", bytes);
     json_put(root, "kv_bytes_per_position", s->has_hparams ? json_count(kv_bytes(&s->hp, 1, 4)) : json_null());
     json_put(root, "kv_bytes", s->has_hparams ? json_count(kv_bytes(&s->hp, s->hp.n_ctx, 4)) : json_null());
@@ -351,7 +374,8 @@ const struct command command_params = {
                    "unembedding too is counted once.\n\n"
                    "Operations are those of the matrix products and of attention, a multiplication and its addition "
                    "counting as two; the memory is what run reserves for one session with one thread and reads of "
-                   "the file.\n\n"
+                   "the file. In q8 and q4 that is with their scales and paddings, positions in f16, and the KV "
+                   "cache in f16.\n\n"
                    "With --config the model need not exist. Keys: n_layer, n_head, n_embd (required); n_vocab "
                    "(50257), n_ctx (1024), n_inner (4 n_embd), tied (yes), biases (yes).",
     .examples = "ingot params gpt2.ingot\n"

@@ -12,8 +12,9 @@
 struct cost_question {
     const struct ingot_hparams *hp;
     const struct census *census;
-    uint64_t n_ctx;         /* positions */
-    enum ingot_dtype dtype; /* of the matrices; vectors are f32 */
+    uint64_t n_ctx;             /* positions */
+    enum ingot_dtype dtype;     /* of the matrices; vectors are f32 */
+    enum ingot_dtype embedding; /* of the token embedding and the head; DTYPE_NONE: the same */
 };
 
 struct cost {
@@ -25,11 +26,12 @@ struct cost {
     double bytes_decode; /* weights and KV cache that one token at n_ctx reads */
     double weight_bytes, cache_bytes, activation_bytes, thread_bytes; /* memory of a session */
     double memory_bytes;                                              /* all of it, with one thread */
+    enum ingot_dtype cache;                                           /* what the KV cache holds */
 };
 
 struct cost cost_of(const struct cost_question *q);
 
-/* Bytes of the matrices in a dtype with the vectors in f32. */
-uint64_t cost_weight_bytes(const struct census *c, enum ingot_dtype dtype);
+/* Bytes of the weights; of q8 and q4 with their scales and the padding of their panels. `n_ctx` is not looked at. */
+double cost_weight_bytes(const struct cost_question *q);
 
 #endif

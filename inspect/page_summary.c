@@ -44,7 +44,7 @@ static void put_verification(struct markup *to, const struct page_model *m)
 
 static void put_cost(struct markup *to, const struct subject *s)
 {
-    const struct cost_question q = { &s->hp, &s->census, s->hp.n_ctx, s->dtype };
+    const struct cost_question q = { &s->hp, &s->census, s->hp.n_ctx, s->dtype, s->embedding };
     struct cost cost = cost_of(&q);
     markup_put(to, "<div><h3>To run it, in %s at %s positions</h3>\n<dl>\n", ingot_dtype_name(s->dtype),
                human_count(cost.n_ctx).text);

@@ -15,11 +15,22 @@
 
 /* -------------------------------------------------------------------------------------------------------- cost */
 
-static struct cost cost_for(const struct subject *s, const struct parts_wanted *wanted, enum ingot_dtype *dtype)
+static struct cost_question question_of(const struct subject *s, const struct parts_wanted *wanted)
 {
-    *dtype = wanted->dtype != INGOT_DTYPE_NONE ? wanted->dtype : s->dtype;
-    struct cost_question q = { &s->hp, &s->census, wanted->n_ctx ? wanted->n_ctx : s->hp.n_ctx, *dtype };
-    return cost_of(&q);
+    struct cost_question q = { .hp = &s->hp, .census = &s->census, .dtype = s->dtype, .embedding = s->embedding };
+    q.n_ctx = wanted->n_ctx ? wanted->n_ctx : s->hp.n_ctx;
+    if (wanted->dtype != INGOT_DTYPE_NONE) q.dtype = q.embedding = wanted->dtype;
+    return q;
+}
+
+/* "q4" or "q4, embedding q8" */
+static void dtypes_text(const struct cost_question *q, char *out, size_t cap)
+{
+    const char *layers = ingot_dtype_name(q->dtype);
+    if (q->embedding == INGOT_DTYPE_NONE || q->embedding == q->dtype)
+        snprintf(out, cap, "%s", layers);
+    else
+        snprintf(out, cap, "%s, embedding %s", layers, ingot_dtype_name(q->embedding));
 }
 
 static void cost_row(struct table *t, const char *what, struct human value)
@@ -30,10 +41,12 @@ static void cost_row(struct table *t, const char *what, struct human value)
 
 void parts_print_cost(const struct subject *s, const struct parts_wanted *wanted)
 {
-    enum ingot_dtype dtype;
-    struct cost cost = cost_for(s, wanted, &dtype);
-    char title[96];
-    snprintf(title, sizeof title, "at %s positions, in %s", human_count(cost.n_ctx).text, ingot_dtype_name(dtype));
+    const struct cost_question q = question_of(s, wanted);
+    const struct cost cost = cost_of(&q);
+    char title[128], dtypes[48], cache[48];
+    dtypes_text(&q, dtypes, sizeof dtypes);
+    snprintf(title, sizeof title, "at %s positions, in %s", human_count(cost.n_ctx).text, dtypes);
+    snprintf(cache, sizeof cache, "memory: KV cache, %s", ingot_dtype_name(cost.cache));
     const struct table_column columns[] = { { .title = title, .flexible = true }, { .title = "", .right = true } };
     struct table t = table_begin(columns, 2);
     putchar('\n');
@@ -42,7 +55,7 @@ void parts_print_cost(const struct subject *s, const struct parts_wanted *wanted
     cost_row(&t, "operations, a prompt of all positions", human_operations(cost.flops_prefill));
     cost_row(&t, "bytes read, the next token", human_bytes((uint64_t)cost.bytes_decode));
     cost_row(&t, "memory: weights, mapped", human_bytes((uint64_t)cost.weight_bytes));
-    cost_row(&t, "memory: KV cache, f32", human_bytes((uint64_t)cost.cache_bytes));
+    cost_row(&t, cache, human_bytes((uint64_t)cost.cache_bytes));
     cost_row(&t, "memory: activations", human_bytes((uint64_t)cost.activation_bytes));
     cost_row(&t, "memory: each thread", human_bytes((uint64_t)cost.thread_bytes));
     table_rule(&t);
@@ -57,11 +70,13 @@ static json_t *whole(double n)
 
 static json_t *cost_json(const struct subject *s, const struct parts_wanted *wanted)
 {
-    enum ingot_dtype dtype;
-    struct cost cost = cost_for(s, wanted, &dtype);
+    const struct cost_question q = question_of(s, wanted);
+    const struct cost cost = cost_of(&q);
     json_t *o = json_object(), *memory = json_object();
     json_put(o, "positions", json_count(cost.n_ctx));
-    json_put(o, "dtype", json_string(ingot_dtype_name(dtype)));
+    json_put(o, "dtype", json_string(ingot_dtype_name(q.dtype)));
+    json_put(o, "embedding_dtype", json_string(ingot_dtype_name(q.embedding ? q.embedding : q.dtype)));
+    json_put(o, "kv_dtype", json_string(ingot_dtype_name(cost.cache)));
     json_put(o, "flops_decode", whole(cost.flops_decode));
     json_put(o, "flops_decode_attention", whole(cost.flops_decode_attention));
     json_put(o, "flops_prefill", whole(cost.flops_prefill));

@@ -165,6 +165,18 @@ static enum ingot_dtype main_dtype(const struct checkpoint *cp)
     return dtype;
 }
 
+/* What convert was asked for, as far as two matrices tell. */
+static void take_dtypes(struct subject *s)
+{
+    struct ingot_section layer, embedding;
+    s->dtype = main_dtype(&s->checkpoint);
+    const struct ingot_file *file = s->checkpoint.file;
+    if (!file || !ingot_find(file, "h.0.mlp.c_fc.weight", &layer) || !ingot_find(file, "wte.weight", &embedding))
+        return;
+    s->dtype = layer.dtype;
+    if (embedding.dtype != layer.dtype) s->embedding = embedding.dtype;
+}
+
 enum ingot_status subject_from_file(const char *path, struct subject *s, struct ingot_error *err)
 {
     enum ingot_status status = checkpoint_open(path, &s->checkpoint, err);
@@ -172,7 +184,7 @@ enum ingot_status subject_from_file(const char *path, struct subject *s, struct 
     s->name = path;
     s->census = census_of_tensors(&s->checkpoint, &s->layers);
     s->has_hparams = checkpoint_hparams(&s->checkpoint, &s->hp, NULL) == INGOT_OK;
-    s->dtype = main_dtype(&s->checkpoint);
+    take_dtypes(s);
     return INGOT_OK;
 }
 

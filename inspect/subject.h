@@ -12,7 +12,8 @@ struct subject {
     struct ingot_hparams hp;
     bool has_hparams; /* a lone tensor file may not say how it is to be read */
     bool is_gpt3;
-    enum ingot_dtype dtype; /* of most of its bytes */
+    enum ingot_dtype dtype;     /* of most of its bytes; of an .ingot file, of the layers' matrices */
+    enum ingot_dtype embedding; /* of the token embedding, where it is another; else DTYPE_NONE */
     struct census census;
     struct census_layers layers;
     struct checkpoint checkpoint; /* open when it is a file */

@@ -257,13 +257,6 @@ YAML
     cmp b.ingot 2.ingot
 }
 
-@test "an empty list is done at once" {
-    echo "conversions: []" >batch.yaml
-    ingot convert --batch batch.yaml
-    expect 0
-    [ -z "$out$err" ]
-}
-
 @test "a mistake in a batch is named with line and column" {
     while IFS='|' read -r place what text; do
         printf '%b' "$text" >batch.yaml

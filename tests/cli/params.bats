@@ -138,6 +138,30 @@ total() { # config
     expect_error 2 "257 positions; this model has 256"
 }
 
+@test "what q8 and q4 take is what such a file holds" {
+    for dtypes in "q8 keep" "q4 keep" "q4 q8" "q8 f16" "q4 f32" "f16 q8"; do
+        read -r dtype embedding <<<"$dtypes"
+        [ "$embedding" != keep ] || embedding=$dtype
+        "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o a.ingot -f --dtype "$dtype" --embedding "$embedding"
+        ingot params --json a.ingot
+        expect 0
+        weights=$(json 'j["cost"]["memory"]["weights"], j["cost"]["dtype"], j["cost"]["embedding_dtype"], j["cost"]["kv_dtype"]')
+        ingot ls --json a.ingot
+        [ "$weights" = "$(json "sum(t['bytes'] for t in j['tensors'] if not t.get('alias_of')), '$dtype', '$embedding', 'f16'")" ]
+    done
+}
+
+# By hand: panels of 16 outputs, steps of 64 inputs with 64 bytes of scales; 50,257 rows are 3142 panels.
+@test "quantised sizes follow from the shapes" {
+    panels=$((3142 * 12 + 12 * (144 * 12 + 48 * 12 + 192 * 12 + 48 * 48))) rest=$((1024 * 768 * 2 + 121344 * 4))
+    ingot params --json --config gpt2 --dtype q8
+    expect 0
+    [ "$(json 'j["bytes"]["q8"], j["bytes"]["q4"]')" = "($((panels * 1088 + rest)), $((panels * 576 + rest)))" ]
+    [ "$(json 'j["cost"]["memory"]["weights"] == j["bytes"]["q8"]')" = True ]
+    [ "$(json 'j["cost"]["memory"]["kv_cache"], j["cost"]["kv_dtype"]')" = "($((75497472 / 2)), 'f16')" ]
+    [ "$(json 'j["cost"]["bytes_decode"]')" = $((panels * 1088 + rest - 1023 * 768 * 2 + 75497472 / 2)) ]
+}
+
 @test "the drawing's parameters add up to all, tied or not, with biases or without" {
     for config in gpt2 gpt3-175b n_layer=3,n_head=5,n_embd=35,n_inner=7,tied=no,biases=no n_layer=1,n_head=1,n_embd=8,biases=no; do
         ingot params --json --draw --config $config
