@@ -174,17 +174,45 @@ static void elements_text(enum ingot_scalar scalar, const uint8_t *p, uint64_t n
     }
 }
 
-static void characters(const uint8_t *p, uint64_t n, char out[FIELD_TEXT_MAX])
+static void characters(enum ingot_scalar none, const uint8_t *p, uint64_t n, char out[FIELD_TEXT_MAX])
 {
     size_t used = 0;
+    (void)none;
     out[used++] = '|';
     for (uint64_t i = 0; i < n; i++) out[used++] = p[i] >= 0x20 && p[i] < 0x7f ? (char)p[i] : '.';
     out[used++] = '|';
     out[used] = '\0';
 }
 
+/* Codes of q8 as their levels: a byte whose first bit is turned is one of two's complement. */
+static void levels_of_q8(enum ingot_scalar none, const uint8_t *p, uint64_t n, char out[FIELD_TEXT_MAX])
+{
+    uint8_t levels[LINE_BYTES];
+    (void)none;
+    for (uint64_t i = 0; i < n; i++) levels[i] = p[i] ^ QUANT_Q8_ZERO;
+    elements_text(INGOT_SCALAR_I8, levels, n, out);
+}
+
+/* Of q4 those of the low halves, then of the high ones. */
+static void levels_of_q4(enum ingot_scalar none, const uint8_t *p, uint64_t n, char out[FIELD_TEXT_MAX])
+{
+    uint8_t levels[2][LINE_BYTES];
+    char high[FIELD_TEXT_MAX];
+    (void)none;
+    for (uint64_t i = 0; i < n; i++) {
+        levels[0][i] = (uint8_t)quant_q4_levels[p[i] & 15];
+        levels[1][i] = (uint8_t)quant_q4_levels[p[i] >> 4];
+    }
+    elements_text(INGOT_SCALAR_I8, levels[0], n, out);
+    elements_text(INGOT_SCALAR_I8, levels[1], n, high);
+    const size_t used = strlen(out);
+    snprintf(out + used, FIELD_TEXT_MAX - used, " | %.*s", (int)(FIELD_TEXT_MAX - used - 4), high);
+}
+
+typedef void line_text_fn(enum ingot_scalar scalar, const uint8_t *p, uint64_t n, char out[FIELD_TEXT_MAX]);
+
 /* Lines of 16 from `off` on, of which those in the wanted range are looked at. */
-static void tell_lines(struct anatomy *a, uint64_t off, uint64_t n, enum ingot_scalar scalar)
+static void tell_lines_as(struct anatomy *a, uint64_t off, uint64_t n, line_text_fn *text, enum ingot_scalar scalar)
 {
     char value[FIELD_TEXT_MAX];
     uint64_t end = off + n, from = off;
@@ -197,12 +225,27 @@ static void tell_lines(struct anatomy *a, uint64_t off, uint64_t n, enum ingot_s
         if (zeros >= 2 * LINE_BYTES && zeros != end - from) zeros -= zeros % LINE_BYTES;
         if (zeros >= 2 * LINE_BYTES) step = zeros;
         *value = '\0';
-        if (step <= LINE_BYTES && scalar != INGOT_SCALAR_NONE)
-            elements_text(scalar, a->bytes + from, step, value);
-        else if (step <= LINE_BYTES)
-            characters(a->bytes + from, step, value);
+        if (step <= LINE_BYTES) text(scalar, a->bytes + from, step, value);
         tell(a, from, step, "", value, NULL);
         from += step;
+    }
+}
+
+static void tell_lines(struct anatomy *a, uint64_t off, uint64_t n, enum ingot_scalar scalar)
+{
+    tell_lines_as(a, off, n, scalar == INGOT_SCALAR_NONE ? characters : elements_text, scalar);
+}
+
+/* A tensor of q8 or q4: of each step the scales, then the levels of its codes. */
+static void tell_steps(struct anatomy *a, uint64_t off, uint64_t n, enum ingot_dtype dtype)
+{
+    const uint64_t step = quant_step_bytes(dtype);
+    for (uint64_t at = 0; at < n; at += step) {
+        const uint64_t left = n - at < step ? n - at : step,
+                       scales = left < QUANT_SCALE_BYTES ? left : QUANT_SCALE_BYTES;
+        tell_lines(a, off + at, scales, INGOT_SCALAR_F16);
+        tell_lines_as(a, off + at + scales, left - scales, dtype == INGOT_Q8 ? levels_of_q8 : levels_of_q4,
+                      INGOT_SCALAR_NONE);
     }
 }
 
@@ -341,7 +384,9 @@ static const char *type_fault(const struct field *f, const uint8_t *r, char out[
     if (f->off == RECORD_KIND_OFF) return is_known_kind(kind) ? NULL : say(out, "is not known [F-42]");
     if (!is_tensor_kind(kind)) return value ? say(out, "must be zero: not a tensor [F-46]") : NULL;
     if (f->off == RECORD_DTYPE_OFF)
-        return ingot_dtype_size((enum ingot_dtype)value) ? NULL : say(out, "is not known [F-40]");
+        return ingot_dtype_size((enum ingot_dtype)value) || quant_step_bytes((enum ingot_dtype)value)
+                   ? NULL
+                   : say(out, "is not known [F-40]");
     return value > INGOT_PANEL16 ? say(out, "is not known [F-41]") : NULL;
 }
 
@@ -545,6 +590,12 @@ static enum ingot_scalar scalar_of_record(const uint8_t *r)
     return checkpoint_scalar((enum ingot_dtype)get_u16(r + RECORD_DTYPE_OFF));
 }
 
+static bool holds_blocks(const uint8_t *r)
+{
+    return get_u16(r + RECORD_KIND_OFF) == INGOT_KIND_TENSOR &&
+           quant_step_bytes((enum ingot_dtype)get_u16(r + RECORD_DTYPE_OFF)) > 0;
+}
+
 static void tell_section(struct anatomy *a, uint32_t i, uint64_t off, uint64_t n)
 {
     char name[NAME_SHOWN], value[48];
@@ -559,6 +610,8 @@ static void tell_section(struct anatomy *a, uint32_t i, uint64_t off, uint64_t n
         tell_vocabulary(a, off, n);
     else if (kind == INGOT_KIND_CHUNKS && a->o->full)
         tell_chunks(a, off, n);
+    else if (holds_blocks(r) && a->o->full)
+        tell_steps(a, off, n, (enum ingot_dtype)get_u16(r + RECORD_DTYPE_OFF));
     else
         tell_run(a, off, n, ingot_kind_name((enum ingot_kind)kind), scalar_of_record(r));
     snprintf(value, sizeof value, "%" PRIu64 " bytes", whole - n);

@@ -108,6 +108,15 @@ enum ingot_scalar checkpoint_scalar(enum ingot_dtype dtype)
     return (unsigned)dtype < sizeof scalars / sizeof *scalars ? scalars[dtype] : INGOT_SCALAR_NONE;
 }
 
+/* Seen as blocks of a foreign file are: they tell the types apart, and that elements become f32. Nobody decodes one by
+ * itself, for its codes do not lie together. */
+static const struct ingot_block *section_block(enum ingot_dtype dtype)
+{
+    static const struct ingot_block q8 = { .name = "q8", .n_elems = INGOT_QUANT_BLOCK, .n_bytes = 34 };
+    static const struct ingot_block q4 = { .name = "q4", .n_elems = INGOT_QUANT_BLOCK, .n_bytes = 18 };
+    return dtype == INGOT_Q8 ? &q8 : dtype == INGOT_Q4 ? &q4 : NULL;
+}
+
 static struct checkpoint_tensor from_section(const struct ingot_file *file, uint32_t id)
 {
     struct ingot_section s = ingot_section_at(file, id);
@@ -122,7 +131,9 @@ static struct checkpoint_tensor from_section(const struct ingot_file *file, uint
         .data = s.data,
         .file_off = s.data_off,
     };
-    t.origin = (struct ingot_source_tensor){ .scalar = checkpoint_scalar(s.dtype), .rank = s.rank, .data = s.data };
+    t.origin = (struct ingot_source_tensor){
+        .scalar = checkpoint_scalar(s.dtype), .block = section_block(s.dtype), .rank = s.rank, .data = s.data
+    };
     memcpy(t.shape, s.shape, sizeof t.shape);
     memcpy(t.origin.shape, s.shape, sizeof t.shape);
     if (s.kind == INGOT_KIND_ALIAS) t.target = ingot_section_at(file, s.target).name;
@@ -158,7 +169,7 @@ struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_
 
 const char *checkpoint_layout(const struct checkpoint_tensor *t)
 {
-    if (t->origin.block) return "blocks";
+    if (t->layout == INGOT_ROWS && t->origin.block) return "blocks";
     return t->origin.strided ? "strided" : ingot_layout_name(t->layout);
 }
 

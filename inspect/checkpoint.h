@@ -58,7 +58,7 @@ bool checkpoint_is_ingot(const char *path);
 /* Whether its name says so: damage may have taken every other trace. */
 bool checkpoint_is_called_ingot(const char *path);
 
-/* How an element of an .ingot file's tensor is seen; NONE for an unknown dtype. */
+/* How an element of an .ingot file's tensor is seen; NONE for blocks and for an unknown dtype. */
 enum ingot_scalar checkpoint_scalar(enum ingot_dtype dtype);
 
 /* Opens an .ingot file for a command that needs one; a foreign checkpoint is refused with the advice to convert it. */

@@ -152,8 +152,9 @@ bool diff_same_bytes(const struct diff_operand *a, const struct diff_operand *b,
     if (a->way == DIFF_DIRECT && b->way == DIFF_DIRECT)
         return memcmp(a->data + first * a->size, b->data + first * b->size, n * a->size) == 0;
     if (a->tensor->canonical.n_parts > 1 || b->tensor->canonical.n_parts > 1) return false;
-    if (ta->layout == INGOT_PANEL16 && tb->layout == INGOT_PANEL16 && n_cols == a->n_cols)
+    if (ta->layout == INGOT_PANEL16 && tb->layout == INGOT_PANEL16 && ta->dtype == tb->dtype && n_cols == a->n_cols)
         return ta->shape[0] == tb->shape[0] && same_panels(ta, tb, row, n_rows);
+    if (ta->layout != INGOT_ROWS || tb->layout != INGOT_ROWS) return false;
     if (ta->origin.block && ta->origin.block == tb->origin.block)
         return same_blocks(&ta->origin, &tb->origin, first, n);
     return false;

@@ -34,7 +34,7 @@ static void gather_panels(const struct checkpoint_tensor *t, uint64_t first, uin
 {
     struct ingot_section s = { .dtype = t->dtype, .layout = t->layout, .rank = t->rank, .data = t->data };
     memcpy(s.shape, t->shape, sizeof s.shape);
-    ingot_unpack(&s, false, t->dtype, first, n, out, NULL);
+    ingot_unpack(&s, false, t->origin.block ? INGOT_F32 : t->dtype, first, n, out, NULL);
 }
 
 void values_gather(const struct checkpoint_tensor *t, uint64_t first, uint64_t n, void *out)
