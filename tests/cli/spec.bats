@@ -20,13 +20,20 @@ block() {
     [ "$(block layouts | wc -l)" -gt 10 ]
 }
 
+@test "the worked example of q4 is what the file holds" {
+    cd "$BATS_TEST_TMPDIR"
+    "$INGOT_BUILD/tests/tools/conformance_files" blocks blocks.ingot
+    diff <(block blocks) <("$INGOT" hex blocks.ingot q4b | head -n 5)
+    [ "$(block blocks | wc -l)" -eq 5 ]
+}
+
 @test "the independent reader finds the converted model valid" {
     "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o "$BATS_TEST_TMPDIR/bard.ingot"
     "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/bard.ingot"
 }
 
 @test "every dtype of the converted model decodes" {
-    for dtype in f32 f16 bf16; do
+    for dtype in f32 f16 bf16 q8 q4; do
         "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype $dtype -o "$BATS_TEST_TMPDIR/$dtype.ingot"
         "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/$dtype.ingot"
     done
