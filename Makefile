@@ -96,7 +96,9 @@ ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 isa = $(isa_aarch64)
 endif
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
-isa = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))$(if $(findstring clmul,$(notdir $(1))),$(CLMUL))
+# What is emulated is compiled with no flags but those that find the emulation.
+isa = $(if $(findstring tests/emulated/,$(1)),-Itests/emulated -Wno-psabi -O1,$(isa_x86))
+isa_x86 = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))$(if $(findstring clmul,$(notdir $(1))),$(CLMUL))
 endif
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -110,7 +112,7 @@ $(BUILD)/flags: force
 
 # ---- tests: each tests/*/test_NAME.c is a cmocka program; the files beside them are shared by all
 TEST_SRC  := $(wildcard tests/*/test_*.c)
-TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c tests/conformance/*.c)) \
+TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/unit/*.c tests/fault/*.c tests/conformance/*.c tests/emulated/*.c)) \
     tests/bench/limits.c spec/decoder/xxh3.c
 FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(addprefix $(BUILD)/tests/soak/,corruption damage)

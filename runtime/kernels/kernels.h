@@ -100,7 +100,6 @@ extern const struct quant_kernels quant_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2, kernels_avx512;
 extern const struct quant_kernels quant_avx2;
-extern const struct quant_kernels quant_avx2;
 #elif defined(__aarch64__)
 extern const struct kernels kernels_neon;
 extern const struct quant_kernels quant_neon, quant_neondot;

@@ -13,26 +13,40 @@
 /* ------------------------------------------------------------------------------------------------------------ tests
  */
 
-enum { MAX_RUNGS = 16 };
+/* Kernels of tests/emulated/, which run on any processor. Without SIMDe they are there in name only. */
+#if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
+#define EMULATED(table) (&emulated_##table)
+extern const struct kernels emulated_avx512;
+#else
+#define EMULATED(table) NULL
+#endif
+static const struct rung emulated[] = {
+#if defined(__x86_64__)
+    { "avx512 emulated", EMULATED(avx512), NULL },
+#endif
+    { NULL, NULL, NULL },
+};
 
-static size_t count_rungs(void)
+/* The i-th of all rungs, the emulated ones first; NULL behind the last. */
+static const struct rung *any_rung(size_t i)
 {
-    size_t n = 0;
-    while (kernels_rung(n)) n++;
-    return n;
+    for (size_t e = 0; emulated[e].name; e++, i--)
+        if (i == 0) return &emulated[e];
+    return kernels_rung(i);
 }
 
 const struct rung *rung_of(void **state)
 {
+    for (size_t e = 0; emulated[e].name; e++)
+        if (strcmp(*state, emulated[e].name) == 0) return &emulated[e];
     const struct rung *here = kernels_select(*state);
     if (!here) skip();
     return here;
 }
 
-/* The i-th rung of a test, and a name for both. */
-static struct CMUnitTest test_of(const struct rung_test *test, size_t i)
+/* A test of a rung, and a name for both. */
+static struct CMUnitTest test_of(const struct rung_test *test, const char *rung)
 {
-    const char *rung = kernels_rung(i)->name;
     const size_t bytes = strlen(test->name) + strlen(rung) + 4;
     char *name = malloc(bytes);
     if (!name) abort();
@@ -46,11 +60,12 @@ static struct CMUnitTest test_of(const struct rung_test *test, size_t i)
 
 int run_for_rungs(const struct rung_test *tests, size_t n)
 {
-    struct CMUnitTest *all = calloc(n * MAX_RUNGS, sizeof *all);
+    size_t n_rungs = 0, n_all = 0;
+    while (any_rung(n_rungs)) n_rungs++;
+    struct CMUnitTest *all = calloc(n * n_rungs, sizeof *all);
     if (!all) abort();
-    size_t n_all = 0;
     for (size_t t = 0; t < n; t++)
-        for (size_t i = 0; i < (tests[t].once ? 1 : count_rungs()); i++) all[n_all++] = test_of(&tests[t], i);
+        for (size_t i = 0; i < (tests[t].once ? 1 : n_rungs); i++) all[n_all++] = test_of(&tests[t], any_rung(i)->name);
     const int n_failed = _cmocka_run_group_tests("rungs", all, n_all, NULL, NULL);
     for (size_t i = 0; i < n_all; i++) free((void *)(uintptr_t)all[i].name);
     free(all);

@@ -30,7 +30,8 @@ struct rung_test {
 /* Runs each test for each rung, those that are emulated included; its state is the rung's name. */
 int run_for_rungs(const struct rung_test *tests, size_t n);
 
-/* The rung of a test's state; a counted skip where it cannot run. */
+/* The rung of a test's state; a counted skip where it cannot run. One that is emulated may have NULL for the kernels
+ * that are tested under another name. */
 const struct rung *rung_of(void **state);
 
 /* ---- guarded memory */

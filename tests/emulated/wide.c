@@ -1,0 +1,12 @@
+/* wide.c - the kernels of AVX-512, emulated. */
+#if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
+
+/* Loops stay loops: unrolled, as calls, they would take the compiler a minute. */
+#include "runtime/kernels/tiles.h"
+#undef TILE_UNROLL
+#define TILE_UNROLL
+
+#define kernels_avx512 emulated_avx512
+#include "runtime/kernels/avx512.c" /* NOLINT(bugprone-suspicious-include) */
+
+#endif
