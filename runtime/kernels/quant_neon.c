@@ -1,6 +1,6 @@
 /*
  * quant_neon.c - the integer products with what every AArch64 has: bytes are multiplied into 16 bits, and those are
- * added in pairs.
+ * added in pairs, twice.
  */
 #include "runtime/kernels/kernels.h"
 
@@ -8,29 +8,22 @@
 
 #include "runtime/kernels/quant_neon.h"
 
-/* Four inputs of two lanes, and four more: levels reach 128 and codes 127, but 2 x 128 x 127 is still below 2^15. */
-static inline int16x8_t two_groups(int8x8_t w, int8x8_t codes, int8x8_t more_w, int8x8_t more_codes)
+/* Levels reach 128 and codes 127; the sum of two products, 2 x 128 x 127 at most, is below 2^15. */
+TILE_BODY ints dot(ints sums, struct weights w, const int8_t *four)
 {
-    return vmlal_s8(vmull_s8(w, codes), more_w, more_codes);
+    tile_forget_loads(); /* or the compiler loads the rows' inputs all at once, and spills sums */
+    const int8x16_t x = splat_four(four);
+    TILE_UNROLL
+    for (size_t q = 0; q < 4; q++) {
+        const int16x8_t low = vmull_s8(vget_low_s8(w.q[q]), vget_low_s8(x)), high = vmull_high_s8(w.q[q], x);
+        sums.q[q] = vpadalq_s16(sums.q[q], vpaddq_s16(low, high));
+    }
+    return sums;
 }
 
-/* Two lanes at a time, whose halves are one pairwise addition away from the sums of four lanes. */
-static inline int32x4_t dot(int32x4_t sums, struct quant_levels w, int8x16_t codes)
-{
-    const int32x4_t groups = vreinterpretq_s32_s8(codes);
-    const int8x8_t x[4] = {
-        vreinterpret_s8_s32(vdup_laneq_s32(groups, 0)),
-        vreinterpret_s8_s32(vdup_laneq_s32(groups, 1)),
-        vreinterpret_s8_s32(vdup_laneq_s32(groups, 2)),
-        vreinterpret_s8_s32(vdup_laneq_s32(groups, 3)),
-    };
-    int32x4_t low = vpaddlq_s16(two_groups(vget_low_s8(w.four[0]), x[0], vget_low_s8(w.four[1]), x[1]));
-    low = vpadalq_s16(low, two_groups(vget_low_s8(w.four[2]), x[2], vget_low_s8(w.four[3]), x[3]));
-    int32x4_t high = vpaddlq_s16(two_groups(vget_high_s8(w.four[0]), x[0], vget_high_s8(w.four[1]), x[1]));
-    high = vpadalq_s16(high, two_groups(vget_high_s8(w.four[2]), x[2], vget_high_s8(w.four[3]), x[3]));
-    return vaddq_s32(sums, vpaddq_s32(low, high));
-}
+/* Of the 32 registers, four a row are sums, and four are products on their way. */
+#define QUANT_HEIGHTS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
 
-QUANT_NEON_KERNELS(quant_neon, dot)
+QUANT_NEON_KERNELS(quant_neon, 4)
 
 #endif
