@@ -249,19 +249,32 @@ static void warn(const struct conversion *c, const char *subject, const char *me
     if (c->options->warning) c->options->warning(c->options->warning_ctx, subject, message);
 }
 
+static void warn_of_cast(const struct conversion *c, const struct plan_tensor *t, const struct tensor_work *work)
+{
+    const bool quantised = quant_step_bytes(t->dtype) > 0;
+    const uint64_t n = t->n_rows * t->n_cols;
+    char message[160];
+    if (work->n_overflow > 0) {
+        snprintf(message, sizeof message, "%" PRIu64 " of %" PRIu64 " values %s in %s", work->n_overflow, n,
+                 quantised ? "are cut to the largest" : "became infinite", ingot_dtype_name(t->dtype));
+        warn(c, t->name, message);
+    }
+    if (work->n_nan > 0 && quantised) {
+        snprintf(message, sizeof message,
+                 "%" PRIu64 " of %" PRIu64 " values share a scale with a NaN or an infinity: none is a number in %s",
+                 work->n_nan, n, ingot_dtype_name(t->dtype));
+        warn(c, t->name, message);
+    }
+}
+
 /* What a cast lost, tensor by tensor, in order. */
 static void warn_of_casts(const struct conversion *c, struct ingot_cast_stats *sum)
 {
     for (size_t i = 0; i < c->plan->n_tensors; i++) {
-        const struct plan_tensor *t = &c->plan->tensors[i];
-        char message[128];
         sum->n_overflow += c->work[i].n_overflow;
         sum->n_underflow += c->work[i].n_underflow;
         sum->n_nan += c->work[i].n_nan;
-        if (c->work[i].n_overflow == 0) continue;
-        snprintf(message, sizeof message, "%" PRIu64 " of %" PRIu64 " values became infinite in %s",
-                 c->work[i].n_overflow, t->n_rows * t->n_cols, ingot_dtype_name(t->dtype));
-        warn(c, t->name, message);
+        warn_of_cast(c, &c->plan->tensors[i], &c->work[i]);
     }
 }
 

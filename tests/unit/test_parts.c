@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/blocks.h"
 #include "convert/parts.h"
+#include "convert/q8_blocks.h"
 
 /* ------------------------------------------------------------------------------------------------------ fixtures */
 
@@ -312,6 +314,154 @@ static void a_cast_is_counted_once_for_each_element(void **state)
     free_grid(g);
 }
 
+/* ------------------------------------------------------------------------------------------------------ quantised */
+
+/* The matrix in one piece, in the dtype of its parts. */
+static uint8_t *dense(const struct grid *g)
+{
+    const size_t size = ingot_dtype_size(g->t.from);
+    uint8_t *out = malloc(g->t.n_rows * g->t.n_cols * size), *at = out;
+    for (uint64_t row = 0; row < g->t.n_rows; row++)
+        for (uint64_t col = 0; col < g->t.n_cols; col++, at += size) {
+            double f64 = element_of(g, row, col);
+            float f32 = (float)f64;
+            uint16_t bits = g->t.from == INGOT_F16 ? ingot_f16_from_f32(f32) : ingot_bf16_from_f32(f32);
+            if (g->t.from == INGOT_F64)
+                memcpy(at, &f64, 8);
+            else if (g->t.from == INGOT_F32)
+                memcpy(at, &f32, 4);
+            else
+                memcpy(at, &bits, 2);
+        }
+    return out;
+}
+
+/* Chunks of the least size that there is begin and end anywhere in a step. */
+static void expect_quantised(struct grid *g, enum ingot_dtype dtype, uint64_t max_chunk)
+{
+    uint64_t n = 0;
+    uint8_t *whole = dense(g), *scratch = aligned_alloc(64, PARTS_SCRATCH_BYTES);
+    struct ingot_cast_stats counted = { 0 }, expected_counts = { 0 };
+    const struct ingot_view view = { whole, g->t.from, g->t.n_rows, g->t.n_cols, g->t.n_cols, 1 };
+    g->t.dtype = dtype;
+    g->t.layout = INGOT_PANEL16;
+    assert_true(ingot_layout_bytes(dtype, INGOT_PANEL16, 2, g->t.shape, &n));
+    uint8_t *expected = aligned_alloc(64, n), *found = aligned_alloc(64, n);
+    ingot_pack(&view, dtype, INGOT_PANEL16, 0, expected, n, &expected_counts);
+    for (uint64_t off = 0, step; off < n; off += step) {
+        step = (1 + random_below(max_chunk)) * 64;
+        if (step > n - off) step = n - off;
+        parts_pack(&g->t, off, found + off, step, scratch, &counted);
+    }
+    assert_memory_equal(found, expected, n);
+    assert_memory_equal(&counted, &expected_counts, sizeof counted);
+    free(found);
+    free(expected);
+    free(scratch);
+    free(whole);
+}
+
+static void every_grid_is_quantised_as_the_matrix_that_it_is(void **state)
+{
+    (void)state;
+    random_state = 6;
+    for (enum kind kind = DENSE; kind < N_KINDS; kind++)
+        for (int i = 0; i < 12; i++) {
+            struct grid *g =
+                make_grid(4 + random_below(60), 4 + random_below(200), 1 + random_below(4), 1 + random_below(4), kind);
+            expect_quantised(g, i % 2 ? INGOT_Q8 : INGOT_Q4, 1 + random_below(40));
+            free_grid(g);
+        }
+    for (int i = 0; i < 2; i++) { /* longer than a tile */
+        struct grid *g = make_grid(19, 9001, 2, 2, DENSE);
+        expect_quantised(g, i ? INGOT_Q8 : INGOT_Q4, 5000);
+        free_grid(g);
+    }
+}
+
+/* Rows and columns of whole blocks, some of which stand beside those that are taken. */
+static struct grid *make_q8_0(uint64_t rows, uint64_t n_blocks, uint64_t n_across)
+{
+    struct grid *g = calloc(1, sizeof *g);
+    g->t = (struct plan_tensor){ .parts = calloc(64, sizeof *g->t.parts), .from = INGOT_F32, .dtype = INGOT_Q8 };
+    g->t.rank = 2;
+    g->t.layout = INGOT_PANEL16;
+    g->t.n_rows = g->t.shape[0] = rows;
+    g->t.n_cols = g->t.shape[1] = n_blocks * 32;
+    for (uint64_t col = 0; n_across-- > 0;) {
+        const uint32_t i = g->t.n_parts++;
+        const uint64_t width = cut(n_blocks - col, n_across), wide = width + 2, n = (rows + 1) * wide * 34;
+        g->bytes[i] = malloc(n);
+        for (uint64_t k = 0; k < n; k++) g->bytes[i][k] = (uint8_t)random_below(256);
+        g->sources[i] = (struct ingot_source_tensor){
+            .block = block_find(8), .rank = 2, .shape = { rows + 1, wide * 32 }, .data = g->bytes[i], .n_bytes = n
+        };
+        g->t.parts[i] = (struct plan_part){ .source = &g->sources[i], .from_row = 1, .from_col = 32, .col = col * 32 };
+        g->t.parts[i].view = (struct ingot_view){ .dtype = INGOT_F32, .n_rows = rows, .n_cols = width * 32 };
+        col += width;
+    }
+    return g;
+}
+
+/* Where a block came from. */
+static const uint8_t *q8_0_at(const struct grid *g, uint64_t row, uint64_t col)
+{
+    const struct plan_part *p = g->t.parts;
+    while (col - p->col >= p->view.n_cols) p++;
+    return (const uint8_t *)p->source->data + ((row + 1) * p->source->shape[1] / 32 + (col - p->col) / 32 + 1) * 34;
+}
+
+/* By the definition of q8 in spec/format.md. */
+static void expect_moved(const struct grid *g, const uint8_t *found)
+{
+    const uint64_t n_steps = (g->t.n_cols + 63) / 64, n_lanes = (g->t.n_rows + 15) / 16 * 16;
+    for (uint64_t row = 0; row < n_lanes; row++)
+        for (uint64_t col = 0; col < n_steps * 64; col++) {
+            const uint8_t *step = found + (row / 16 * n_steps + col / 64) * 1088;
+            const uint64_t k = col % 64, lane = row % 16;
+            const bool padding = row >= g->t.n_rows || col >= g->t.n_cols;
+            const uint8_t *scale = step + (k / 32 * 16 + lane) * 2, *block = padding ? NULL : q8_0_at(g, row, col);
+            const uint8_t zeros[2] = { 0 };
+            assert_memory_equal(scale, block ? block : zeros, 2);
+            assert_int_equal(step[64 + (k / 4 * 16 + lane) * 4 + k % 4] - 128, block ? (int8_t)block[2 + k % 32] : 0);
+        }
+}
+
+static void blocks_of_q8_0_become_q8_with_every_bit_and_back(void **state)
+{
+    (void)state;
+    random_state = 7;
+    for (uint64_t i = 0; i < 12; i++) {
+        struct grid *g = make_q8_0(1 + random_below(40), 3 + random_below(9), 1 + i % 3);
+        uint64_t n = 0;
+        assert_true(ingot_layout_bytes(INGOT_Q8, INGOT_PANEL16, 2, g->t.shape, &n));
+        uint8_t *found = aligned_alloc(64, n), *scratch = aligned_alloc(64, PARTS_SCRATCH_BYTES);
+        for (uint64_t off = 0, step; off < n; off += step) {
+            step = (1 + random_below(30)) * 64;
+            if (step > n - off) step = n - off;
+            parts_pack(&g->t, off, found + off, step, scratch, NULL);
+        }
+        expect_moved(g, found);
+        const struct ingot_section section = { .dtype = INGOT_Q8,
+                                               .layout = INGOT_PANEL16,
+                                               .rank = 2,
+                                               .shape = { g->t.n_rows, g->t.n_cols },
+                                               .data = found,
+                                               .raw_bytes = n };
+        for (uint64_t elem = 0, n_elems = g->t.n_rows * g->t.n_cols, some; elem < n_elems; elem += some) {
+            uint8_t blocks[5 * 34];
+            some = n_elems - elem < 160 ? n_elems - elem : 160;
+            q8_get_blocks(&section, elem, some, blocks);
+            for (uint64_t k = 0; k < some; k += 32)
+                assert_memory_equal(blocks + k / 32 * 34,
+                                    q8_0_at(g, (elem + k) / g->t.n_cols, (elem + k) % g->t.n_cols), 34);
+        }
+        free(scratch);
+        free(found);
+        free_grid(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +470,8 @@ int main(void)
         cmocka_unit_test(bands_of_whole_rows_are_packed_across_chunk_borders),
         cmocka_unit_test(a_vector_is_put_together_from_pieces),
         cmocka_unit_test(a_cast_is_counted_once_for_each_element),
+        cmocka_unit_test(every_grid_is_quantised_as_the_matrix_that_it_is),
+        cmocka_unit_test(blocks_of_q8_0_become_q8_with_every_bit_and_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

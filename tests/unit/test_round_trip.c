@@ -171,22 +171,92 @@ static void nothing_is_lost_on_any_way_out_and_back(void **state)
     fixture_remove(directory);
 }
 
+/* -------------------------------------------------------------------------------------------------------- quantised */
+
+static void q8_goes_out_as_gguf_and_comes_back_with_every_bit(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    for (size_t source = 0; source < N_SOURCES; source++) {
+        struct ingot_file *file =
+            convert(vocab_root_path(sources[source].path), fixture_path(directory, "in.ingot"), INGOT_Q8);
+        go_round(file, directory, source, 1, INGOT_Q8);
+        ingot_close(file);
+        clear(directory);
+    }
+    fixture_remove(directory);
+}
+
+static void expect_same_elements(const char *way, const struct ingot_section *a, const struct ingot_section *b)
+{
+    const uint64_t rows = a->rank == 2 ? a->shape[0] : 1, cols = a->shape[a->rank - 1];
+    for (uint64_t row = 0; row < rows; row++)
+        for (uint64_t col = 0; col < cols; col++)
+            if (ingot_element(a, row, col) != ingot_element(b, row, col))
+                fail_msg("%s: %s [%u, %u]", way, a->name, (unsigned)row, (unsigned)col);
+}
+
+/* Out as what the target makes of it, and in as f32. */
+static void expect_same_values(const struct ingot_file *file, const char *directory, size_t source, size_t target)
+{
+    char way[256], out[512];
+    struct ingot_error err = { 0 };
+    snprintf(way, sizeof way, "%s to %s", sources[source].path, targets[target].name);
+    snprintf(out, sizeof out, "%s/%s", directory, targets[target].output);
+    if (ingot_export(file, targets[target].name, out, NULL, NULL, &err) != INGOT_OK)
+        fail_msg("%s: %s: %s", way, err.subject, err.message);
+    struct ingot_file *again = convert(out, fixture_path(directory, "again.ingot"), INGOT_F32);
+    for (uint32_t i = 0; i < ingot_section_count(file); i++) {
+        struct ingot_section s = ingot_section_at(file, i), t;
+        if (s.kind != INGOT_KIND_TENSOR) continue;
+        if (!ingot_find(again, s.name, &t)) fail_msg("%s: no %s", way, s.name);
+        expect_same_elements(way, &s, &t);
+    }
+    ingot_close(again);
+}
+
+static void what_is_quantised_means_the_same_in_every_format(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype quantised[] = { INGOT_Q8, INGOT_Q4 };
+    char *directory = fixture_directory();
+    for (size_t source = 0; source < N_SOURCES; source++)
+        for (size_t d = 0; d < 2; d++) {
+            struct ingot_file *file =
+                convert(vocab_root_path(sources[source].path), fixture_path(directory, "in.ingot"), quantised[d]);
+            for (size_t target = 0; target < N_TARGETS; target++)
+                if (sources[source].expressible & targets[target].bit)
+                    expect_same_values(file, directory, source, target);
+            ingot_close(file);
+            clear(directory);
+        }
+    fixture_remove(directory);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- threads */
+
+static void expect_same_with_any_threads(size_t source, const char *directory, enum ingot_dtype dtype)
+{
+    uint8_t *bytes[3];
+    size_t n[3];
+    for (uint32_t k = 0; k < 3; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "%u.ingot", k);
+        convert_to(vocab_root_path(sources[source].path), fixture_path(directory, name), dtype, k + 1);
+        bytes[k] = fixture_read(fixture_path(directory, name), &n[k]);
+        if (n[k] != n[0] || memcmp(bytes[k], bytes[0], n[0]) != 0)
+            fail_msg("%s, dtype %d, with %u threads", sources[source].path, (int)dtype, k + 1);
+    }
+    for (uint32_t k = 0; k < 3; k++) free(bytes[k]);
+}
+
 static void the_bytes_of_every_source_do_not_depend_on_the_number_of_threads(void **state)
 {
     (void)state;
-    char *directory = fixture_directory(), name[16];
-    for (size_t source = 0; source < N_SOURCES; source++) {
-        uint8_t *bytes[3];
-        size_t n[3];
-        for (uint32_t k = 0; k < 3; k++) {
-            snprintf(name, sizeof name, "%u.ingot", k);
-            convert_to(vocab_root_path(sources[source].path), fixture_path(directory, name), INGOT_F16, k + 1);
-            bytes[k] = fixture_read(fixture_path(directory, name), &n[k]);
-            if (n[k] != n[0] || memcmp(bytes[k], bytes[0], n[0]) != 0)
-                fail_msg("%s with %u threads", sources[source].path, k + 1);
-        }
-        for (uint32_t k = 0; k < 3; k++) free(bytes[k]);
-    }
+    static const enum ingot_dtype cast_to[] = { INGOT_F16, INGOT_Q8, INGOT_Q4 };
+    char *directory = fixture_directory();
+    for (size_t source = 0; source < N_SOURCES; source++)
+        for (size_t d = 0; d < 3; d++) expect_same_with_any_threads(source, directory, cast_to[d]);
     fixture_remove(directory);
 }
 
@@ -194,6 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost_on_any_way_out_and_back),
+        cmocka_unit_test(q8_goes_out_as_gguf_and_comes_back_with_every_bit),
+        cmocka_unit_test(what_is_quantised_means_the_same_in_every_format),
         cmocka_unit_test(the_bytes_of_every_source_do_not_depend_on_the_number_of_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
