@@ -16,6 +16,7 @@
 #define BLOCK_POSITIONS  128u /* of the cache: long stretches for a query, few pages for a short context */
 #define CACHE_LINE       64u
 #define LARGE_PAGE       (UINT64_C(1) << 21)
+#define FAULT_BYTES      (UINT64_C(64) << 10) /* of a mapped file that one fault maps */
 #define FLOATS_PER_LINE  (CACHE_LINE / sizeof(float))
 
 /* --------------------------------------------------------------------------------------------------------- memory */
@@ -67,20 +68,16 @@ static struct codes take_codes(struct arena *arena, uint32_t n_rows, uint64_t wi
     return c;
 }
 
-/* Zeroed and not touched: the system supplies pages as they are written. What is large begins at a large page and asks
- * for such, since a page of 4 KiB costs a walk through the page tables for every few inputs of attention. *owner is to
- * be freed. */
+/* Zeroed and not touched: the system supplies pages as they are written. *owner is to be freed. */
 static float *reserve(struct arena *sum, void **owner)
 {
-    uint64_t bytes, align, room;
-    if (sum->overflow || !checked_mul(sum->used, sizeof(float), &bytes)) return NULL;
-    align = bytes < LARGE_PAGE ? CACHE_LINE : LARGE_PAGE;
-    if (!checked_add(bytes, align, &room) || room > SIZE_MAX) return NULL;
-    *owner = calloc(1, (size_t)room);
+    uint64_t bytes;
+    if (sum->overflow || !checked_mul(sum->used, sizeof(float), &bytes) || !checked_add(bytes, CACHE_LINE, &bytes) ||
+        bytes > SIZE_MAX)
+        return NULL;
+    *owner = calloc(1, (size_t)bytes);
     if (!*owner) return NULL;
-    float *base = (float *)(((uintptr_t)*owner + align - 1) & ~(uintptr_t)(align - 1));
-    if (align == LARGE_PAGE) (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE);
-    return base;
+    return (float *)(((uintptr_t)*owner + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- layout */
@@ -98,7 +95,8 @@ static void lay_out_cache(struct ingot_session *s, struct arena *arena)
     kv->head_bytes = kv->values_off + head_panels * kv->value_panel_bytes;
     kv->layer_bytes = product(arena, hp->n_head, kv->head_bytes);
     kv->block_bytes = product(arena, hp->n_layer, kv->layer_bytes);
-    kv->data = take_bytes(arena, (s->n_ctx + (uint64_t)kv->n_block - 1) / kv->n_block, kv->block_bytes);
+    kv->n_blocks = (s->n_ctx + (uint64_t)kv->n_block - 1) / kv->n_block;
+    kv->data = take_bytes(arena, kv->n_blocks, kv->block_bytes);
 }
 
 static void lay_out_activations(struct ingot_session *s, struct arena *arena)
@@ -131,6 +129,42 @@ static bool allocate(struct ingot_session *s, void (*lay_out)(struct ingot_sessi
     return arena.base;
 }
 
+/* With pages of 4 KiB, attention walks the page tables for every few inputs. Not for activations, of which decoding
+ * touches little. */
+static void ask_for_large_pages(const struct kv_cache *kv)
+{
+    const uintptr_t data = (uintptr_t)kv->data, end = data + kv->n_blocks * kv->block_bytes;
+    const uintptr_t first = (data + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
+    if (first < end) (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+}
+
+/* ------------------------------------------------------------------------------------------------------ first touch */
+
+/* One byte of each stretch that a page fault maps at once, of the thread's share of a matrix. */
+static void touch_matrix(const struct matrix *m, uint32_t thread, uint32_t n_threads)
+{
+    const size_t n_bytes = m->n_panels * m->panel_bytes, share = n_bytes / n_threads;
+    const volatile uint8_t *from = m->w + thread * share;
+    for (size_t at = 0; at < share; at += FAULT_BYTES) (void)from[at];
+}
+
+/* The pool_fn. Without it the first token would fault the pages in where the threads read side by side, and they would
+ * wait for the same page table. Of the cache, the pages of the first block. */
+static void touch(void *ctx, uint32_t thread)
+{
+    const struct ingot_session *s = ctx;
+    const struct ingot_model *model = s->model;
+    for (uint64_t at = thread * LARGE_PAGE; at < s->kv.block_bytes; at += s->n_threads * LARGE_PAGE)
+        ((volatile uint8_t *)s->kv.data)[at] = 0;
+    for (uint32_t i = 0; i < model->hp.n_layer; i++) {
+        touch_matrix(&model->layers[i].c_attn.weight, thread, s->n_threads);
+        touch_matrix(&model->layers[i].c_proj.weight, thread, s->n_threads);
+        touch_matrix(&model->layers[i].mlp_fc.weight, thread, s->n_threads);
+        touch_matrix(&model->layers[i].mlp_proj.weight, thread, s->n_threads);
+    }
+    touch_matrix(&model->head, thread, s->n_threads);
+}
+
 /* --------------------------------------------------------------------------------------------------------- creation */
 
 static uint32_t choose_threads(const struct ingot_model *model, uint32_t requested)
@@ -158,8 +192,12 @@ static bool fill(struct ingot_session *s, uint32_t n_threads)
     if (!s->pool) return false;
     s->n_threads = pool_size(s->pool);
     s->scratch = calloc(s->n_threads, sizeof *s->scratch);
-    return s->scratch && allocate(s, lay_out_cache, &s->cache_memory) &&
-           allocate(s, lay_out_activations, &s->arena_memory);
+    if (!s->scratch || !allocate(s, lay_out_cache, &s->cache_memory) ||
+        !allocate(s, lay_out_activations, &s->arena_memory))
+        return false;
+    ask_for_large_pages(&s->kv);
+    pool_run(s->pool, touch, s);
+    return true;
 }
 
 enum ingot_status ingot_session_create(const struct ingot_model *model, const struct ingot_session_options *options,

@@ -47,7 +47,7 @@ struct kv_cache {
     uint32_t n_block;                          /* positions in a block, a multiple of 16 */
     size_t key_panel_bytes, value_panel_bytes; /* from one panel to the next */
     size_t values_off;                         /* of a head's values behind its keys */
-    size_t head_bytes, layer_bytes, block_bytes;
+    size_t head_bytes, layer_bytes, block_bytes, n_blocks;
 };
 
 /* What one thread needs for itself. */
