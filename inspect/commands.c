@@ -8,10 +8,10 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_convert,  &command_export, &command_run,  &command_eval,    &command_score,
-    &command_tokenize, &command_ls,     &command_cat,  &command_show,    &command_params,
-    &command_stats,    &command_verify, &command_hash, &command_hex,     &command_map,
-    &command_diff,     &command_report, &command_cpu,  &command_help,    &command_version,
+    &command_convert, &command_export, &command_run,     &command_eval,   &command_score,  &command_tokenize,
+    &command_ls,      &command_cat,    &command_show,    &command_params, &command_stats,  &command_verify,
+    &command_hash,    &command_hex,    &command_map,     &command_diff,   &command_report, &command_bench,
+    &command_cpu,     &command_help,   &command_version,
 };
 const size_t n_commands = sizeof commands / sizeof *commands;
 

@@ -4,6 +4,7 @@
 
 #include "inspect/cli/options.h"
 
+extern const struct command command_bench;
 extern const struct command command_cat;
 extern const struct command command_convert;
 extern const struct command command_cpu;

@@ -49,6 +49,8 @@ run_for() { # title word...
     run_for "verify of a foreign checkpoint" verify bad
     run_for cat cat "$BARD" 'wpe.weight[:2,:3]'
     run_for cpu cpu
+    run_for bench bench "$BARE" --threads 1,2 --rounds 1 -n 2
+    run_for bench bench "$BARD" --rounds 1 --no-start --depth 0 --prefill 8
     run_for tokenize tokenize "$BARD" -p "the king" --pieces
     run_for tokenize tokenize "$BARD" -p "1 2" --decode
     run_for eval eval "$BARD" --ids 1,2
