@@ -814,17 +814,16 @@ static void the_self_check_compares_each_element_of_a_small_tensor_once(void **s
 }
 
 /* The planted mistake that no shape can show. */
-static void the_self_check_sees_a_missed_transpose_of_a_square_matrix(void **state)
+static void expect_missed_transpose_seen(enum ingot_dtype dtype)
 {
-    (void)state;
     struct place p = set_up("", "F32");
-    struct ingot_file *file = convert_and_open(p, INGOT_F16);
+    struct ingot_file *file = convert_and_open(p, dtype);
     struct ingot_source *src;
     struct ingot_error err = { 0 };
     struct plan plan;
     uint64_t n_checked = 0;
     assert_int_equal(ingot_source_open(p.dir, &src, &err), INGOT_OK);
-    assert_int_equal(plan_make(src, &(struct ingot_convert_options){ .dtype = INGOT_F16 }, &plan, &err), INGOT_OK);
+    assert_int_equal(plan_make(src, &(struct ingot_convert_options){ .dtype = dtype }, &plan, &err), INGOT_OK);
     assert_int_equal(self_check(&plan, file, &n_checked, &err), INGOT_OK);
     for (size_t i = 0; i < plan.n_tensors; i++)
         if (strcmp(plan.tensors[i].name, "h.1.attn.c_proj.weight") == 0) plan.tensors[i].parts->transposed = false;
@@ -834,6 +833,93 @@ static void the_self_check_sees_a_missed_transpose_of_a_square_matrix(void **sta
     ingot_source_close(src);
     ingot_close(file);
     tear_down(p);
+}
+
+static void the_self_check_sees_a_missed_transpose_of_a_square_matrix(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16, INGOT_Q8, INGOT_Q4 };
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) expect_missed_transpose_seen(dtypes[i]);
+}
+
+/* What a quantiser could do wrong to the first step of a matrix: its first scale, and the code that follows 64 bytes of
+ * them. */
+static void double_scale(uint8_t *step)
+{
+    step[1] = (uint8_t)(step[1] + 4);
+}
+
+static void halve_scale(uint8_t *step)
+{
+    step[1] = (uint8_t)(step[1] - 4);
+}
+
+static void turn_sign(uint8_t *step)
+{
+    step[1] ^= 0x80;
+}
+
+static void lose_scale(uint8_t *step)
+{
+    step[0] = step[1] = 0;
+}
+
+static void spoil_scale(uint8_t *step)
+{
+    step[1] = 0x7e;
+}
+
+static void raise_level(uint8_t *step)
+{
+    step[64] = (uint8_t)(step[64] % 16 == 15 ? step[64] - 1 : step[64] + 1);
+}
+
+static void exchange_levels(uint8_t *step)
+{
+    uint8_t first = step[64];
+    step[64] = step[65];
+    step[65] = first;
+}
+
+static void expect_mistake_seen(enum ingot_dtype dtype, void (*plant)(uint8_t *step))
+{
+    static const char name[] = "h.1.mlp.c_fc.weight";
+    struct place p = set_up("", "F32");
+    struct ingot_error err = { 0 };
+    struct ingot_source *src;
+    struct ingot_section s;
+    struct plan plan;
+    size_t n;
+    uint64_t n_checked = 0;
+    ingot_close(convert_and_open(p, dtype));
+    uint8_t *bytes = fixture_read(out_path(p), &n), *aligned = aligned_alloc(64, (n + 63) / 64 * 64);
+    memcpy(aligned, bytes, n);
+    struct ingot_file *file;
+    assert_int_equal(ingot_open_memory(aligned, n, "out", &file, &err), INGOT_OK);
+    assert_int_equal(ingot_source_open(p.dir, &src, &err), INGOT_OK);
+    assert_int_equal(plan_make(src, &(struct ingot_convert_options){ .dtype = dtype }, &plan, &err), INGOT_OK);
+    assert_int_equal(self_check(&plan, file, &n_checked, &err), INGOT_OK);
+    assert_true(ingot_find(file, name, &s));
+    plant(aligned + s.data_off);
+    assert_int_equal(self_check(&plan, file, &n_checked, &err), INGOT_E_MODEL);
+    assert_string_equal(err.subject, name);
+    plan_free(&plan);
+    ingot_source_close(src);
+    ingot_close(file);
+    free(aligned);
+    free(bytes);
+    tear_down(p);
+}
+
+static void the_self_check_sees_wrong_scales_and_levels(void **state)
+{
+    (void)state;
+    static void (*const mistakes[])(uint8_t *) = { double_scale, halve_scale, turn_sign,      lose_scale,
+                                                   spoil_scale,  raise_level, exchange_levels };
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        expect_mistake_seen(INGOT_Q8, mistakes[i]);
+        expect_mistake_seen(INGOT_Q4, mistakes[i]);
+    }
 }
 
 int main(void)
@@ -875,6 +961,7 @@ int main(void)
         cmocka_unit_test(provenance_names_every_source_and_its_digest_but_no_path),
         cmocka_unit_test(the_self_check_compares_each_element_of_a_small_tensor_once),
         cmocka_unit_test(the_self_check_sees_a_missed_transpose_of_a_square_matrix),
+        cmocka_unit_test(the_self_check_sees_wrong_scales_and_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -386,9 +386,10 @@ typedef void (*mistake_fn)(struct plan_tensor *t);
 
 /* The check of a good file against a plan in which one tensor is planned wrong: what the file would be then, is not
  * what it is. */
-static void expect_seen(const char *directory, const char *file, const char *recipe, const char *name, mistake_fn plant)
+static void expect_seen_in(enum ingot_dtype dtype, const char *directory, const char *file, const char *recipe,
+                           const char *name, mistake_fn plant)
 {
-    const struct ingot_convert_options options = { .recipe = recipe };
+    const struct ingot_convert_options options = { .dtype = dtype, .recipe = recipe, .overwrite = true };
     struct ingot_error err = { 0 };
     struct ingot_file *good;
     struct plan plan;
@@ -405,6 +406,13 @@ static void expect_seen(const char *directory, const char *file, const char *rec
     plan_free(&plan);
     ingot_source_close(src);
     ingot_close(good);
+}
+
+static void expect_seen(const char *directory, const char *file, const char *recipe, const char *name, mistake_fn plant)
+{
+    static const enum ingot_dtype dtypes[] = { INGOT_DTYPE_NONE, INGOT_BF16, INGOT_Q8, INGOT_Q4 };
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        expect_seen_in(dtypes[i], directory, file, recipe, name, plant);
 }
 
 static void exchange_parts(struct plan_tensor *t)

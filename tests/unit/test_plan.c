@@ -238,6 +238,85 @@ static void a_rule_decides_the_dtype_of_its_tensors(void **state)
     tear_down(p);
 }
 
+static enum ingot_dtype dtype_of(const struct ingot_file *file, const char *name)
+{
+    struct ingot_section s;
+    if (!ingot_find(file, name, &s)) fail_msg("no %s", name);
+    return s.dtype;
+}
+
+/* Of the embedding, the positions, a matrix and a vector. */
+static void expect_dtypes(struct place p, struct ingot_convert_options options, const enum ingot_dtype expected[4])
+{
+    static const char *const names[] = { "wte.weight", "wpe.weight", "h.1.attn.c_proj.weight", "h.0.ln_1.bias" };
+    struct ingot_error err;
+    struct ingot_file *file;
+    if (convert(p, options, &err) != INGOT_OK) fail_msg("%s: %s", err.subject, err.message);
+    assert_int_equal(ingot_open(fixture_path(p.dir, OUT), INGOT_OPEN_MAP, &file, &err), INGOT_OK);
+    for (size_t i = 0; i < 4; i++)
+        if (dtype_of(file, names[i]) != expected[i]) fail_msg("%s: %d", names[i], (int)dtype_of(file, names[i]));
+    assert_int_equal(dtype_of(file, "lm_head.weight"), expected[0]);
+    ingot_close(file);
+}
+
+/* "keep" is none. */
+static enum ingot_dtype dtype_named(const char *name)
+{
+    enum ingot_dtype dtype = INGOT_DTYPE_NONE;
+    ingot_dtype_parse(name, &dtype);
+    return dtype;
+}
+
+static void quantised_are_matrices_in_panels_and_the_embedding_apart_if_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dtype, *embedding, *expected[4];
+    } cases[] = {
+        { "q8", NULL, { "q8", "f16", "q8", "f32" } },      { "q4", NULL, { "q4", "f16", "q4", "f32" } },
+        { "q4", "q8", { "q8", "f16", "q4", "f32" } },      { "q4", "keep", { "f32", "f16", "q4", "f32" } },
+        { "bf16", "q4", { "q4", "bf16", "bf16", "f32" } }, { "keep", "q8", { "q8", "f32", "f32", "f32" } },
+        { "q8", "f16", { "f16", "f16", "q8", "f32" } },
+    };
+    struct place p = set_up();
+    write_all(p, COMMON);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ingot_convert_options options = { .dtype = dtype_named(cases[i].dtype) };
+        enum ingot_dtype expected[4];
+        for (size_t k = 0; k < 4; k++) expected[k] = dtype_named(cases[i].expected[k]);
+        options.sets_embedding = cases[i].embedding != NULL;
+        if (options.sets_embedding) options.embedding = dtype_named(cases[i].embedding);
+        expect_dtypes(p, options, expected);
+    }
+    tear_down(p);
+}
+
+static void a_rule_decides_over_dtype_and_embedding(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    fixture_drop(p.f, "wte.weight");
+    fixture_add(p.f, "tok", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    write_all(p, COMMON "  - {from: tok, to: wte.weight, dtype: q8}\n");
+    const struct ingot_convert_options options = { .dtype = INGOT_Q4, .sets_embedding = true, .embedding = INGOT_F16 };
+    expect_dtypes(p, options, (const enum ingot_dtype[]){ INGOT_Q8, INGOT_F16, INGOT_Q4, INGOT_F32 });
+    tear_down(p);
+}
+
+static void other_dtypes_are_no_weights(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct ingot_error err;
+    write_all(p, COMMON);
+    assert_int_equal(convert(p, (struct ingot_convert_options){ .dtype = INGOT_I8 }, &err), INGOT_E_ARGUMENT);
+    assert_string_equal(err.subject, "dtype");
+    assert_int_equal(convert(p, (struct ingot_convert_options){ .sets_embedding = true, .embedding = INGOT_F64 }, &err),
+                     INGOT_E_ARGUMENT);
+    assert_string_equal(err.subject, "embedding");
+    tear_down(p);
+}
+
 /* -------------------------------------------------------------------------------------------------- hyper-parameters
  */
 
@@ -660,6 +739,9 @@ int main(void)
         cmocka_unit_test(matrices_are_split_along_either_side),
         cmocka_unit_test(dimensions_of_one_in_front_are_nothing),
         cmocka_unit_test(a_rule_decides_the_dtype_of_its_tensors),
+        cmocka_unit_test(quantised_are_matrices_in_panels_and_the_embedding_apart_if_asked_for),
+        cmocka_unit_test(a_rule_decides_over_dtype_and_embedding),
+        cmocka_unit_test(other_dtypes_are_no_weights),
         cmocka_unit_test(shapes_say_what_they_can),
         cmocka_unit_test(settings_win_over_the_recipe),
         cmocka_unit_test(settings_are_kept_in_the_metadata),
