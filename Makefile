@@ -214,9 +214,13 @@ lint-run: $(LINT_SRC:%=$(BUILD)/lint/%.tidy) $(BUILD)/lint/cppcheck
 	clang-format --dry-run -Werror $(LINT_SRC) $(HEADERS)
 	shellcheck .ci/run .ci/setup tests/run $(wildcard tests/*/run tests/*/*.sh)
 	@for check in $(LINT_HARD); do echo $$check; $$check || exit 1; done
+# The analyzer follows paths, of which a test's row of assertions has too many: there it gives up early. What is empty on
+# x86 is read as the other machine's.
+SHALLOW  := -Xclang -analyzer-config -Xclang max-nodes=5000
+tidy_isa = $(if $(and $(findstring neon,$(1)),$(wildcard /usr/$(CROSS)/include)),--target=$(CROSS) $(isa_aarch64),$(isa))
 $(BUILD)/lint/%.tidy: % $(HEADERS) .clang-tidy tests/.clang-tidy
 	@mkdir -p $(@D)
-	$(call say,TIDY) clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call isa,$<) \
+	$(call say,TIDY) clang-tidy --quiet $< -- $(CPPFLAGS_ALL) -DFUZZ_NAME='""' -std=c17 $(call tidy_isa,$<) $(if $(filter tests/%,$<),$(SHALLOW)) \
 	    $(if $(filter-out format/error.c spec/%,$<),-include tests/lint/analyzer.h) 2>/dev/null
 	@touch $@
 $(BUILD)/lint/cppcheck: $(LINT_SRC) $(HEADERS) tests/lint/cppcheck.txt
