@@ -92,7 +92,8 @@ static void put_what(struct markup *to, const struct findings *f, const struct d
         if (p->at[s] == DIFF_NOWHERE) continue;
         struct diff_tensor t = diff_tensor_of(&f->diff, p, s);
         human_shape(t.t.rank, t.t.shape, shapes[s], sizeof shapes[s]);
-        dtype[s] = ingot_escape(t.t.dtype_name, strlen(t.t.dtype_name), dtypes[s], sizeof dtypes[s]);
+        if (s == 0 || !dtype[0] || p->types_differ)
+            dtype[s] = ingot_escape(t.t.dtype_name, strlen(t.t.dtype_name), dtypes[s], sizeof dtypes[s]);
         shape[s] = shapes[s];
     }
     markup_add(to, "<th scope=\"row\">");

@@ -78,3 +78,15 @@ damage() { # file offset
     old=$(od -An -tu1 -j "$2" -N 1 "$1")
     printf '%b' "\\x$(printf %02x $((old ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
+
+# A .safetensors file whose names and values are what a page must not believe.
+make_hostile() { # file
+    local names=() header='{' i
+    names+=('</script><script>window.was_here = 1</script>' '\"><img src=x onerror=alert(1)>' "' onmouseover='alert(1)")
+    names+=('h.0.<svg onload=alert(1)>.weight' '<!--' ']]>' '</title></style></pre>' '&lt;b&gt;&#60;' '%s%n%d' '{{7*7}}')
+    names+=('a\u202eb\u2066c' 'tab\tline\nend' '\u001b[31mred' 'caf\u00e9')
+    for i in "${!names[@]}"; do
+        header+="\"${names[i]}\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[$((16 * i)),$((16 * i + 16))]},"
+    done
+    make_safetensors "$1" "${header%,}}" $((16 * ${#names[@]}))
+}

@@ -1,0 +1,48 @@
+# report: the page, as a browser has it. Without a Chromium these are skipped.
+
+load ../cli/common
+foreign=$INGOT_ROOT/tests/models/foreign
+
+# One check of report.py on a page.
+browse() { # check page [JSON...]
+    local program
+    program=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "no chromium"
+    python -I -c 'import runpy, sys; sys.path.insert(0, sys.argv[1]); sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0])' \
+        "$INGOT_ROOT/tests/browser" "$INGOT_ROOT/tests/browser/report.py" "$program" "$@"
+}
+
+@test "a page sorts, searches, turns dark, is led by keys, fits a phone, and its totals are those of ls and params" {
+    ingot report --verify "$BARD" -o page.html
+    expect 0
+    "$INGOT" ls --json "$BARD" >ls.json
+    "$INGOT" params --json "$BARD" >params.json
+    browse reading page.html ls.json params.json
+}
+
+@test "a page of another format is no different" {
+    ingot report "$foreign/hf-sharded" -o page.html
+    expect 0
+    "$INGOT" ls --json "$foreign/hf-sharded" >ls.json
+    "$INGOT" params --json "$foreign/hf-sharded" >params.json
+    browse reading page.html ls.json params.json
+}
+
+@test "a comparison marks what diff tells" {
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype f16 -o half.ingot
+    ingot report "$BARD" half.ingot -o page.html
+    expect 0
+    "$INGOT" diff --json "$BARD" half.ingot >diff.json || [ $? -eq 1 ]
+    browse comparing page.html diff.json
+    ingot report "$BARD" "$INGOT_ROOT/tests/models/bard" -o same.html
+    expect 0
+    "$INGOT" diff --json "$BARD" "$INGOT_ROOT/tests/models/bard" >diff.json
+    browse comparing same.html diff.json
+}
+
+@test "names that are markup are text" {
+    make_hostile '<img src=x onerror=alert(2)>.safetensors'
+    ingot report '<img src=x onerror=alert(2)>.safetensors' -o page.html
+    expect 0
+    "$INGOT" ls --json '<img src=x onerror=alert(2)>.safetensors' >ls.json
+    browse hostile page.html ls.json
+}

@@ -1,0 +1,198 @@
+# What a reader does with a page of `ingot report`, done by a browser; each check is a function of that name.
+#
+#   report.py CHROMIUM CHECK PAGE [JSON...]
+import json
+import os
+import sys
+
+from browser import Browser
+
+ROWS = "Array.from(document.querySelectorAll('.sortable tbody tr'))"
+SHOWN = ROWS + ".filter(r => r.offsetParent !== null)"
+ENTER, TAB, RIGHT, END = ("Enter", 13, "\r"), ("Tab", 9), ("ArrowRight", 39), ("End", 35)
+
+
+def column(browser, number, rows=ROWS):
+    return browser.value("%s.map(r => r.cells[%d].dataset.v || r.cells[%d].textContent)" % (rows, number, number))
+
+
+def number(text):
+    return float(text.replace(",", "")) if text else None
+
+
+def head(title):
+    """The expression for a column's head."""
+    return "Array.from(document.querySelectorAll('.sortable thead th')).find(h => h.textContent === %s)" % json.dumps(title)
+
+
+def fits(browser):
+    assert browser.value("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
+
+
+def sorting(browser):
+    """By the keyboard: numbers as numbers, the largest first; empty cells last; the head says how."""
+    name = column(browser, 0)
+    browser.value(head("parameters") + ".querySelector('button').focus()")
+    for want, sign in ("descending", -1), ("ascending", 1):
+        browser.key(*ENTER)
+        assert browser.value(head("parameters") + ".getAttribute('aria-sort')") == want
+        assert browser.value("document.querySelectorAll('[aria-sort]').length") == 1
+        values = [number(text) for text in column(browser, 3)]
+        full = [v for v in values if v is not None]
+        assert full == sorted(full, key=lambda v: sign * v) and len(set(full)) > 3
+        assert None not in values[:len(full)]
+    browser.value(head("bytes") + ".querySelector('button').click()")
+    values = [int(text) for text in column(browser, 4) if text]
+    assert values == sorted(values, reverse=True)
+    browser.value(head("name") + ".querySelector('button').click()")
+    assert sorted(column(browser, 0)) == sorted(name) and column(browser, 0) != name
+    assert browser.value("document.activeElement.localName") == "button"
+
+
+def searching(browser, want):
+    """`want`: how many names have the letters that are typed."""
+    browser.click("#search")
+    for text, n in want.items():
+        browser.value("document.getElementById('search').value = ''")
+        browser.type(text)
+        shown = column(browser, 0, SHOWN)
+        assert len(shown) == n and all(text in name for name in shown), (text, shown)
+        assert browser.value("document.getElementById('found').textContent").startswith("%d of " % n)
+
+
+def theme(browser):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    for dark in False, True:
+        browser.emulate(dark=dark)
+        before = browser.value(ground)
+        browser.click("#theme")
+        after = browser.value(ground)
+        assert before != after
+        browser.click("#theme")
+        assert browser.value(ground) == before
+    browser.emulate(media="print", dark=True)
+    assert browser.value(ground) == "rgb(255, 255, 255)"
+    browser.emulate()
+
+
+def contrast(browser):
+    """At least 4.5 between every text and its ground: WCAG 2.1, 1.4.3."""
+    worst = """(() => {
+        const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => (x /= 255) <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+                             return .2126 * v[0] + .7152 * v[1] + .0722 * v[2] };
+        const seen = c => !/, 0\\)$/.test(c) && c !== 'transparent' && c !== 'none';
+        const ground = e => { for (; e; e = e.parentElement) {
+            const box = e.localName === 'svg' && e.querySelector(':scope > rect'), c = getComputedStyle(box || e);
+            if (box && seen(c.fill)) return c.fill;
+            if (seen(c.backgroundColor)) return c.backgroundColor } return 'rgb(255, 255, 255)' };
+        let worst = [99, ''];
+        for (const e of document.querySelectorAll('body *')) {
+            if (!Array.from(e.childNodes).some(n => n.nodeType === 3 && n.data.trim())) continue;
+            const s = getComputedStyle(e);
+            if (e.closest('.skip, script, title, .unseen') || s.display === 'none') continue;
+            const a = light(e.localName === 'text' ? s.fill : s.color), b = light(ground(e));
+            const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+            if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 200)];
+        }
+        return worst })()"""
+    for dark in False, True:
+        browser.emulate(dark=dark)
+        ratio, where = browser.value(worst)
+        assert ratio >= 4.5, (dark, ratio, where)
+    browser.emulate()
+
+
+def treemap(browser):
+    """One stop for Tab, arrows for its parts, Enter leads to the row, also one that is not shown."""
+    assert browser.value("document.querySelectorAll('.treemap [tabindex=\"0\"]').length") == 1
+    browser.value("document.querySelector('.treemap [tabindex=\"0\"]').focus()")
+    about = "document.querySelector('.treemap ~ .about').textContent"
+    first = browser.value(about)
+    browser.key(*RIGHT)
+    second = browser.value(about)
+    assert first and second and first != second
+    browser.value("(() => { const s = document.getElementById('search'); s.value = 'nothing has this name';"
+                  " s.dispatchEvent(new Event('input')) })()")
+    browser.key(*ENTER)
+    name = browser.value("document.querySelector('tr:target th').textContent")
+    assert second.startswith(name) and browser.value("document.querySelector('tr:target').offsetParent !== null")
+
+
+def areas(browser):
+    """A rectangle is as large as its share, to a percent of the whole: titles of groups take some."""
+    cells = browser.value("""Array.from(document.querySelectorAll('.treemap > a'), a => {
+        const s = a.querySelector('svg'), n = x => parseFloat(s.getAttribute(x));
+        return [a.querySelector('title').textContent, n('x'), n('y'), n('width'), n('height')] })""")
+    assert cells
+    for title, x, y, w, h in cells:
+        share = float(title.rsplit(" ", 2)[1])
+        assert abs(w * h / 100 - share) < 1, (title, w * h / 100)
+        assert x >= 0 and y >= 0 and x + w < 100.01 and y + h < 100.01
+
+
+def reading(browser, page, ls, params):
+    """Everything that a page of one file has."""
+    ls, params = json.load(open(ls)), json.load(open(params))
+    browser.emulate(dark=True)
+    browser.open(page)
+    total = "Number(document.querySelector('#%s').value)"
+    tensors = [t for t in ls["tensors"] if "alias_of" not in t]
+    assert browser.value(total % "parameters-total") == params["parameters"]
+    assert browser.value(total % "elements-sum") == sum(t["parameters"] for t in tensors)
+    assert browser.value(total % "bytes-sum") == browser.value(total % "bytes-total") == sum(t["bytes"] for t in tensors)
+    assert browser.value(total % "tensors-total") == len(tensors)
+    assert column(browser, 0) == [t["name"] + (" = " + t["alias_of"] if "alias_of" in t else "") for t in ls["tensors"]]
+    assert sum(number(text) or 0 for text in column(browser, 3)) == sum(t["parameters"] for t in tensors)
+    theme(browser)
+    contrast(browser)
+    areas(browser)
+    treemap(browser)
+    sorting(browser)
+    searching(browser, {"ln_1.weight": sum("ln_1.weight" in t["name"] for t in ls["tensors"]), "x y z": 0})
+    for width in 360, 1280:
+        browser.emulate(width)
+        fits(browser)
+
+
+def comparing(browser, page, diff):
+    diff = json.load(open(diff))
+    browser.open(page)
+    assert browser.value("document.querySelector('#verdict').className") == ("same" if diff["equal"] else "other")
+    assert browser.value("document.querySelectorAll('tr.differs th').length > 0") != diff["equal"]
+    assert browser.value(ROWS + ".filter(r => r.className === 'differs').map(r => r.cells[0].textContent)") == \
+        [t["name"] for t in diff["tensors"]]
+    assert len(column(browser, 0)) == diff["n_both"] + diff["n_only_a"] + diff["n_only_b"]
+    contrast(browser)
+    for width in 360, 1280:
+        browser.emulate(width)
+        fits(browser)
+
+
+def hostile(browser, page, ls):
+    """Names are text: all of them stand in the page as ls prints them, and there is no element of their making."""
+    ls = json.load(open(ls))
+    browser.open(page)
+    shown = browser.value(ROWS + ".map(r => r.cells[0].textContent)")
+    assert len(shown) == len(ls["tensors"])
+    assert any("<script>" in name for name in shown) and any("onerror" in name for name in shown)
+    assert browser.value("document.querySelectorAll('img, iframe, object, link').length") == 0
+    assert browser.value("document.scripts.length") == 1 and browser.value("document.styleSheets.length") == 2
+    assert browser.value("Array.from(document.querySelectorAll('*')).every(e => e.getAttributeNames().every(n => !n.startsWith('on')))")
+    assert browser.value("document.body.textContent.match(/[\\u0000-\\u0008\\u001b\\u202e\\u2066\\ufffd]/)") is None
+    assert browser.value("window.was_here") is None
+    fits(browser)
+
+
+def main(program, check, page, *rest):
+    browser = Browser(program)
+    page = os.path.abspath(page)
+    try:
+        globals()[check](browser, page, *rest)
+        assert browser.complaints == [], browser.complaints
+        assert [u for u in browser.requests if u.split("#")[0] != "file://" + page] == [], browser.requests
+        assert browser.requests
+    finally:
+        browser.close()
+
+
+main(*sys.argv[1:])
