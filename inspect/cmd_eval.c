@@ -25,6 +25,7 @@ enum {
     OPT_TOP,
     OPT_THREADS,
     OPT_BATCH,
+    OPT_KV,
     OPT_STEP,
     N_OPTIONS
 };
@@ -63,6 +64,13 @@ static const struct option options[N_OPTIONS] = {
                     .min = 1,
                     .max = 65536,
                     .help = "Tokens in one step; chosen when not given. The logits do not depend on it" },
+    [OPT_KV] = { .name = "kv",
+                 .type = OPTION_CHOICE,
+                 .value = "TYPE",
+                 .fallback = "auto",
+                 .choices = engine_kv_choices,
+                 .help = "What keys and values are kept as; auto is f16 for a file with q8 or q4, f32 for others. The "
+                         "logits depend on it" },
     [OPT_STEP] = { .name = "step", .help = "Feed the tokens one by one, as in decoding" },
 };
 
@@ -237,7 +245,9 @@ static void begin_output(struct evaluation *e, const struct option_value *v)
 static enum ingot_status set_up(struct evaluation *e, const struct option_value *v, struct ingot_error *err)
 {
     uint64_t batch = v[OPT_BATCH].count;
-    struct ingot_session_options how = { .n_threads = (uint32_t)v[OPT_THREADS].count, .n_batch = (uint32_t)batch };
+    const struct ingot_session_options how = { .n_threads = (uint32_t)v[OPT_THREADS].count,
+                                               .n_batch = (uint32_t)batch,
+                                               .kv = engine_kv(v[OPT_KV].text) };
     enum ingot_status status = read_tokens(e, v, err);
     if (status != INGOT_OK) return status;
     e->n_vocab = ingot_model_hparams(e->engine.model)->n_vocab;

@@ -29,6 +29,7 @@ enum {
     OPT_STATS,
     OPT_THREADS,
     OPT_BATCH,
+    OPT_KV,
     N_OPTIONS
 };
 
@@ -92,6 +93,13 @@ static const struct option options[N_OPTIONS] = {
                     .min = 1,
                     .max = 65536,
                     .help = "Tokens of the prompt in one step; chosen when not given. The text does not depend on it" },
+    [OPT_KV] = { .name = "kv",
+                 .type = OPTION_CHOICE,
+                 .value = "TYPE",
+                 .fallback = "auto",
+                 .choices = engine_kv_choices,
+                 .help = "What keys and values are kept as; auto is f16 for a file with q8 or q4, f32 for others. The "
+                         "text depends on it" },
 };
 
 /* A prompt is fed in portions of this many tokens, so that an interruption does not wait for all of it. */
@@ -265,7 +273,8 @@ static enum ingot_status set_up(struct run *r, const struct option_value *v, str
 {
     uint32_t n_vocab = ingot_model_hparams(r->engine.model)->n_vocab;
     struct ingot_session_options session = { .n_threads = (uint32_t)v[OPT_THREADS].count,
-                                             .n_batch = (uint32_t)v[OPT_BATCH].count };
+                                             .n_batch = (uint32_t)v[OPT_BATCH].count,
+                                             .kv = engine_kv(v[OPT_KV].text) };
     struct ingot_sampling sampling = { .temperature = (float)v[OPT_TEMPERATURE].real,
                                        .top_k = (uint32_t)v[OPT_TOP_K].count,
                                        .top_p = (float)v[OPT_TOP_P].real,

@@ -45,6 +45,13 @@ void engine_close(struct engine *engine)
     *engine = (struct engine){ 0 };
 }
 
+const char *const engine_kv_choices[] = { "auto", "f32", "f16", NULL };
+
+enum ingot_kv engine_kv(const char *choice)
+{
+    return strcmp(choice, "f32") == 0 ? INGOT_KV_F32 : strcmp(choice, "f16") == 0 ? INGOT_KV_F16 : INGOT_KV_DEFAULT;
+}
+
 enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err)
 {
     if (engine->tokenizer) return INGOT_OK;

@@ -15,6 +15,10 @@ struct engine {
 enum ingot_status engine_open(const char *path, struct engine *out, struct ingot_error *err);
 void engine_close(struct engine *engine);
 
+/* Of the option --kv: its values, and what one of them means. */
+extern const char *const engine_kv_choices[];
+enum ingot_kv engine_kv(const char *choice);
+
 /* MISSING, with the advice to use --ids, when there is no vocabulary. */
 enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err);
 

@@ -165,6 +165,17 @@ static void every_dtype_must_be_one_that_can_be_computed_with(void **state)
     assert_refused(part.name, &part, INGOT_E_DTYPE);
 }
 
+static void a_matrix_of_panels_may_be_quantised(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype dtypes[] = { INGOT_Q8, INGOT_Q4 };
+    for (size_t i = 0; i < 2; i++) {
+        struct image_part part = part_named("h.0.mlp.c_fc.weight");
+        part.dtype = dtypes[i];
+        assert_int_equal(open_changed(part.name, &part, NULL), INGOT_OK);
+    }
+}
+
 static void an_instruction_set_that_is_unknown_is_refused_by_name(void **state)
 {
     (void)state;
@@ -202,6 +213,7 @@ int main(void)
         cmocka_unit_test(every_shape_must_follow_from_the_hyper_parameters),
         cmocka_unit_test(every_matrix_must_have_the_layout_that_the_kernels_read),
         cmocka_unit_test(every_dtype_must_be_one_that_can_be_computed_with),
+        cmocka_unit_test(a_matrix_of_panels_may_be_quantised),
         cmocka_unit_test(an_instruction_set_that_is_unknown_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

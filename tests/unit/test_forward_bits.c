@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "runtime/kernels/kernels.h"
 #include "tests/unit/model_fixture.h"
 
 #include <fenv.h>
@@ -21,14 +22,12 @@
 
 #define MAX_TOKENS 256
 
-static const char *const RUNGS[] = { "scalar", "avx2", "avx512", "neon", "neondot" };
-#define N_RUNGS (sizeof RUNGS / sizeof *RUNGS)
-
 /* A model, a prompt that fills its context, and the logits by definition. */
 struct subject {
     struct model_fixture fixture;
     uint32_t ids[MAX_TOKENS];
     size_t n, n_vocab;
+    enum ingot_kv kv;
     float *definition; /* [n][n_vocab] */
 };
 
@@ -38,9 +37,9 @@ static uint32_t random_below(uint64_t *state, uint32_t n)
     return (uint32_t)((*state >> 33) % n);
 }
 
-static struct subject open_subject(const char *options, enum ingot_dtype dtype)
+static struct subject open_subject_kv(const char *options, enum ingot_dtype dtype, enum ingot_kv kv)
 {
-    struct subject s = { 0 };
+    struct subject s = { .kv = kv };
     s.fixture = options ? model_from_options(options, dtype, "scalar")
                         : model_from_checkpoint(path_from_root("tests/models/bard"), dtype, "scalar");
     const struct ingot_hparams *hp = ingot_model_hparams(s.fixture.model);
@@ -49,9 +48,14 @@ static struct subject open_subject(const char *options, enum ingot_dtype dtype)
     s.n_vocab = hp->n_vocab;
     assert_in_range(s.n, 1, MAX_TOKENS);
     for (size_t i = 0; i < s.n; i++) s.ids[i] = random_below(&state, hp->n_vocab);
-    const struct ingot_session_options one = { .n_threads = 1, .n_batch = hp->n_ctx };
+    const struct ingot_session_options one = { .n_threads = 1, .n_batch = hp->n_ctx, .kv = kv };
     s.definition = all_logits(s.fixture.model, &one, s.ids, s.n);
     return s;
+}
+
+static struct subject open_subject(const char *options, enum ingot_dtype dtype)
+{
+    return open_subject_kv(options, dtype, INGOT_KV_DEFAULT);
 }
 
 static void close_subject(struct subject *s)
@@ -85,7 +89,7 @@ static void try_threads_and_cuts(const struct subject *s, const struct ingot_mod
     for (uint32_t threads = 1; threads <= 3; threads++) {
         const uint32_t batches[] = { 1, 5, 17, 0 }, pieces[] = { 256, 64, 13, 1 };
         for (size_t i = 0; i < 4; i++) {
-            const struct ingot_session_options options = { .n_threads = threads, .n_batch = batches[i] };
+            const struct ingot_session_options options = { .n_threads = threads, .n_batch = batches[i], .kv = s->kv };
             struct ingot_session *session;
             assert_int_equal(ingot_session_create(model, &options, &session, NULL), INGOT_OK);
             eval_in_pieces(s, session, pieces[i], threads);
@@ -104,15 +108,24 @@ static const char *const SHAPES[] = {
     "--n_layer 1 --n_head 1 --n_embd 1 --n_inner 1 --n_vocab 1 --n_ctx 3",
     "--n_layer 2 --n_head 1 --n_embd 2 --n_inner 1 --n_vocab 2 --n_ctx 19",
     "--n_layer 1 --n_head 3 --n_embd 51 --n_inner 17 --n_vocab 17 --n_ctx 33",
+    "--n_layer 1 --n_head 5 --n_embd 80 --n_inner 200 --n_vocab 3 --n_ctx 11",
+    /* more than one block of the cache */
+    "--n_layer 1 --n_head 2 --n_embd 34 --n_inner 70 --n_vocab 5 --n_ctx 150",
+};
+
+/* What a file's matrices and a session's cache are. */
+struct storage {
+    enum ingot_dtype dtype;
+    enum ingot_kv kv;
 };
 
 static void bits_do_not_depend_on_rung_threads_or_cuts(void **state)
 {
-    const enum ingot_dtype *dtype = *state;
+    const struct storage *storage = *state;
     for (size_t i = 0; i < sizeof SHAPES / sizeof *SHAPES; i++) {
-        struct subject s = open_subject(SHAPES[i], *dtype);
-        for (size_t r = 0; r < N_RUNGS; r++) {
-            struct ingot_model *model = model_on(&s.fixture, RUNGS[r]);
+        struct subject s = open_subject_kv(SHAPES[i], storage->dtype, storage->kv);
+        for (size_t r = 0; kernels_rung(r); r++) {
+            struct ingot_model *model = model_on(&s.fixture, kernels_rung(r)->name);
             if (model) try_threads_and_cuts(&s, model);
             ingot_model_close(model);
         }
@@ -124,12 +137,67 @@ static void bits_of_the_shipped_model_do_not_depend_on_rung_threads_or_cuts(void
 {
     (void)state;
     struct subject s = open_subject(NULL, INGOT_F32);
-    for (size_t r = 1; r < N_RUNGS; r++) {
-        struct ingot_model *model = model_on(&s.fixture, RUNGS[r]);
+    for (size_t r = 0; kernels_rung(r); r++) {
+        struct ingot_model *model = model_on(&s.fixture, kernels_rung(r)->name);
         if (model) try_threads_and_cuts(&s, model);
         ingot_model_close(model);
     }
     close_subject(&s);
+}
+
+/* Rows of 1600 are not whole tiles of panels, and take seven chains of blocks. */
+static void bits_of_the_widest_gpt2_do_not_depend_on_the_rung(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype dtypes[] = { INGOT_F16, INGOT_Q8, INGOT_Q4 };
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
+        struct subject s =
+            open_subject("--n_layer 1 --n_head 25 --n_embd 1600 --n_inner 33 --n_vocab 3 --n_ctx 11", dtypes[d]);
+        for (size_t r = 0; kernels_rung(r); r++) {
+            struct ingot_model *model = model_on(&s.fixture, kernels_rung(r)->name);
+            const struct ingot_session_options options = { .n_threads = 2, .n_batch = 7 };
+            float *logits = model ? all_logits(model, &options, s.ids, s.n) : NULL;
+            if (logits) assert_same_bits(&s, logits, 0, s.n);
+            free(logits);
+            ingot_model_close(model);
+        }
+        close_subject(&s);
+    }
+}
+
+/* Of the logits, the root mean square of the difference over that of the exact ones. */
+static double distance(const struct subject *exact, const struct subject *other)
+{
+    double squares = 0, error = 0;
+    for (size_t i = 0; i < exact->n * exact->n_vocab; i++) {
+        const double e = (double)exact->definition[i], d = (double)other->definition[i] - e;
+        squares += e * e;
+        error += d * d;
+    }
+    return sqrt(error / squares);
+}
+
+/* The bounds are loose: they stand against wrong places and wrong scales, not against a rounding. */
+static void what_is_stored_more_coarsely_stays_close(void **state)
+{
+    (void)state;
+    static const struct {
+        struct storage storage;
+        double least, most;
+    } cases[] = {
+        { { INGOT_F32, INGOT_KV_F16 }, 1e-7, 1e-3 },
+        { { INGOT_Q8, INGOT_KV_F32 }, 1e-4, 0.02 },
+        { { INGOT_Q8, INGOT_KV_F16 }, 1e-4, 0.02 },
+        { { INGOT_Q4, INGOT_KV_F16 }, 1e-3, 0.2 },
+    };
+    struct subject exact = open_subject(NULL, INGOT_F32);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct subject s = open_subject_kv(NULL, cases[i].storage.dtype, cases[i].storage.kv);
+        const double found = distance(&exact, &s);
+        if (!(found >= cases[i].least && found <= cases[i].most)) fail_msg("case %zu: %g", i, found);
+        close_subject(&s);
+    }
+    close_subject(&exact);
 }
 
 static void last_logits_are_the_last_row_of_all_logits(void **state)
@@ -371,7 +439,10 @@ static void flush_to_zero_changes_nothing_and_comes_back(void **state)
 
 int main(void)
 {
-    static enum ingot_dtype f32 = INGOT_F32, f16 = INGOT_F16, bf16 = INGOT_BF16;
+    static struct storage f32 = { INGOT_F32, INGOT_KV_DEFAULT }, f16 = { INGOT_F16, INGOT_KV_DEFAULT },
+                          bf16 = { INGOT_BF16, INGOT_KV_DEFAULT }, q8 = { INGOT_Q8, INGOT_KV_DEFAULT },
+                          q4 = { INGOT_Q4, INGOT_KV_DEFAULT }, f32_f16 = { INGOT_F32, INGOT_KV_F16 },
+                          q8_f32 = { INGOT_Q8, INGOT_KV_F32 };
     const struct CMUnitTest tests[] = {
         { "bits_of_f32_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
           &f32 },
@@ -379,6 +450,16 @@ int main(void)
           &f16 },
         { "bits_of_bf16_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
           &bf16 },
+        { "bits_of_q8_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
+          &q8 },
+        { "bits_of_q4_do_not_depend_on_rung_threads_or_cuts", bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL,
+          &q4 },
+        { "bits_of_f32_with_a_cache_of_f16_do_not_depend_on_rung_threads_or_cuts",
+          bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL, &f32_f16 },
+        { "bits_of_q8_with_a_cache_of_f32_do_not_depend_on_rung_threads_or_cuts",
+          bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL, &q8_f32 },
+        cmocka_unit_test(bits_of_the_widest_gpt2_do_not_depend_on_the_rung),
+        cmocka_unit_test(what_is_stored_more_coarsely_stays_close),
         cmocka_unit_test(bits_of_the_shipped_model_do_not_depend_on_rung_threads_or_cuts),
         cmocka_unit_test(last_logits_are_the_last_row_of_all_logits),
         cmocka_unit_test(a_shorter_context_gives_the_same_bits),

@@ -61,6 +61,33 @@ static void a_context_beyond_the_models_is_refused(void **state)
     assert_string_equal(err.subject, "n_ctx");
 }
 
+static void a_cache_is_of_the_dtype_that_was_asked_for(void **state)
+{
+    (void)state;
+    struct ingot_error err = { 0 };
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F32, INGOT_F16 };
+    const struct ingot_session_options unknown = { .kv = 3 };
+    struct ingot_session *session;
+    for (unsigned kv = 0; kv < 3; kv++) {
+        session = open_session((struct ingot_session_options){ .kv = (enum ingot_kv)kv });
+        assert_int_equal(ingot_session_kv(session), dtypes[kv]);
+        ingot_session_close(session);
+    }
+    assert_int_equal(ingot_session_create(fixture.model, &unknown, &session, &err), INGOT_E_ARGUMENT);
+    assert_string_equal(err.subject, "kv");
+}
+
+static void the_cache_of_a_quantised_model_is_f16(void **state)
+{
+    (void)state;
+    struct model_fixture quantised = model_from_options(OPTIONS, INGOT_Q4, NULL);
+    struct ingot_session *session;
+    assert_int_equal(ingot_session_create(quantised.model, NULL, &session, NULL), INGOT_OK);
+    assert_int_equal(ingot_session_kv(session), INGOT_F16);
+    ingot_session_close(session);
+    model_fixture_close(&quantised);
+}
+
 static void a_token_beyond_the_vocabulary_is_refused_by_its_index(void **state)
 {
     (void)state;
@@ -162,7 +189,9 @@ static void the_memory_that_is_foretold_is_what_a_session_reserves(void **state)
 {
     (void)state;
     for (uint32_t n_threads = 1; n_threads <= 3; n_threads++) {
-        const struct ingot_session_options options = { .n_threads = n_threads, .n_ctx = 16 / n_threads };
+        const struct ingot_session_options options = { .n_threads = n_threads,
+                                                       .n_ctx = 16 / n_threads,
+                                                       .kv = n_threads % 2 ? INGOT_KV_F16 : INGOT_KV_DEFAULT };
         const struct ingot_session_memory memory = ingot_session_memory(ingot_model_hparams(fixture.model), &options);
         struct ingot_session *session = open_session(options);
         const uint64_t started = ingot_session_n_threads(session);
@@ -187,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_starts_empty_with_the_models_context),
         cmocka_unit_test(a_context_beyond_the_models_is_refused),
+        cmocka_unit_test(a_cache_is_of_the_dtype_that_was_asked_for),
+        cmocka_unit_test(the_cache_of_a_quantised_model_is_f16),
         cmocka_unit_test(a_token_beyond_the_vocabulary_is_refused_by_its_index),
         cmocka_unit_test(more_tokens_than_room_are_refused_and_nothing_is_evaluated),
         cmocka_unit_test(no_tokens_or_no_room_for_logits_is_an_argument_error),
