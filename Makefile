@@ -96,9 +96,11 @@ ifneq ($(findstring aarch64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 isa = $(isa_aarch64)
 endif
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),)
+for_name = $(if $(findstring $(1),$(notdir $(2))),$(3))
 # What is emulated is compiled with no flags but those that find the emulation.
-isa = $(if $(findstring tests/emulated/,$(1)),-Itests/emulated -Wno-psabi -O1,$(isa_x86))
-isa_x86 = $(if $(findstring avx2,$(notdir $(1))),$(AVX2))$(if $(findstring avx512,$(notdir $(1))),$(AVX512))$(if $(findstring clmul,$(notdir $(1))),$(CLMUL))
+isa = $(if $(findstring tests/emulated/,$(1)),-Itests/emulated -Wno-psabi -O1,$(call for_name,avx2,$(1),$(AVX2)) \
+    $(call for_name,avxvnni,$(1),$(AVX2) -mavxvnni) $(call for_name,avx512,$(1),$(AVX512)) \
+    $(call for_name,quant_avx512,$(1),-mavx512vnni) $(call for_name,clmul,$(1),$(CLMUL)))
 endif
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

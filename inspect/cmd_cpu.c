@@ -18,18 +18,6 @@ static const struct option options[N_OPTIONS] = {
     [OPT_JSON] = { .name = "json", .help = "Print JSON" },
 };
 
-/* The ladders of all architectures, the definition first, with what each rung needs. */
-static const struct ladder {
-    const char *name, *needs;
-} rungs[] = {
-    { "scalar", "nothing: the definition" },
-    { "neon", "AArch64" },
-    { "neondot", "AArch64 with dot products of bytes" },
-    { "avx2", "AVX2, FMA and F16C" },
-    { "avx512", "AVX-512 F, BW, VL and DQ" },
-};
-#define N_RUNGS (sizeof rungs / sizeof *rungs)
-
 static const char *rung_state(const struct rung *used, const char *name)
 {
     if (!kernels_select(name)) return "not here";
@@ -42,10 +30,11 @@ static void print_table(const struct rung *used, const char *forced)
                                                    { .title = "state" },
                                                    { .title = "needs" } };
     struct table t = table_begin(columns, 3);
-    for (size_t i = 0; i < N_RUNGS; i++) {
-        table_cell(&t, "%s", rungs[i].name);
-        table_cell(&t, "%s", rung_state(used, rungs[i].name));
-        table_cell(&t, "%s", rungs[i].needs);
+    for (size_t i = 0; kernels_rung(i); i++) {
+        const struct rung *rung = kernels_rung(i);
+        table_cell(&t, "%s", rung->name);
+        table_cell(&t, "%s", rung_state(used, rung->name));
+        table_cell(&t, "%s", rung->needs);
     }
     table_end(&t);
     printf("\n%u CPU%s may be used%s\n", parallel_threads(0), parallel_threads(0) == 1 ? "" : "s",
@@ -58,9 +47,11 @@ static void print_json(const struct rung *used, const char *forced)
     json_t *root = json_begin(), *detected = json_object(), *available = json_array();
     json_put(detected, "sse4.2", json_boolean(features.sse42));
     json_put(detected, "avx2", json_boolean(features.avx2));
+    json_put(detected, "avxvnni", json_boolean(features.avxvnni));
     json_put(detected, "avx512", json_boolean(features.avx512));
-    for (size_t i = 0; i < N_RUNGS; i++)
-        if (kernels_select(rungs[i].name)) json_add(available, json_string(rungs[i].name));
+    json_put(detected, "avx512vnni", json_boolean(features.avx512vnni));
+    for (size_t i = 0; kernels_rung(i); i++)
+        if (kernels_select(kernels_rung(i)->name)) json_add(available, json_string(kernels_rung(i)->name));
     json_put(root, "detected", detected);
     json_put(root, "available", available);
     json_put(root, "used", json_string(used->name));

@@ -21,6 +21,8 @@ enum {
     XCR0_ZMM = 0xe6, /* also the mask registers, zmm 0-15's upper halves and zmm 16-31 */
 };
 
+enum { LEAF_7_1_EAX_AVXVNNI = 1 << 4 };
+
 static uint64_t read_xcr0(void)
 {
     uint32_t low, high;
@@ -35,37 +37,55 @@ static bool has_all(uint64_t value, uint64_t bits)
 
 static struct cpu_features ask_cpu(void)
 {
-    uint32_t eax, ebx = 0, ecx = 0, edx, ebx7 = 0, ecx7, edx7;
+    uint32_t eax, ebx = 0, ecx = 0, edx, most7, ebx7 = 0, ecx7, edx7;
     struct cpu_features cpu = { 0 };
 
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return cpu;
     cpu.sse42 = has_all(ecx, bit_SSE4_2);
     cpu.clmul = has_all(ecx, bit_PCLMUL);
-    if (!has_all(ecx, bit_OSXSAVE) || !__get_cpuid_count(7, 0, &eax, &ebx7, &ecx7, &edx7)) return cpu;
+    if (!has_all(ecx, bit_OSXSAVE) || !__get_cpuid_count(7, 0, &most7, &ebx7, &ecx7, &edx7)) return cpu;
 
     const uint64_t saved = read_xcr0();
     cpu.avx2 = has_all(saved, XCR0_YMM) && has_all(ecx, bit_AVX | bit_FMA | bit_F16C) && has_all(ebx7, bit_AVX2);
     cpu.avx512 =
         cpu.avx2 && has_all(saved, XCR0_ZMM) && has_all(ebx7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ);
+    cpu.avx512vnni = cpu.avx512 && has_all(ecx7, bit_AVX512VNNI);
+    /* Leaf 7 says itself how many sub-leaves it has. */
+    cpu.avxvnni =
+        cpu.avx2 && most7 >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && has_all(eax, LEAF_7_1_EAX_AVXVNNI);
     return cpu;
 }
 
-enum { MEMO_KNOWN = 1, MEMO_SSE42 = 2, MEMO_AVX2 = 4, MEMO_AVX512 = 8, MEMO_CLMUL = 16 };
+/* Remembered with one bit more than there are features, so that it is never 0. */
+enum { MEMO_KNOWN = 1 << 8 };
+
+static unsigned pack(struct cpu_features cpu)
+{
+    return MEMO_KNOWN | cpu.sse42 << 0 | cpu.clmul << 1 | cpu.avx2 << 2 | cpu.avx512 << 3 | cpu.avxvnni << 4 |
+           cpu.avx512vnni << 5;
+}
+
+static struct cpu_features unpack(unsigned memo)
+{
+    return (struct cpu_features){
+        .sse42 = memo >> 0 & 1,
+        .clmul = memo >> 1 & 1,
+        .avx2 = memo >> 2 & 1,
+        .avx512 = memo >> 3 & 1,
+        .avxvnni = memo >> 4 & 1,
+        .avx512vnni = memo >> 5 & 1,
+    };
+}
 
 struct cpu_features cpu_detect(void)
 {
     static atomic_uint memo; /* 0 until someone has asked; nothing else hangs on it, so relaxed order is enough */
     unsigned known = atomic_load_explicit(&memo, memory_order_relaxed);
     if (!known) {
-        const struct cpu_features cpu = ask_cpu();
-        known = MEMO_KNOWN | (cpu.sse42 ? MEMO_SSE42 : 0u) | (cpu.clmul ? MEMO_CLMUL : 0u) |
-                (cpu.avx2 ? MEMO_AVX2 : 0u) | (cpu.avx512 ? MEMO_AVX512 : 0u);
+        known = pack(ask_cpu());
         atomic_store_explicit(&memo, known, memory_order_relaxed);
     }
-    return (struct cpu_features){ .sse42 = known & MEMO_SSE42,
-                                  .clmul = known & MEMO_CLMUL,
-                                  .avx2 = known & MEMO_AVX2,
-                                  .avx512 = known & MEMO_AVX512 };
+    return unpack(known);
 }
 
 #elif defined(__aarch64__)

@@ -5,11 +5,13 @@
 #include <stdbool.h>
 
 struct cpu_features {
-    bool sse42;   /* hardware CRC32C */
-    bool clmul;   /* PCLMULQDQ */
-    bool avx2;    /* with FMA and F16C, and ymm state saved by the system */
-    bool avx512;  /* F, BW, VL, DQ, and zmm and mask state saved by the system */
-    bool dotprod; /* AArch64: dot products of bytes, FEAT_DotProd */
+    bool sse42;      /* hardware CRC32C */
+    bool clmul;      /* PCLMULQDQ */
+    bool avx2;       /* with FMA and F16C, and ymm state saved by the system */
+    bool avx512;     /* F, BW, VL, DQ, and zmm and mask state saved by the system */
+    bool avxvnni;    /* AVX2 with VPDPBUSD, on ymm */
+    bool avx512vnni; /* AVX-512 with VPDPBUSD, on zmm */
+    bool dotprod;    /* AArch64: dot products of bytes, FEAT_DotProd */
 };
 
 /* A constant of the machine: on x86 the first call asks CPUID and XGETBV, later ones remember. Thread-safe. */

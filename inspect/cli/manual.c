@@ -78,7 +78,7 @@ void help_manual(const struct command *const *commands, size_t n)
          ".TP\n5\nThe system refused: input and output, memory, an instruction set that is not there.\n"
          ".TP\n130\nInterrupted, after cleaning up.");
     puts(".SH ENVIRONMENT\n"
-         ".TP\n.B INGOT_CPU\nThe instruction set to run on: scalar, avx2, avx512, neon or neondot. The results are the "
+         ".TP\n.B INGOT_CPU\nThe instruction set to run on, of those that \\fBingot cpu\\fR lists. The results are the "
          "same.\n"
          ".TP\n.B NO_COLOR\nWhen not empty, nothing is coloured.");
 }

@@ -6,9 +6,19 @@
 #include "format/simd/cpu.h"
 
 #if defined(__x86_64__)
+static bool can_avx512vnni(const struct cpu_features *cpu)
+{
+    return cpu->avx512vnni;
+}
+
 static bool can_avx512(const struct cpu_features *cpu)
 {
     return cpu->avx512;
+}
+
+static bool can_avxvnni(const struct cpu_features *cpu)
+{
+    return cpu->avxvnni;
 }
 
 static bool can_avx2(const struct cpu_features *cpu)
@@ -33,13 +43,15 @@ static const struct step {
     bool (*can_run)(const struct cpu_features *cpu);
 } ladder[] = {
 #if defined(__x86_64__)
-    { { "avx512", &kernels_avx512, &quant_avx2 }, can_avx512 },
-    { { "avx2", &kernels_avx2, &quant_avx2 }, can_avx2 },
+    { { "avx512vnni", "AVX-512 F, BW, VL, DQ and VNNI", &kernels_avx512, &quant_avx512 }, can_avx512vnni },
+    { { "avx512", "AVX-512 F, BW, VL and DQ", &kernels_avx512, &quant_avx2 }, can_avx512 },
+    { { "avxvnni", "AVX2, FMA, F16C and AVX-VNNI", &kernels_avx2, &quant_avxvnni }, can_avxvnni },
+    { { "avx2", "AVX2, FMA and F16C", &kernels_avx2, &quant_avx2 }, can_avx2 },
 #elif defined(__aarch64__)
-    { { "neondot", &kernels_neon, &quant_neondot }, can_dotprod },
-    { { "neon", &kernels_neon, &quant_neon }, can_always },
+    { { "neondot", "AArch64 with dot products of bytes", &kernels_neon, &quant_neondot }, can_dotprod },
+    { { "neon", "AArch64", &kernels_neon, &quant_neon }, can_always },
 #endif
-    { { "scalar", &kernels_scalar, &quant_scalar }, can_always },
+    { { "scalar", "nothing: the definition", &kernels_scalar, &quant_scalar }, can_always },
 };
 
 enum { N_RUNGS = sizeof ladder / sizeof ladder[0] };

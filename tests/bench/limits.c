@@ -115,7 +115,7 @@ double limits_gflops(const struct rung *rung, size_t n_threads)
 {
     double best = 0;
 #if defined(__x86_64__)
-    size_t width = strcmp(rung->name, "avx512") == 0 ? 16 : strcmp(rung->name, "avx2") == 0 ? 8 : 0;
+    size_t width = rung->kernels == &kernels_avx512 ? 16 : rung->kernels == &kernels_avx2 ? 8 : 0;
     for (int i = 0; width && i < N_SAMPLES; i++) {
         const double seconds = run_together(fma_work, &width, n_threads);
         const double speed = 2e-9 * (double)(FMA_ROUNDS * (uint64_t)FMA_CHAINS * width * n_threads) / seconds;

@@ -15,8 +15,8 @@ ids=$(seq -s, 3 7 500)
 @test "instruction set, threads, batches and single steps give identical files" {
     ingot eval "$BARD" --ids "$ids" --npy want.npy
     expect 0
-    for cpu in scalar avx2 avx512 neon neondot; do
-        INGOT_CPU=$cpu "$INGOT" cpu >cpu.out 2>&1 || continue
+    ingot cpu --json
+    for cpu in $(json '" ".join(j["available"])'); do
         INGOT_CPU=$cpu ingot eval "$BARD" --ids "$ids" --npy $cpu.npy
         expect 0
         cmp want.npy $cpu.npy

@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/unit/rungs.h"
+
 enum { N_IDS = 96 };
 
 struct model {
@@ -100,25 +102,12 @@ static void bf16_logits_are_these_bits(void **state)
     check("demo-bf16", *state, UINT64_C(0x9db41215e39f7389), UINT64_C(0xbec77ca218dc0474));
 }
 
-#define FOR_RUNG(test, name)                                                                                           \
-    {                                                                                                                  \
-#test " [" name "]", test, NULL, NULL, (void *)(uintptr_t)name                                                 \
-    }
-/* The rungs of this architecture. */
-#if defined(__x86_64__)
-#define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "avx2"), FOR_RUNG(test, "avx512")
-#elif defined(__aarch64__)
-#define FOR_RUNGS(test) FOR_RUNG(test, "scalar"), FOR_RUNG(test, "neon"), FOR_RUNG(test, "neondot")
-#else
-#define FOR_RUNGS(test) FOR_RUNG(test, "scalar")
-#endif
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        FOR_RUNGS(f32_logits_are_these_bits),
-        FOR_RUNGS(f16_logits_are_these_bits),
-        FOR_RUNGS(bf16_logits_are_these_bits),
+    const struct rung_test tests[] = {
+        FOR_LADDER(f32_logits_are_these_bits),
+        FOR_LADDER(f16_logits_are_these_bits),
+        FOR_LADDER(bf16_logits_are_these_bits),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_for_rungs(tests, sizeof tests / sizeof tests[0]);
 }

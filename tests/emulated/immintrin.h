@@ -42,6 +42,13 @@ EMULATED float emulated_f32(const void *vector, int lane)
     return f;
 }
 
+EMULATED int32_t emulated_i32(const void *vector, int lane)
+{
+    int32_t i;
+    memcpy(&i, (const char *)vector + lane * 4, sizeof i);
+    return i;
+}
+
 /* ---- fused multiply-adds */
 
 EMULATED simde__m256 emulated_mm256_fmadd_ps(simde__m256 a, simde__m256 b, simde__m256 c)
@@ -145,6 +152,15 @@ EMULATED float emulated_mm512_reduce_max_ps(simde__m512 v)
 
 #define _mm512_extractf32x8_ps emulated_mm512_extractf32x8_ps
 #define _mm512_reduce_max_ps   emulated_mm512_reduce_max_ps
+
+/* ---- integers */
+
+EMULATED simde__m512 emulated_mm512_cvtepi32_ps(simde__m512i v)
+{
+    EMULATED_LANES(simde__m512, float, 16, (float)emulated_i32(&v, i));
+}
+
+#define _mm512_cvtepi32_ps emulated_mm512_cvtepi32_ps
 
 /* ---- AVX-VNNI: the same instruction as AVX512-VNNI's, under another name */
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32

@@ -17,14 +17,17 @@
 #if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
 #define EMULATED(table) (&emulated_##table)
 extern const struct kernels emulated_avx512;
+extern const struct quant_kernels emulated_quant_avx512, emulated_quant_avxvnni;
 #else
 #define EMULATED(table) NULL
 #endif
 static const struct rung emulated[] = {
 #if defined(__x86_64__)
-    { "avx512 emulated", EMULATED(avx512), NULL },
+    { "avx512 emulated", "SIMDe", EMULATED(avx512), NULL },
+    { "avx512vnni emulated", "SIMDe", NULL, EMULATED(quant_avx512) },
+    { "avxvnni emulated", "SIMDe", NULL, EMULATED(quant_avxvnni) },
 #endif
-    { NULL, NULL, NULL },
+    { NULL, NULL, NULL, NULL },
 };
 
 /* The i-th of all rungs, the emulated ones first; NULL behind the last. */
@@ -50,7 +53,7 @@ static struct CMUnitTest test_of(const struct rung_test *test, const char *rung)
     const size_t bytes = strlen(test->name) + strlen(rung) + 4;
     char *name = malloc(bytes);
     if (!name) abort();
-    snprintf(name, bytes, test->once ? "%s" : "%s [%s]", test->name, rung);
+    snprintf(name, bytes, test->how == ONE_TIME ? "%s" : "%s [%s]", test->name, rung);
     return (struct CMUnitTest){
         .name = name,
         .test_func = test->test,
@@ -60,12 +63,16 @@ static struct CMUnitTest test_of(const struct rung_test *test, const char *rung)
 
 int run_for_rungs(const struct rung_test *tests, size_t n)
 {
-    size_t n_rungs = 0, n_all = 0;
+    size_t n_emulated = 0, n_rungs = 0, n_all = 0;
+    while (emulated[n_emulated].name) n_emulated++;
     while (any_rung(n_rungs)) n_rungs++;
     struct CMUnitTest *all = calloc(n * n_rungs, sizeof *all);
     if (!all) abort();
-    for (size_t t = 0; t < n; t++)
-        for (size_t i = 0; i < (tests[t].once ? 1 : n_rungs); i++) all[n_all++] = test_of(&tests[t], any_rung(i)->name);
+    for (size_t t = 0; t < n; t++) {
+        const size_t first = tests[t].how == ALL_RUNGS ? 0 : n_emulated;
+        const size_t behind = tests[t].how == ONE_TIME ? first + 1 : n_rungs;
+        for (size_t i = first; i < behind; i++) all[n_all++] = test_of(&tests[t], any_rung(i)->name);
+    }
     const int n_failed = _cmocka_run_group_tests("rungs", all, n_all, NULL, NULL);
     for (size_t i = 0; i < n_all; i++) free((void *)(uintptr_t)all[i].name);
     free(all);

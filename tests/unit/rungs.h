@@ -15,19 +15,24 @@
 struct rung_test {
     const char *name;
     CMUnitTestFunction test;
-    bool once; /* the test is not about a rung */
+    enum { ALL_RUNGS, LADDER, ONE_TIME } how;
 };
 
+/* For each rung, those that are emulated included; for each rung of the ladder, as programs have it; once. */
 #define FOR_RUNGS(function)                                                                                            \
     {                                                                                                                  \
-#function, function, false                                                                                     \
+#function, function, ALL_RUNGS                                                                                 \
+    }
+#define FOR_LADDER(function)                                                                                           \
+    {                                                                                                                  \
+#function, function, LADDER                                                                                    \
     }
 #define ONCE(function)                                                                                                 \
     {                                                                                                                  \
-#function, function, true                                                                                      \
+#function, function, ONE_TIME                                                                                  \
     }
 
-/* Runs each test for each rung, those that are emulated included; its state is the rung's name. */
+/* Runs each test as often as it says; its state is the name of a rung. */
 int run_for_rungs(const struct rung_test *tests, size_t n);
 
 /* The rung of a test's state; a counted skip where it cannot run. One that is emulated may have NULL for the kernels
