@@ -24,12 +24,14 @@
 #define GOLDEN_STEP     UINT64_C(0x9E3779B97F4A7C15)
 
 /* Quantised: what the rounding of x / scale may add to the error of the nearest level, and how far an element may lie
- * beyond the last level, both in scales; and what may be left of a block whose scale is 0. A scale cannot grow beyond
- * f16's range: then any distance is right. */
+ * beyond the last level, both in scales; and what may be left of a block whose scale is 0. Scales that are subnormal in
+ * f16 are up to half of 2^-24 off, and the last level 128 times that. One cannot grow beyond f16's range: then any
+ * distance is right. */
 #define ROUNDING_SLACK 1e-3
 #define CLIPPED_Q8     2.0
 #define CLIPPED_Q4     24.0
 #define LOST           0x1p-22
+#define SUBNORMAL_OFF  0x1p-18
 #define GREATEST_F16   65504.0
 
 #define ADVICE_REPORT "please report this: the converter is at fault"
@@ -160,7 +162,8 @@ static bool is_nearest(const struct plan_tensor *t, double value, struct quantis
     const double size = fabs(q.scale), error = fabs(value - q.level * q.scale);
     if (size == 0) return q.level == 0 && fabs(value) <= LOST;
     if (error > least_error(t->dtype, value, q.scale) + ROUNDING_SLACK * size) return false;
-    return error <= (t->dtype == INGOT_Q8 ? CLIPPED_Q8 : CLIPPED_Q4) * size || size == GREATEST_F16;
+    const double reach = (t->dtype == INGOT_Q8 ? CLIPPED_Q8 : CLIPPED_Q4) * size + SUBNORMAL_OFF;
+    return error <= reach || size == GREATEST_F16;
 }
 
 static enum ingot_status check_quantised(const struct plan_tensor *t, const struct ingot_section *section, uint64_t row,

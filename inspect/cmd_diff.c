@@ -125,7 +125,7 @@ static void add_what(struct table *table, const struct findings *f, const struct
     cell_of_both(table, shape);
 }
 
-#define N_FIGURES 8
+#define N_FIGURES 9
 
 static void add_figures(struct table *table, const struct findings *found, const struct diff_pair *p)
 {
@@ -142,8 +142,12 @@ static void add_figures(struct table *table, const struct findings *found, const
     table_cell(table, "%.4g", f->max_abs);
     table_cell(table, "%s", place);
     table_cell(table, "%.4g", f->max_rel);
-    table_cell(table, "%" PRIu64, f->max_ulp);
+    if (p->quantised)
+        table_cell(table, "%s", "");
+    else
+        table_cell(table, "%" PRIu64, f->max_ulp);
     table_cell(table, "%.9g", diff_cosine(f));
+    table_cell(table, "%.3g", diff_rms_abs(f));
     table_cell(table, "%.3g", diff_rms(f));
 }
 
@@ -161,7 +165,8 @@ static bool print_tensors(const struct findings *f)
         { .title = "max rel", .right = true, .drop = 2 },
         { .title = "ULP", .right = true, .drop = 1 },
         { .title = "cosine", .right = true, .drop = 6 },
-        { .title = "RMS", .right = true, .drop = 7 },
+        { .title = "RMS abs", .right = true, .drop = 8 },
+        { .title = "RMS rel", .right = true, .drop = 7 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns);
     size_t n = 0;
@@ -299,6 +304,7 @@ static void put_figures(json_t *o, const struct diff *d, const struct diff_pair 
     json_put(o, "max_ulp", json_count(f->max_ulp));
     json_put(o, "cosine", json_number(diff_cosine(f)));
     json_put(o, "rms", json_number(diff_rms(f)));
+    json_put(o, "rms_abs", json_number(diff_rms_abs(f)));
     json_put(o, "padding_rows", json_count(p->n_padding));
     json_put(o, "padding_is_zeros", p->rows_differ ? json_boolean(p->padding_is_zeros) : json_null());
 }
@@ -480,7 +486,9 @@ const struct command command_diff = {
         "exactly, or are both NaN. For each tensor that differs: the share of equal values and the number of others; "
         "the largest difference and where it is; the largest one relative to the larger value; the largest number of "
         "steps between neighbouring numbers (ULP) of the dtype with fewer digits; the cosine of the angle between the "
-        "two; the root mean square of the differences over that of A. A NaN is infinitely far from a number.\n\n"
+        "two; the root mean square of the differences, and that over the root mean square of A. A NaN is infinitely "
+        "far "
+        "from a number. Steps are not counted where a side is q8 or q4.\n\n"
         "No difference, unless --strict: another dtype that holds the same values; rows of zeros behind the "
         "vocabulary; a stored head that equals the token embedding to which the other one is tied; a tokenizer or "
         "hyper-parameters that only one has.\n\n"

@@ -299,6 +299,11 @@ static void operands_of(const struct diff_pair *p, const struct diff_tensor t[2]
         for (unsigned s = 0; s < 2; s++) diff_operand_turn(&o[s]);
 }
 
+static bool is_quantised(const struct checkpoint_tensor *t)
+{
+    return t->dtype == INGOT_Q8 || t->dtype == INGOT_Q4;
+}
+
 static enum ingot_status plan_pair(struct diff *d, struct diff_pair *p, struct ingot_error *err)
 {
     struct diff_types types;
@@ -308,6 +313,7 @@ static enum ingot_status plan_pair(struct diff *d, struct diff_pair *p, struct i
     if (p->at[0] == DIFF_NOWHERE || p->at[1] == DIFF_NOWHERE) return INGOT_OK;
     const struct diff_tensor t[2] = { diff_tensor_of(d, p, 0), diff_tensor_of(d, p, 1) };
     bool differs = !same_shape(&t[0].t, &t[1].t);
+    p->quantised = is_quantised(&t[0].t) || is_quantised(&t[1].t);
     p->types_differ = !same_type(&t[0].t.origin, &t[1].t.origin);
     operands_of(p, t, o);
     p->n_rows = o[0].n_rows;
@@ -391,6 +397,7 @@ static bool compare_area(const struct comparison *c, const struct diff_operand o
     struct diff_types types;
     struct area tile = area;
     diff_types_of(o[0].scalar, o[1].scalar, &types);
+    if (is_quantised(&o[0].tensor->t) || is_quantised(&o[1].tensor->t)) types.ulp = INGOT_SCALAR_NONE;
     if (!figures && types.a != types.b) return false;
     for (uint64_t row = area.row; row < area.row + area.n_rows; row += tile.n_rows)
         for (uint64_t col = area.col; col < area.col + area.n_cols; col += tile.n_cols) {

@@ -55,6 +55,7 @@ struct diff_pair {
     bool head_of_wte[2]; /* lm_head.weight here is wte.weight there */
     enum diff_outcome outcome;
     bool types_differ;
+    bool quantised;          /* one side is q8 or q4: its neighbours are not a float's, and no steps are counted */
     bool rows_differ;        /* a padded vocabulary: the rows that both have were compared */
     uint64_t n_padding;      /* rows that only one has */
     bool padding_is_zeros;   /* and which therefore are no difference */

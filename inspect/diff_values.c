@@ -394,6 +394,12 @@ double diff_cosine(const struct diff_figures *f)
     return norms > 0 ? fmin(1, fmax(-1, f->ab / norms)) : (double)NAN;
 }
 
+double diff_rms_abs(const struct diff_figures *f)
+{
+    const uint64_t n = f->n_elems - f->n_not_finite;
+    return n > 0 ? sqrt(f->dd / (double)n) : 0;
+}
+
 double diff_rms(const struct diff_figures *f)
 {
     if (f->n_equal == f->n_elems) return 0;

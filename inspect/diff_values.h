@@ -47,5 +47,7 @@ void diff_merge(struct diff_figures *into, const struct diff_figures *more);
 double diff_cosine(const struct diff_figures *f);
 /* The root of the mean square of the differences over that of a. */
 double diff_rms(const struct diff_figures *f);
+/* Of the differences themselves. */
+double diff_rms_abs(const struct diff_figures *f);
 
 #endif

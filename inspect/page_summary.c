@@ -141,10 +141,9 @@ static void put_kinds(struct markup *to, const struct regions *r)
     for (unsigned k = 0; k < REGION_KINDS; k++) {
         struct region_total total = regions_total(r, (enum region_kind)k);
         if (total.n == 0) continue;
-        markup_add(to, "<tr><th scope=\"row\">");
-        page_chip(to, (enum region_kind)k);
-        markup_put(to, "%s</th><td>%s</td><td>%s</td><td>%s</td>", region_kind_name((enum region_kind)k),
-                   human_count(total.n).text, human_count(total.bytes).text, human_share(total.bytes, r->n_bytes).text);
+        markup_put(to, "<tr><th scope=\"row\" class=\"k%c\">%s</th><td>%s</td><td>%s</td><td>%s</td>",
+                   region_kind_name((enum region_kind)k), human_count(total.n).text, human_count(total.bytes).text,
+                   human_share(total.bytes, r->n_bytes).text);
         if (r->verified) markup_put(to, "<td>%s</td>", total.damaged ? human_count(total.damaged).text : "no");
         markup_add(to, "</tr>\n");
     }

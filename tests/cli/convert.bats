@@ -38,6 +38,51 @@ model=$INGOT_ROOT/tests/models/bard
     done
 }
 
+@test "q8 and q4 are of matrices in panels, the embedding apart if asked for" {
+    for case in "q8 q8" "q4 q4" "q4 q8 --embedding q8" "q8 f16 -e f16"; do
+        read -r dtype embedding option <<<"$case"
+        # shellcheck disable=SC2086
+        ingot convert "$model" -o a.ingot -f --dtype "$dtype" $option
+        expect 0
+        ingot ls --json a.ingot
+        [ "$(json 'sorted({(t["name"].split(".")[-2][:2] if len(t["shape"]) == 2 else "vector", t["dtype"]) for t in j["tensors"]})')" = \
+            "[('c_', '$dtype'), ('lm', '$embedding'), ('vector', 'f32'), ('wp', 'f16'), ('wt', '$embedding')]" ]
+        # shellcheck disable=SC2086
+        ingot convert "$model" --plan --json --dtype "$dtype" $option
+        plan=$(json 'sorted((l["to"]["name"], l["to"]["dtype"]) for l in j["plan"] if l["to"])')
+        bytes=$(json 'j["bytes"]')
+        ingot ls --json a.ingot
+        [ "$plan" = "$(json 'sorted((t["name"], t["dtype"]) for t in j["tensors"] if "alias_of" not in t)')" ]
+        [ "$bytes" = "$(json 'sum(t["bytes"] for t in j["tensors"] if "alias_of" not in t)')" ]
+    done
+    ingot show --provenance a.ingot
+    [[ $out == *'"wte.weight":'*'to: "f16"'*'"h.0.attn.c_attn.weight":'*'to: "q8"'* ]]
+    grep -aq '^dtype: "q8"' a.ingot
+    grep -aq '^embedding: "f16"' a.ingot
+}
+
+# llama.cpp's own quantiser wrote the embedding as Q8_0, the other matrices as Q5_0.
+@test "a matrix of Q8_0 becomes q8 without any loss, and goes out as it came" {
+    gguf=$INGOT_ROOT/tests/models/gguf/quantised.gguf
+    ingot convert "$gguf" -o a.ingot --dtype q8
+    expect 0
+    ingot diff --json "$gguf" a.ingot
+    [ "$(json '[t["difference"] for t in j["tensors"] if t["name"] == "wte.weight"]')" = "[]" ]
+    [ "$(json 'len([t for t in j["tensors"] if t["difference"] == "values"]) > 0')" = True ]
+    ingot export a.ingot -o b.gguf
+    expect 0
+    [ -z "$err" ]
+    ingot diff --strict --tensors --json "$gguf" b.gguf
+    [ "$(json '[t for t in j["tensors"] if t["name"] == "wte.weight"]')" = "[]" ]
+    ingot ls --json b.gguf
+    [ "$(json 'sorted({t["dtype"] for t in j["tensors"] if len(t["shape"]) == 2})')" = "['F16', 'Q8_0']" ]
+    ingot convert b.gguf -o c.ingot --dtype q8
+    ingot show --json a.ingot
+    id=$(json 'j["content_id"]')
+    ingot show --json c.ingot
+    [ "$id" = "$(json 'j["content_id"]')" ]
+}
+
 @test "keep is the dtype of the source" {
     ingot convert "$model" -o a.ingot --dtype keep
     expect 0

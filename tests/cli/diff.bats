@@ -193,8 +193,20 @@ END
     [ "$(json 'sorted(j)')" = "['a', 'b', 'equal', 'hyper_parameters', 'n_both', 'n_different', 'n_only_a', 'n_only_b', 'names', 'schema', 'tensors', 'tokenizer']" ]
     [ "$(json 'sorted(j["a"])')" = "['file', 'format', 'left_out', 'tied']" ]
     [ "$(json 'sorted(j["tokenizer"])')" = "['difference', 'equal', 'in_a', 'in_b']" ]
-    [ "$(json 'sorted(j["tensors"][0])')" = "['a', 'b', 'compared', 'cosine', 'difference', 'equal', 'max_abs', 'max_abs_a', 'max_abs_at', 'max_abs_b', 'max_rel', 'max_ulp', 'name', 'not_finite', 'padding_is_zeros', 'padding_rows', 'rms', 'within_tolerance']" ]
+    [ "$(json 'sorted(j["tensors"][0])')" = "['a', 'b', 'compared', 'cosine', 'difference', 'equal', 'max_abs', 'max_abs_a', 'max_abs_at', 'max_abs_b', 'max_rel', 'max_ulp', 'name', 'not_finite', 'padding_is_zeros', 'padding_rows', 'rms', 'rms_abs', 'within_tolerance']" ]
     [ "$(json 'sorted(j["tensors"][0]["a"])')" = "['dtype', 'names', 'shape']" ]
+}
+
+# By what the bits allow: q8 has 255 levels in reach of the largest of 32, q4 has 16.
+@test "how far a quantised file is from its source is told for every matrix" {
+    for case in "q8 0.002 0.008 0.99998" "q4 0.05 0.1 0.995"; do
+        read -r dtype least most cosine <<<"$case"
+        "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o q.ingot -f --dtype "$dtype"
+        ingot diff --json q.ingot "$INGOT_ROOT/tests/models/bard"
+        expect 1
+        [ "$(json 'len([t for t in j["tensors"] if t["a"]["dtype"] == "'"$dtype"'"])')" = 17 ]
+        [ "$(json 'all('"$least < t['rms'] < $most and t['cosine'] > $cosine and t['max_ulp'] == 0 and 0 < t['rms_abs'] < t['max_abs']"' for t in j["tensors"] if t["a"]["dtype"] == "'"$dtype"'")')" = True ]
+    done
 }
 
 @test "what cannot be read is an error, not a difference" {

@@ -30,6 +30,25 @@ content_id() {
     [ -e b.model/model.safetensors ]
 }
 
+@test "what a format cannot hold as it is quantised is written wider, and that is told" {
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o q4.ingot --dtype q4
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" -o q8.ingot --dtype q8
+    for out_name in hf4 q4.gguf q4.bin; do
+        ingot export q4.ingot -o $out_name
+        expect 0
+        [ "$err" = "ingot: warning: q4.ingot: what is quantised is written as f32, which holds every value of it" ]
+        ingot diff --tensors -q q4.ingot $out_name
+        expect 0
+    done
+    ingot export q4.ingot -o half.gguf --dtype f16
+    [ "$err" = "ingot: warning: q4.ingot: what is quantised is written as f16, rounded once more" ]
+    ingot export q8.ingot -o q8.gguf
+    expect 0
+    [ -z "$err" ]
+    ingot diff --tensors -q q8.ingot q8.gguf
+    expect 0
+}
+
 @test "without -o it is a usage error" {
     ingot export "$BARD"
     expect_error 2 "-o OUT is missing"

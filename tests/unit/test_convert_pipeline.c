@@ -911,6 +911,23 @@ static void expect_mistake_seen(enum ingot_dtype dtype, void (*plant)(uint8_t *s
     tear_down(p);
 }
 
+/* From weights of which nothing is left to such as no scale reaches. */
+static void the_self_check_has_nothing_against_any_magnitude(void **state)
+{
+    (void)state;
+    for (int exponent = -40; exponent <= 36; exponent += 4) {
+        struct place p = { fixture_directory(), fixture_gpt2("", "F32") };
+        for (size_t i = 0; i < p.f->n; i++)
+            for (size_t k = 0; k < p.f->tensors[i].n_bytes / 4; k++)
+                fixture_put(&p.f->tensors[i], k, ldexp(fixture_value(&p.f->tensors[i], k), exponent + (int)(k % 9)));
+        fixture_write(p.dir, "config.json", FIXTURE_CONFIG, strlen(FIXTURE_CONFIG));
+        fixture_write_tensors(p.f, 0, p.f->n, p.dir, "model.safetensors");
+        ingot_close(convert_and_open(p, INGOT_Q8));
+        ingot_close(convert_and_open(p, INGOT_Q4));
+        tear_down(p);
+    }
+}
+
 static void the_self_check_sees_wrong_scales_and_levels(void **state)
 {
     (void)state;
@@ -962,6 +979,7 @@ int main(void)
         cmocka_unit_test(the_self_check_compares_each_element_of_a_small_tensor_once),
         cmocka_unit_test(the_self_check_sees_a_missed_transpose_of_a_square_matrix),
         cmocka_unit_test(the_self_check_sees_wrong_scales_and_levels),
+        cmocka_unit_test(the_self_check_has_nothing_against_any_magnitude),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

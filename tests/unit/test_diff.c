@@ -93,7 +93,7 @@ static bool same(double a, double b)
 
 struct plain {
     struct diff_figures f;
-    double cosine, rms;
+    double cosine, rms, rms_abs;
 };
 
 static struct plain plainly(const struct diff_types *t, const struct diff_tolerance *tolerance, const uint8_t *a,
@@ -126,6 +126,7 @@ static struct plain plainly(const struct diff_types *t, const struct diff_tolera
     p.f.max_ulp = (uint64_t)steps;
     p.cosine = ab / sqrt(aa) / sqrt(bb);
     p.rms = aa > 0 ? sqrt(dd / aa) : (double)NAN;
+    p.rms_abs = p.f.n_not_finite < n ? sqrt(dd / (double)(n - p.f.n_not_finite)) : 0;
     return p;
 }
 
@@ -154,6 +155,7 @@ static void check_figures(const struct diff_types *t, const struct diff_toleranc
     if (p.f.n_equal == n) return;
     assert_near(diff_cosine(&f), p.cosine);
     assert_near(diff_rms(&f), p.rms);
+    assert_near(diff_rms_abs(&f), p.rms_abs);
 }
 
 #define MANY 2500u
