@@ -14,14 +14,20 @@
 #include <cpuid.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* XCR0: the state that the system saves. */
 enum {
-    XCR0_YMM = 0x06, /* xmm and ymm */
-    XCR0_ZMM = 0xe6, /* also the mask registers, zmm 0-15's upper halves and zmm 16-31 */
+    XCR0_YMM = 0x06,      /* xmm and ymm */
+    XCR0_ZMM = 0xe6,      /* also the mask registers, zmm 0-15's upper halves and zmm 16-31 */
+    XCR0_TILES = 0x60000, /* the tiles and what they are configured to be */
 };
 
-enum { LEAF_7_1_EAX_AVXVNNI = 1 << 4 };
+enum {
+    LEAF_7_EDX_AMX = 1 << 24 | 1 << 25, /* tiles, and their products of bytes */
+    LEAF_7_1_EAX_AVXVNNI = 1 << 4,
+};
 
 static uint64_t read_xcr0(void)
 {
@@ -37,7 +43,7 @@ static bool has_all(uint64_t value, uint64_t bits)
 
 static struct cpu_features ask_cpu(void)
 {
-    uint32_t eax, ebx = 0, ecx = 0, edx, most7, ebx7 = 0, ecx7, edx7;
+    uint32_t eax, ebx = 0, ecx = 0, edx, most7, ebx7 = 0, ecx7 = 0, edx7 = 0;
     struct cpu_features cpu = { 0 };
 
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return cpu;
@@ -50,6 +56,7 @@ static struct cpu_features ask_cpu(void)
     cpu.avx512 =
         cpu.avx2 && has_all(saved, XCR0_ZMM) && has_all(ebx7, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ);
     cpu.avx512vnni = cpu.avx512 && has_all(ecx7, bit_AVX512VNNI);
+    cpu.amx = cpu.avx512vnni && has_all(saved, XCR0_TILES) && has_all(edx7, LEAF_7_EDX_AMX);
     /* Leaf 7 says itself how many sub-leaves it has. */
     cpu.avxvnni =
         cpu.avx2 && most7 >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && has_all(eax, LEAF_7_1_EAX_AVXVNNI);
@@ -62,7 +69,7 @@ enum { MEMO_KNOWN = 1 << 8 };
 static unsigned pack(struct cpu_features cpu)
 {
     return MEMO_KNOWN | cpu.sse42 << 0 | cpu.clmul << 1 | cpu.avx2 << 2 | cpu.avx512 << 3 | cpu.avxvnni << 4 |
-           cpu.avx512vnni << 5;
+           cpu.avx512vnni << 5 | cpu.amx << 6;
 }
 
 static struct cpu_features unpack(unsigned memo)
@@ -74,6 +81,7 @@ static struct cpu_features unpack(unsigned memo)
         .avx512 = memo >> 3 & 1,
         .avxvnni = memo >> 4 & 1,
         .avx512vnni = memo >> 5 & 1,
+        .amx = memo >> 6 & 1,
     };
 }
 
@@ -86,6 +94,13 @@ struct cpu_features cpu_detect(void)
         atomic_store_explicit(&memo, known, memory_order_relaxed);
     }
     return unpack(known);
+}
+
+/* Tiles are 8 KiB more to save at every context switch, so Linux hands them out on request, to the whole process. */
+bool cpu_request_amx(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return cpu_detect().amx && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
 #elif defined(__aarch64__)

@@ -11,10 +11,15 @@ struct cpu_features {
     bool avx512;     /* F, BW, VL, DQ, and zmm and mask state saved by the system */
     bool avxvnni;    /* AVX2 with VPDPBUSD, on ymm */
     bool avx512vnni; /* AVX-512 with VPDPBUSD, on zmm */
+    bool amx;        /* tiles, and their products of bytes; besides avx512vnni */
     bool dotprod;    /* AArch64: dot products of bytes, FEAT_DotProd */
 };
 
 /* A constant of the machine: on x86 the first call asks CPUID and XGETBV, later ones remember. Thread-safe. */
 struct cpu_features cpu_detect(void);
+
+/* Where there is AMX, it must be asked for before the first use, once in a process; asking again is harmless. False
+ * where the system refuses. */
+bool cpu_request_amx(void);
 
 #endif

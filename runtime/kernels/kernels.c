@@ -6,6 +6,11 @@
 #include "format/simd/cpu.h"
 
 #if defined(__x86_64__)
+static bool can_amx(const struct cpu_features *cpu)
+{
+    return cpu->amx && cpu_request_amx();
+}
+
 static bool can_avx512vnni(const struct cpu_features *cpu)
 {
     return cpu->avx512vnni;
@@ -43,6 +48,7 @@ static const struct step {
     bool (*can_run)(const struct cpu_features *cpu);
 } ladder[] = {
 #if defined(__x86_64__)
+    { { "amx", "AVX-512 F, BW, VL, DQ and VNNI; AMX tiles and INT8", &kernels_avx512, &quant_amx }, can_amx },
     { { "avx512vnni", "AVX-512 F, BW, VL, DQ and VNNI", &kernels_avx512, &quant_avx512 }, can_avx512vnni },
     { { "avx512", "AVX-512 F, BW, VL and DQ", &kernels_avx512, &quant_avx2 }, can_avx512 },
     { { "avxvnni", "AVX2, FMA, F16C and AVX-VNNI", &kernels_avx2, &quant_avxvnni }, can_avxvnni },

@@ -99,7 +99,7 @@ extern const struct kernels kernels_scalar;
 extern const struct quant_kernels quant_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2, kernels_avx512;
-extern const struct quant_kernels quant_avx2, quant_avxvnni, quant_avx512;
+extern const struct quant_kernels quant_avx2, quant_avxvnni, quant_avx512, quant_amx;
 #elif defined(__aarch64__)
 extern const struct kernels kernels_neon;
 extern const struct quant_kernels quant_neon, quant_neondot;
@@ -107,7 +107,7 @@ extern const struct quant_kernels quant_neon, quant_neondot;
 
 /* What one kind of CPU runs. */
 struct rung {
-    const char *name;  /* "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot" */
+    const char *name;  /* "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "amx", "neon", "neondot" */
     const char *needs; /* in words */
     const struct kernels *kernels;
     const struct quant_kernels *quant;

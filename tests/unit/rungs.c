@@ -17,7 +17,7 @@
 #if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
 #define EMULATED(table) (&emulated_##table)
 extern const struct kernels emulated_avx512;
-extern const struct quant_kernels emulated_quant_avx512, emulated_quant_avxvnni;
+extern const struct quant_kernels emulated_quant_avx512, emulated_quant_avxvnni, emulated_quant_amx;
 #else
 #define EMULATED(table) NULL
 #endif
@@ -25,6 +25,7 @@ static const struct rung emulated[] = {
 #if defined(__x86_64__)
     { "avx512 emulated", "SIMDe", EMULATED(avx512), NULL },
     { "avx512vnni emulated", "SIMDe", NULL, EMULATED(quant_avx512) },
+    { "amx emulated", "SIMDe", NULL, EMULATED(quant_amx) },
     { "avxvnni emulated", "SIMDe", NULL, EMULATED(quant_avxvnni) },
 #endif
     { NULL, NULL, NULL, NULL },
