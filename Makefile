@@ -135,7 +135,7 @@ $(BUILD)/spec/decoder/decoder: $(wildcard spec/decoder/*.[ch]) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CFLAGS_ALL) -D_GNU_SOURCE -I. -o $@ $(filter %.c,$^)
 
-tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot $(BUILD)/demo-f16.ingot $(BUILD)/demo-bf16.ingot
+tests: $(BUILD)/ingot $(TOOLS) $(TESTS) $(BUILD)/demo.ingot $(patsubst %,$(BUILD)/demo-%.ingot,f16 bf16 q8 q4)
 test:
 	@.ci/setup test
 	@+$(PARALLEL_MAKE) test-run

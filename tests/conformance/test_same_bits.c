@@ -3,7 +3,8 @@
  *
  * The demonstration model, converted to each dtype, answers a fixed list of ids; the digest of all its logits stands
  * here. The same source is run as built by gcc, by clang, with sanitizers, and cross-compiled under an emulator. A
- * digest may change only together with spec/arithmetic.md or the shipped model.
+ * digest may change only together with spec/arithmetic.md or the shipped model; one of q8 or q4 also with the search
+ * for scales.
  */
 #include "format/ingot_format.h"
 #include "runtime/ingot_runtime.h"
@@ -28,7 +29,7 @@ struct model {
     uint32_t ids[N_IDS];
 };
 
-/* name: "demo", "demo-f16", "demo-bf16", in the build directory. */
+/* name: "demo", "demo-f16", .. in the build directory. */
 static struct model open_model(const char *name, const char *cpu)
 {
     struct model m = { NULL, NULL, 0, { 0 } };
@@ -102,12 +103,22 @@ static void bf16_logits_are_these_bits(void **state)
     check("demo-bf16", *state, UINT64_C(0x9db41215e39f7389), UINT64_C(0xbec77ca218dc0474));
 }
 
+static void q8_logits_are_these_bits(void **state)
+{
+    check("demo-q8", *state, UINT64_C(0x0f5a9fe4b24b9de3), UINT64_C(0xee7c06d7c3155d7c));
+}
+
+static void q4_logits_are_these_bits(void **state)
+{
+    check("demo-q4", *state, UINT64_C(0x2ac38d4f170a2d5e), UINT64_C(0xa1df7ab8c970745b));
+}
+
 int main(void)
 {
     const struct rung_test tests[] = {
-        FOR_LADDER(f32_logits_are_these_bits),
-        FOR_LADDER(f16_logits_are_these_bits),
-        FOR_LADDER(bf16_logits_are_these_bits),
+        FOR_LADDER(f32_logits_are_these_bits),  FOR_LADDER(f16_logits_are_these_bits),
+        FOR_LADDER(bf16_logits_are_these_bits), FOR_LADDER(q8_logits_are_these_bits),
+        FOR_LADDER(q4_logits_are_these_bits),
     };
     return run_for_rungs(tests, sizeof tests / sizeof tests[0]);
 }
