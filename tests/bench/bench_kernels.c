@@ -8,6 +8,7 @@
  * the shapes of GPT-2 "117M". Weights lie in the mapped file and every multiplication takes the next ones, as decoding
  * does, so no cache holds them. A thread takes a contiguous half of the panels. The speeds are the median, least and
  * largest of several samples; the limit of a case is the longer of the times that its bytes and its operations need.
+ * q8 and q4 are held to the same fused multiply-adds, though they multiply bytes: above 100 % is what that gains.
  */
 #include "tests/bench/limits.h"
 
@@ -16,6 +17,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "format/layout.h"
 
 enum {
     LANES = INGOT_PANEL_LANES,
@@ -64,6 +67,18 @@ static void *map_file(const void *content)
     return map;
 }
 
+/* Rows as long as the longest that is needed. */
+static struct quant_rows quantise_all(const struct quant_kernels *kernels, const float *x)
+{
+    enum { BLOCKS = MAX_IN / INGOT_QUANT_BLOCK };
+    int8_t *codes = map_anonymous((size_t)MAX_ROWS * MAX_IN);
+    float *scales = map_anonymous((size_t)MAX_ROWS * BLOCKS * sizeof *scales);
+    int32_t *sums = map_anonymous((size_t)MAX_ROWS * BLOCKS * sizeof *sums);
+    for (size_t r = 0; r < MAX_ROWS; r++)
+        kernels->quantise(x + r * MAX_IN, MAX_IN, codes + r * MAX_IN, scales + r * BLOCKS, sums + r * BLOCKS);
+    return (struct quant_rows){ codes, scales, sums, MAX_IN, BLOCKS };
+}
+
 /* ------------------------------------------------------------------------------------------------------------ a case
  */
 
@@ -80,18 +95,46 @@ static const size_t row_counts[] = { 1, 2, 4, 8, 16, 128, 512 };
 static const struct format {
     enum ingot_dtype dtype;
     const char *name;
-    size_t bytes;
-} formats[] = { { INGOT_F32, "f32", 4 }, { INGOT_F16, "f16", 2 }, { INGOT_BF16, "bf16", 2 } };
+} formats[] = {
+    { INGOT_F32, "f32" }, { INGOT_F16, "f16" }, { INGOT_BF16, "bf16" }, { INGOT_Q8, "q8" }, { INGOT_Q4, "q4" }
+};
 
 struct bench {
     const struct rung *rung;
     const uint8_t *weights;
     float *x, *y;
-    kernel_panels_fn *panels;
+    struct quant_rows quantised; /* x, as q8 and q4 take it */
+    enum ingot_dtype dtype;
     const struct shape *shape;
     size_t n_rows, panel_bytes, n_panels;
     size_t first, count; /* multiplications of this sample, numbered on through the weights */
 };
+
+/* Panels from the p-th on times all rows. */
+static void run_panels(const struct bench *b, const uint8_t *w, size_t p, size_t n_panels)
+{
+    const struct kernels *f = b->rung->kernels;
+    const struct quant_kernels *q = b->rung->quant;
+    const size_t n_in = b->shape->n_in, y_stride = b->n_panels * LANES;
+    float *y = b->y + p * LANES;
+    w += p * b->panel_bytes;
+    switch (b->dtype) {
+    case INGOT_F16:
+        f->panels_f16(w, b->panel_bytes, n_panels, n_in, b->x, n_in, b->n_rows, y, y_stride);
+        break;
+    case INGOT_BF16:
+        f->panels_bf16(w, b->panel_bytes, n_panels, n_in, b->x, n_in, b->n_rows, y, y_stride);
+        break;
+    case INGOT_Q8:
+        q->panels_q8(w, b->panel_bytes, n_panels, n_in, &b->quantised, b->n_rows, y, y_stride);
+        break;
+    case INGOT_Q4:
+        q->panels_q4(w, b->panel_bytes, n_panels, n_in, &b->quantised, b->n_rows, y, y_stride);
+        break;
+    default:
+        f->panels_f32(w, b->panel_bytes, n_panels, n_in, b->x, n_in, b->n_rows, y, y_stride);
+    }
+}
 
 static void panels_work(void *ctx, size_t thread, size_t n_threads)
 {
@@ -99,8 +142,7 @@ static void panels_work(void *ctx, size_t thread, size_t n_threads)
     const size_t matrix_bytes = b->n_panels * b->panel_bytes, n_matrices = weight_bytes / matrix_bytes;
     const size_t p = b->n_panels * thread / n_threads, p_end = b->n_panels * (thread + 1) / n_threads;
     for (size_t i = b->first; i < b->first + b->count; i++)
-        b->panels(b->weights + i % n_matrices * matrix_bytes + p * b->panel_bytes, b->panel_bytes, p_end - p,
-                  b->shape->n_in, b->x, b->shape->n_in, b->n_rows, b->y + p * LANES, b->n_panels * LANES);
+        run_panels(b, b->weights + i % n_matrices * matrix_bytes, p, p_end - p);
 }
 
 /* Seconds per multiplication, ascending. */
@@ -162,6 +204,15 @@ struct options {
     size_t rows;
 };
 
+static void set_case(struct bench *b, enum ingot_dtype dtype, const struct shape *shape, size_t n_rows)
+{
+    b->dtype = dtype;
+    b->shape = shape;
+    b->n_rows = n_rows;
+    b->panel_bytes = panel_bytes(dtype, shape->n_in);
+    b->n_panels = (shape->n_out + LANES - 1) / LANES;
+}
+
 static void run_cases(struct bench *b, const struct options *options, const struct limits *limits)
 {
     bool first = true;
@@ -171,13 +222,7 @@ static void run_cases(struct bench *b, const struct options *options, const stru
                 for (size_t n_threads = 1; n_threads <= MAX_THREADS; n_threads++) {
                     if (options->dtype && strcmp(options->dtype, formats[f].name) != 0) continue;
                     if (options->rows && options->rows != row_counts[r]) continue;
-                    b->panels = formats[f].dtype == INGOT_F32   ? b->rung->kernels->panels_f32
-                                : formats[f].dtype == INGOT_F16 ? b->rung->kernels->panels_f16
-                                                                : b->rung->kernels->panels_bf16;
-                    b->shape = &shapes[s];
-                    b->n_rows = row_counts[r];
-                    b->panel_bytes = b->shape->n_in * LANES * formats[f].bytes;
-                    b->n_panels = (b->shape->n_out + LANES - 1) / LANES;
+                    set_case(b, formats[f].dtype, &shapes[s], row_counts[r]);
                     double seconds[N_SAMPLES];
                     measure_panels(b, n_threads, seconds);
                     report_case(b, formats[f].name, n_threads, limits, seconds, options->json, first);
@@ -231,6 +276,7 @@ int main(int argc, char **argv)
     b.x = map_anonymous((size_t)MAX_ROWS * MAX_IN * sizeof *b.x);
     b.y = map_anonymous((size_t)MAX_ROWS * MAX_OUT * sizeof *b.y);
     for (size_t i = 0; i < (size_t)MAX_ROWS * MAX_IN; i++) b.x[i] = (float)(i % 7) - 3.0f;
+    b.quantised = quantise_all(b.rung->quant, b.x);
     run_cases(&b, &options, &limits);
     return 0;
 }
