@@ -149,7 +149,7 @@ static void put_tensors(struct markup *to, const struct findings *f)
         put_figures(to, f, p);
         markup_add(to, "</tr>\n");
     }
-    markup_add(to, "</tbody></table></div>\n</section>\n");
+    markup_add(to, "</tbody></table></div>\n<button id=\"more\" type=\"button\" hidden></button>\n</section>\n");
 }
 
 void page_comparison(struct markup *to, const struct findings *f)

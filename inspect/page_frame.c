@@ -64,12 +64,6 @@ void page_end(struct markup *to)
     markup_add(to, "</script>\n</body>\n</html>\n");
 }
 
-void page_chip(struct markup *to, enum region_kind kind)
-{
-    markup_put(to, "<svg class=\"chip k%c\" aria-hidden=\"true\"><rect width=\"10\" height=\"10\" rx=\"2\"/></svg>",
-               region_kind_letter(kind));
-}
-
 void page_field(void *ctx, const char *name, const char *value)
 {
     struct markup *to = ctx;

@@ -37,9 +37,6 @@ void page_begin(struct markup *to, const char *const *paths, size_t n_paths, con
                 const struct page_link *links);
 void page_end(struct markup *to);
 
-/* A small square of a kind's colour. */
-void page_chip(struct markup *to, enum region_kind kind);
-
 /* One row of a list of names and values; an overview_fn, whose ctx is the markup. */
 void page_field(void *ctx, const char *name, const char *value);
 

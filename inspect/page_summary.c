@@ -46,14 +46,14 @@ static void put_cost(struct markup *to, const struct subject *s)
 {
     const struct cost_question q = { &s->hp, &s->census, s->hp.n_ctx, s->dtype, s->embedding };
     struct cost cost = cost_of(&q);
-    markup_put(to, "<div><h3>To run it, in %s at %s positions</h3>\n<dl>\n", ingot_dtype_name(s->dtype),
+    markup_put(to, "<h3>To run it, in %s at %s positions</h3>\n<dl>\n", ingot_dtype_name(s->dtype),
                human_count(cost.n_ctx).text);
     page_field(to, "one token", human_operations(cost.flops_decode).text);
     page_field(to, "reads", human_bytes((uint64_t)cost.bytes_decode).text);
     page_field(to, "whole prompt", human_operations(cost.flops_prefill).text);
     page_field(to, "KV cache", human_bytes((uint64_t)cost.cache_bytes).text);
     page_field(to, "memory", human_bytes((uint64_t)cost.memory_bytes).text);
-    markup_add(to, "</dl></div>\n");
+    markup_add(to, "</dl>\n");
 }
 
 void page_summary(struct markup *to, const struct page_model *m)
@@ -69,9 +69,9 @@ void page_summary(struct markup *to, const struct page_model *m)
     overview_model(cp, page_field, to);
     markup_add(to, "</dl></div>\n<div><h3>Tokenizer</h3>\n<dl>\n");
     overview_vocabulary(cp, page_field, to);
-    markup_add(to, "</dl></div>\n");
+    markup_add(to, "</dl>\n");
     if (m->subject->has_hparams) put_cost(to, m->subject);
-    markup_add(to, "</div>\n</section>\n");
+    markup_add(to, "</div>\n</div>\n</section>\n");
 }
 
 /* ------------------------------------------------------------------------------------------------- architecture */
@@ -142,8 +142,8 @@ static void put_kinds(struct markup *to, const struct regions *r)
         struct region_total total = regions_total(r, (enum region_kind)k);
         if (total.n == 0) continue;
         markup_put(to, "<tr><th scope=\"row\" class=\"k%c\">%s</th><td>%s</td><td>%s</td><td>%s</td>",
-                   region_kind_name((enum region_kind)k), human_count(total.n).text, human_count(total.bytes).text,
-                   human_share(total.bytes, r->n_bytes).text);
+                   region_kind_letter((enum region_kind)k), region_kind_name((enum region_kind)k),
+                   human_count(total.n).text, human_count(total.bytes).text, human_share(total.bytes, r->n_bytes).text);
         if (r->verified) markup_put(to, "<td>%s</td>", total.damaged ? human_count(total.damaged).text : "no");
         markup_add(to, "</tr>\n");
     }

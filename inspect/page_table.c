@@ -82,8 +82,7 @@ static void put_stats(struct markup *to, const struct stats_figures *f)
 
 static void put_name(struct markup *to, const struct checkpoint_tensor *t, enum region_kind kind)
 {
-    markup_add(to, "<th scope=\"row\">");
-    page_chip(to, kind);
+    markup_put(to, "<th scope=\"row\" class=\"k%c\">", region_kind_letter(kind));
     markup_text(to, t->name, t->name_len);
     if (t->target) {
         markup_add(to, " <span class=\"alias\">= ");
@@ -140,5 +139,5 @@ void page_tensors(struct markup *to, const struct page_model *m)
     for (size_t i = 0; i < m->subject->checkpoint.n_tensors; i++) put_tensor(to, m, i);
     markup_add(to, "</tbody>\n");
     put_totals(to, m);
-    markup_add(to, "</table></div>\n</section>\n");
+    markup_add(to, "</table></div>\n<button id=\"more\" type=\"button\" hidden></button>\n</section>\n");
 }

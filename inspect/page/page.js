@@ -35,21 +35,56 @@
     return sign * a.localeCompare(b, 'en', { numeric: true });
   }
 
-  function sortable(table) {
-    const body = table.tBodies[0];
-    const heads = Array.from(table.tHead.rows[0].cells);
+  /* At first only so many rows are in the table: laying out all of ten thousand takes seconds. */
+  const PAGE = 500;
+
+  function table(element) {
+    const body = element.tBodies[0];
+    const heads = Array.from(element.tHead.rows[0].cells);
+    const field = document.getElementById('search');
+    const found = document.getElementById('found');
+    const more = document.getElementById('more');
+    const count = (n) => n.toLocaleString('en');
+    const entries = Array.from(body.rows, (row) => ({
+      row,
+      text: Array.from(row.cells).slice(0, 4).map((c) => c.textContent).join(' ').toLowerCase(),
+    }));
+    let order = entries;
+    let limit = PAGE;
+
+    function show() {
+      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const hits = order.filter((e) => words.every((word) => e.text.includes(word)));
+      body.replaceChildren(...hits.slice(0, limit).map((e) => e.row));
+      found.textContent = count(hits.length) + ' of ' + count(entries.length);
+      more.hidden = hits.length <= limit;
+      more.textContent = 'Show the other ' + count(hits.length - limit);
+    }
+
     function sort(column) {
       const head = heads[column];
       const now = head.getAttribute('aria-sort');
       const first = head.classList.contains('n') ? 'descending' : 'ascending';
       const next = !now ? first : now === 'ascending' ? 'descending' : 'ascending';
       const sign = next === 'ascending' ? 1 : -1;
-      const rows = Array.from(body.rows, (row) => ({ row, key: value(row.cells[column]) }));
-      rows.sort((a, b) => compare(a.key, b.key, sign));
+      const keyed = order.map((e) => ({ e, key: value(e.row.cells[column]) }));
+      keyed.sort((a, b) => compare(a.key, b.key, sign));
+      order = keyed.map((k) => k.e);
       heads.forEach((h) => h.removeAttribute('aria-sort'));
       head.setAttribute('aria-sort', next);
-      body.replaceChildren(...rows.map((r) => r.row));
+      show();
     }
+
+    /* A link leads to a row that may not be shown just now. */
+    function follow() {
+      const entry = entries.find((e) => e.row.id && '#' + e.row.id === location.hash);
+      if (!entry || entry.row.isConnected) return;
+      field.value = '';
+      limit = Math.max(limit, order.indexOf(entry) + 1);
+      show();
+      location.replace(location.hash);
+    }
+
     heads.forEach((head, column) => {
       if (head.classList.contains('plain')) return;
       const button = document.createElement('button');
@@ -58,39 +93,17 @@
       head.append(button);
       button.addEventListener('click', () => sort(column));
     });
-  }
-
-  /* Rows that have every word of the search field in their first four cells. */
-  function searchable(table) {
-    const field = document.getElementById('search');
-    const found = document.getElementById('found');
-    const rows = Array.from(table.tBodies[0].rows);
-    const texts = rows.map((row) => all('th, td', row).slice(0, 4).map((c) => c.textContent).join(' ').toLowerCase());
-    const count = (n) => n.toLocaleString('en');
-    function search() {
-      const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let shown = 0;
-      rows.forEach((row, i) => {
-        const hit = words.every((word) => texts[i].includes(word));
-        if (row.hidden === hit) row.hidden = !hit;
-        shown += hit;
-      });
-      found.textContent = count(shown) + ' of ' + count(rows.length);
+    function all() {
+      limit = entries.length;
+      show();
     }
-    field.addEventListener('input', search);
-    field.parentElement.hidden = false;
-    search();
-
-    /* A link from the treemap leads to a row that may not be shown just now. */
-    function follow() {
-      const row = document.getElementById(location.hash.slice(1));
-      if (row && row.hidden) {
-        field.value = '';
-        search();
-        row.scrollIntoView({ block: 'center' });
-      }
-    }
+    field.addEventListener('input', () => { limit = PAGE; show(); });
+    more.addEventListener('click', all);
+    addEventListener('beforeprint', all);
     addEventListener('hashchange', follow);
+    field.parentElement.hidden = false;
+    show();
+    follow();
   }
 
   /* A picture is one stop for the Tab key; arrows lead through its parts, and what a part is stands below. */
@@ -99,30 +112,32 @@
     const parts = all('.treemap > a, .strip > path', figure);
     const text = (part) => part.querySelector('title').textContent;
     let at = 0;
-    function go(to) {
-      parts[at].setAttribute('tabindex', '-1');
-      at = Math.max(0, Math.min(parts.length - 1, to));
+    function reach(index) {
+      if (parts[at]) parts[at].setAttribute('tabindex', '-1');
+      at = index;
       parts[at].setAttribute('tabindex', '0');
-      parts[at].focus();
+      if (parts[at].localName !== 'path') return;
+      parts[at].setAttribute('role', 'img');
+      parts[at].setAttribute('aria-label', text(parts[at]));
     }
-    parts.forEach((part, i) => {
-      part.setAttribute('tabindex', i === 0 ? '0' : '-1');
-      if (part.localName === 'path') {
-        part.setAttribute('role', 'img');
-        part.setAttribute('aria-label', text(part));
-      }
-      part.addEventListener('focus', () => { at = i; about.textContent = text(part); });
-      part.addEventListener('pointerenter', () => { about.textContent = text(part); });
-    });
+    function tell(event) {
+      const part = event.target.closest('.treemap > *, .strip > path');
+      if (part) about.textContent = text(part);
+    }
+    figure.addEventListener('pointerover', tell);
+    figure.addEventListener('focusin', tell);
     figure.addEventListener('keydown', (event) => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -parts.length, End: parts.length };
       if (!(event.key in step) || parts.length === 0) return;
       event.preventDefault();
-      go(at + step[event.key]);
+      reach(Math.max(0, Math.min(parts.length - 1, at + step[event.key])));
+      parts[at].focus();
     });
+    parts.forEach((part) => { if (part.localName === 'a') part.setAttribute('tabindex', '-1'); });
+    if (parts.length > 0) reach(0);
   }
 
   theme();
-  all('table.sortable').forEach((table) => { sortable(table); searchable(table); });
+  all('table.sortable').forEach(table);
   all('figure.explore').forEach(explorable);
 })();

@@ -7,7 +7,7 @@ foreign=$INGOT_ROOT/tests/models/foreign
 browse() { # check page [JSON...]
     local program
     program=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "no chromium"
-    python -I -c 'import runpy, sys; sys.path.insert(0, sys.argv[1]); sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0])' \
+    python -IB -c 'import runpy, sys; sys.path.insert(0, sys.argv[1]); sys.argv = sys.argv[2:]; runpy.run_path(sys.argv[0])' \
         "$INGOT_ROOT/tests/browser" "$INGOT_ROOT/tests/browser/report.py" "$program" "$@"
 }
 
