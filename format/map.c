@@ -102,6 +102,15 @@ void map_will_read(const struct file_map *map, uint64_t off, uint64_t n)
     errno = saved;
 }
 
+void map_large_pages(void *p, uint64_t n)
+{
+    const uintptr_t first = ((uintptr_t)p + MAP_LARGE_PAGE - 1) & ~(uintptr_t)(MAP_LARGE_PAGE - 1);
+    const uintptr_t end = (uintptr_t)p + n;
+    int saved = errno;
+    if (first < end) madvise((void *)first, end - first, MADV_HUGEPAGE);
+    errno = saved;
+}
+
 #define RESIDENT_PAGES 4096u /* asked for in one call */
 
 /* Bytes of [off, end) that lie in the pages from `at` on which `pages` says are in memory. */

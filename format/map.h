@@ -4,6 +4,8 @@
 
 #include "format/ingot_format.h"
 
+#define MAP_LARGE_PAGE (UINT64_C(1) << 21)
+
 struct file_map {
     const uint8_t *bytes; /* aligned to a page, or as the caller of ingot_open_memory() gave them */
     uint64_t size;        /* as seen when it was opened; never looked at again */
@@ -22,6 +24,9 @@ void map_close(struct file_map *map);
 /* Advice that [off, off + n) will be read now: maps a large range in one call instead of by page faults. Never fails.
  */
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
+
+/* Advice that this process's own memory [p, p + n) be backed by large pages, where whole ones fit. Never fails. */
+void map_large_pages(void *p, uint64_t n);
 
 /* How many of the bytes [off, off + n), which lie inside the map, are in memory now and need no reading: a snapshot,
  * old when it is there. Bytes that were read or borrowed always are. Linux tells it only of files that the caller could

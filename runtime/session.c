@@ -5,9 +5,9 @@
 
 #include "format/checked.h"
 #include "format/error.h"
+#include "format/map.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define DEFAULT_BATCH    256u /* weights are read once per batch; more gains nothing, and takes memory */
 #define MAX_BATCH        4096u
@@ -15,7 +15,6 @@
 #define BYTES_PER_THREAD (UINT64_C(1) << 20) /* with fewer weights to read per token, another thread only waits */
 #define BLOCK_POSITIONS  128u /* of the cache: long stretches for a query, few pages for a short context */
 #define CACHE_LINE       64u
-#define LARGE_PAGE       (UINT64_C(1) << 21)
 #define FAULT_BYTES      (UINT64_C(64) << 10) /* of a mapped file that one fault maps */
 #define FLOATS_PER_LINE  (CACHE_LINE / sizeof(float))
 
@@ -129,15 +128,6 @@ static bool allocate(struct ingot_session *s, void (*lay_out)(struct ingot_sessi
     return arena.base;
 }
 
-/* With pages of 4 KiB, attention walks the page tables for every few inputs. Not for activations, of which decoding
- * touches little. */
-static void ask_for_large_pages(const struct kv_cache *kv)
-{
-    const uintptr_t data = (uintptr_t)kv->data, end = data + kv->n_blocks * kv->block_bytes;
-    const uintptr_t first = (data + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
-    if (first < end) (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
-}
-
 /* ------------------------------------------------------------------------------------------------------ first touch */
 
 /* One byte of each stretch that a page fault maps at once, of the thread's share of a matrix. */
@@ -154,7 +144,7 @@ static void touch(void *ctx, uint32_t thread)
 {
     const struct ingot_session *s = ctx;
     const struct ingot_model *model = s->model;
-    for (uint64_t at = thread * LARGE_PAGE; at < s->kv.block_bytes; at += s->n_threads * LARGE_PAGE)
+    for (uint64_t at = thread * MAP_LARGE_PAGE; at < s->kv.block_bytes; at += s->n_threads * MAP_LARGE_PAGE)
         ((volatile uint8_t *)s->kv.data)[at] = 0;
     for (uint32_t i = 0; i < model->hp.n_layer; i++) {
         touch_matrix(&model->layers[i].c_attn.weight, thread, s->n_threads);
@@ -195,7 +185,8 @@ static bool fill(struct ingot_session *s, uint32_t n_threads)
     if (!s->scratch || !allocate(s, lay_out_cache, &s->cache_memory) ||
         !allocate(s, lay_out_activations, &s->arena_memory))
         return false;
-    ask_for_large_pages(&s->kv);
+    /* With pages of 4 KiB, attention walks the page tables for every few inputs. */
+    map_large_pages(s->kv.data, s->kv.n_blocks * s->kv.block_bytes);
     pool_run(s->pool, touch, s);
     return true;
 }
