@@ -268,15 +268,15 @@ static void pack_step(struct packer *p, uint64_t panel, uint64_t k0, bool counts
     }
 }
 
-/* Bytes [begin, end) of the section, within one step; dst takes them. A step that is cut is made whole on the side, and
- * counted where its beginning is asked for. */
-static void pack_part_of_step(struct packer *p, uint64_t begin, uint64_t end, uint8_t *dst)
+/* Bytes [begin, end) of the section, within one step; dst takes them; `bytes` of a step, `stride` from panel to panel.
+ * A step that is cut is made whole on the side, and counted where its beginning is asked for. */
+static void pack_part_of_step(struct packer *p, uint64_t bytes, uint64_t stride, uint64_t begin, uint64_t end,
+                              uint8_t *dst)
 {
     _Alignas(64) uint8_t room[QUANT_Q8_STEP_BYTES];
-    const uint64_t bytes = quant_step_bytes(p->to), per_panel = panel_bytes(p->to, p->view->n_cols) / bytes;
-    const uint64_t step = begin / bytes, off = begin % bytes;
+    const uint64_t off = begin % bytes;
     const bool whole = end - begin == bytes;
-    pack_step(p, step / per_panel, step % per_panel * STEP, off == 0, whole ? dst : room);
+    pack_step(p, begin / stride, begin % stride / bytes * STEP, off == 0, whole ? dst : room);
     if (!whole) memcpy(dst, room + off, end - begin);
 }
 
@@ -294,13 +294,13 @@ static void pack_quant_panels(struct packer *p, uint64_t panel, uint64_t n, uint
 static void pack_quant(struct packer *p, uint64_t off, uint8_t *dst, uint64_t n)
 {
     const uint64_t bytes = quant_step_bytes(p->to), stride = panel_bytes(p->to, p->view->n_cols);
-    while (n > 0) {
+    while (n > 0 && bytes > 0 && stride > 0) {
         const uint64_t to_step_end = bytes - off % bytes, panels = off % stride == 0 ? n / stride : 0;
         const uint64_t done = panels ? panels * stride : to_step_end < n ? to_step_end : n;
         if (panels)
             pack_quant_panels(p, off / stride, panels, dst);
         else
-            pack_part_of_step(p, off, off + done, dst);
+            pack_part_of_step(p, bytes, stride, off, off + done, dst);
         off += done;
         dst += done;
         n -= done;

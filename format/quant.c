@@ -129,9 +129,10 @@ static bool holds(const float *x, float value)
 float quant_exact_scale(const float *x, float largest)
 {
     const float g = common_measure(x, largest);
-    for (float k = 1, n = g > 0 ? largest / g : INFINITY; n * k <= 128; k++) {
-        const float d = g / k;
-        if (d * k != g || round_scale(d) != d) continue;
+    const int n = g > 0 ? (int)(largest / g) : 129; /* a whole number */
+    for (int k = 1; n * k <= 128; k++) {
+        const float d = g / (float)k;
+        if (d * (float)k != g || round_scale(d) != d) continue;
         if (n * k < 128 || !holds(x, largest)) return d;
         return holds(x, -largest) ? 0 : -d; /* there is a level -128, but no level 128 */
     }

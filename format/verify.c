@@ -261,7 +261,7 @@ static uint64_t first_bad_in_step(enum ingot_dtype dtype, const uint8_t *step, u
 static uint64_t first_bad_step(const struct panels *p, enum ingot_dtype dtype)
 {
     const uint64_t n = quant_step_bytes(dtype);
-    for (uint64_t at = 0; at < p->raw_bytes; at += n) {
+    for (uint64_t at = 0; at < p->raw_bytes && n > 0 && p->stride > 0; at += n) {
         const uint64_t row = at / p->stride * INGOT_PANEL_LANES, k = at % p->stride / n * INGOT_QUANT_STEP;
         const uint64_t lanes = p->n_out - row, inputs = p->n_in - k;
         if (lanes >= INGOT_PANEL_LANES && inputs >= INGOT_QUANT_STEP) continue;

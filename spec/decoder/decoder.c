@@ -311,6 +311,12 @@ static bool is_blocks(const struct record *r)
     return r->dtype == Q8 || r->dtype == Q4;
 }
 
+/* 0 for q8 and q4. */
+static unsigned element_bytes(const struct record *r)
+{
+    return r->dtype < N_DTYPES ? dtype_bytes[r->dtype] : 0;
+}
+
 /* Of q8 and q4: 64 inputs of a panel. */
 static uint64_t step_bytes(const struct record *r)
 {
@@ -326,7 +332,7 @@ static uint64_t input_unit(const struct record *r)
 /* Bytes of a tensor; false when 64 bits do not hold them. A dimension of 0 does not hide an overflow. */
 static bool tensor_bytes(const struct record *r, uint64_t *bytes)
 {
-    uint64_t product = is_blocks(r) ? step_bytes(r) : dtype_bytes[r->dtype];
+    uint64_t product = is_blocks(r) ? step_bytes(r) : element_bytes(r);
     bool empty = false;
     for (uint32_t d = 0; d < r->rank; d++) {
         uint64_t unit = r->layout != PANEL16 ? 1 : d == 0 ? LANES : input_unit(r);
@@ -610,7 +616,7 @@ static void check_gaps(const struct file *f)
 /* Byte offset of element (row, col) of a matrix. */
 static uint64_t element_off(const struct record *r, uint64_t row, uint64_t col)
 {
-    uint64_t panel = row / LANES, lane = row % LANES, size = is_blocks(r) ? 0 : dtype_bytes[r->dtype];
+    uint64_t panel = row / LANES, lane = row % LANES, size = element_bytes(r);
     if (r->layout == ROWS) return (row * r->shape[1] + col) * size;
     if (r->dtype == BF16) {
         uint64_t pairs = (r->shape[1] + 1) / 2;
@@ -837,9 +843,11 @@ static double block_element(const uint8_t *bytes, const struct record *r, uint64
     const uint8_t *step = bytes + (row / LANES * steps + col / STEP) * step_bytes(r);
     const uint8_t *codes = step + STEP * 2 / BLOCK * LANES;
     double scale = half_value(u16(step + (input / BLOCK * LANES + lane) * 2));
-    if (r->dtype == Q8) return (codes[(input / 4 * LANES + lane) * 4 + input % 4] - 128) * scale;
+    uint64_t q8 = (input / 4 * LANES + lane) * 4 + input % 4;
+    if (r->dtype == Q8) return (codes[q8] - 128) * scale;
     uint8_t two = codes[(input / 8 * LANES + lane) * 4 + input % 4];
-    return q4_levels[input / 4 % 2 ? two / 16 : two % 16] * scale;
+    int level = q4_levels[input % 8 < 4 ? two % 16 : two >> 4];
+    return level * scale;
 }
 
 /* A matrix by its layout; any other rank as rows of its last dimension. */
@@ -848,8 +856,8 @@ static int print_tensor(const struct file *f, const char *name)
     for (uint32_t i = 0; i < f->n_records; i++) {
         struct record r = record_at(f, i);
         if (!is_tensor(&r) || !name_is(&r, name)) continue;
-        uint64_t cols = r.rank ? r.shape[r.rank - 1] : 1, size = is_blocks(&r) ? 1 : dtype_bytes[r.dtype];
-        uint64_t rows = r.raw == 0 ? 0 : r.layout == PANEL16 ? r.shape[0] : r.raw / size / cols;
+        uint64_t cols = r.rank ? r.shape[r.rank - 1] : 1, size = is_blocks(&r) ? 1 : element_bytes(&r);
+        uint64_t rows = r.raw == 0 || size == 0 ? 0 : r.layout == PANEL16 ? r.shape[0] : r.raw / size / cols;
         for (uint64_t row = 0; row < rows; row++)
             for (uint64_t col = 0; col < cols; col++) {
                 uint64_t off = r.layout == PANEL16 ? element_off(&r, row, col) : (row * cols + col) * size;

@@ -55,7 +55,7 @@ static double error_of_ours(const float *x, uint64_t n_out, uint64_t n_in, enum 
     const struct ingot_view view = { x, INGOT_F32, n_out, n_in, n_in, 1 };
     assert_true(ingot_layout_bytes(dtype, INGOT_PANEL16, 2, s.shape, &s.raw_bytes));
     uint8_t *bytes = malloc(s.raw_bytes);
-    float *back = malloc(n_out * n_in * sizeof *back);
+    float *back = calloc(n_out * n_in, sizeof *back);
     assert_true(bytes && back);
     ingot_pack(&view, dtype, INGOT_PANEL16, 0, bytes, s.raw_bytes, NULL);
     s.data = bytes;
@@ -101,7 +101,7 @@ enum { N_OUT = 64, N_IN = 512, N = N_OUT * N_IN };
 static void gaussian_weights_lose_less(void **state)
 {
     (void)state;
-    float *x = malloc(N * sizeof *x);
+    float *x = calloc(N, sizeof *x);
     assert_non_null(x);
     for (size_t i = 0; i < N; i++) x[i] = (float)(sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()));
     expect_less("Gaussian", x, N_OUT, N_IN, 0.9, 0.88);
@@ -111,7 +111,7 @@ static void gaussian_weights_lose_less(void **state)
 static void weights_with_long_tails_lose_less(void **state)
 {
     (void)state;
-    float *x = malloc(N * sizeof *x);
+    float *x = calloc(N, sizeof *x);
     assert_non_null(x);
     for (size_t i = 0; i < N; i++) x[i] = (float)(log(uniform()) * (uniform() < 0.5 ? -0.02 : 0.02)); /* Laplace */
     expect_less("Laplace", x, N_OUT, N_IN, 0.9, 0.88);
@@ -121,7 +121,7 @@ static void weights_with_long_tails_lose_less(void **state)
 static void even_weights_lose_less(void **state)
 {
     (void)state;
-    float *x = malloc(N * sizeof *x);
+    float *x = calloc(N, sizeof *x);
     assert_non_null(x);
     for (size_t i = 0; i < N; i++) x[i] = (float)(uniform() - 0.5);
     expect_less("even", x, N_OUT, N_IN, 0.95, 1.1); /* q4's levels are not made for these */
@@ -134,7 +134,7 @@ static void even_weights_lose_less(void **state)
 static void expect_less_of_release(const struct ingot_source_tensor *t)
 {
     const uint64_t n_in = t->shape[0], n_out = t->shape[1];
-    float *x = malloc(n_in * n_out * sizeof *x), *turned = malloc(n_in * n_out * sizeof *turned);
+    float *x = calloc(n_in * n_out, sizeof *x), *turned = calloc(n_in * n_out, sizeof *turned);
     assert_true(x && turned);
     ingot_source_gather(t, 0, n_in * n_out, x);
     for (uint64_t i = 0; i < n_in; i++)
