@@ -8,7 +8,6 @@
 #include <immintrin.h>
 #include <math.h>
 
-#include "runtime/kernels/mathf.h"
 #include "runtime/kernels/tiles.h"
 
 enum { LANES = INGOT_PANEL_LANES, HALF = LANES / 2 };
@@ -163,60 +162,24 @@ static inline float sum_lanes(const __m256 half[2])
 
 /* ---------------------------------------------------------------------------------------------- mathf.h, 8 at once */
 
-static inline __m256 select_greater(__m256 a, __m256 b, __m256 then, __m256 otherwise)
-{
-    return _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
-}
+typedef __m256 vec;
+typedef __m256i ivec;
+#define vec_same                          _mm256_set1_ps
+#define vec_add                           _mm256_add_ps
+#define vec_sub                           _mm256_sub_ps
+#define vec_mul                           _mm256_mul_ps
+#define vec_div                           _mm256_div_ps
+#define vec_fma                           _mm256_fmadd_ps
+#define vec_fnma                          _mm256_fnmadd_ps
+#define vec_abs(a)                        _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+#define vec_select(a, b, then, otherwise) _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_GT_OQ))
+#define ivec_same                         _mm256_set1_epi32
+#define ivec_bits                         _mm256_castps_si256
+#define ivec_sub                          _mm256_sub_epi32
+#define ivec_half(a)                      _mm256_srli_epi32(a, 1)
+#define vec_power(i)                      _mm256_castsi256_ps(_mm256_slli_epi32(i, 23))
 
-static inline __m256 exp_lanes(__m256 x)
-{
-    const __m256 round = _mm256_set1_ps(EXP_ROUND);
-    const __m256 rounded = _mm256_fmadd_ps(x, _mm256_set1_ps(EXP_LOG2_E), round);
-    const __m256 n = _mm256_sub_ps(rounded, round);
-    __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(EXP_MINUS_LN2_HIGH), x);
-    r = _mm256_fmadd_ps(n, _mm256_set1_ps(EXP_MINUS_LN2_LOW), r);
-    __m256 q = _mm256_fmadd_ps(_mm256_set1_ps(EXP_4), r, _mm256_set1_ps(EXP_3));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(EXP_2));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(EXP_1));
-    q = _mm256_fmadd_ps(q, r, _mm256_set1_ps(EXP_0));
-    __m256 e = _mm256_add_ps(_mm256_fmadd_ps(_mm256_mul_ps(r, r), q, r), _mm256_set1_ps(1.0f));
-
-    const __m256i one = _mm256_set1_epi32(1);
-    const __m256i biased = _mm256_sub_epi32(_mm256_castps_si256(rounded), _mm256_set1_epi32(EXP_ROUND_BITS));
-    const __m256i half = _mm256_srli_epi32(biased, 1);
-    const __m256i rest = _mm256_sub_epi32(biased, half);
-    e = _mm256_mul_ps(e, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_sub_epi32(half, one), 23)));
-    e = _mm256_mul_ps(e, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_sub_epi32(rest, one), 23)));
-    e = select_greater(x, _mm256_set1_ps(EXP_MAX), _mm256_set1_ps(INFINITY), e);
-    return select_greater(_mm256_set1_ps(EXP_MIN), x, _mm256_setzero_ps(), e);
-}
-
-static inline __m256 gelu_tanh_lanes(__m256 x)
-{
-    const __m256 slope = _mm256_fmadd_ps(_mm256_mul_ps(x, x), _mm256_set1_ps(GELU_B), _mm256_set1_ps(GELU_A));
-    const __m256 minus_2u = _mm256_mul_ps(x, slope);
-    return _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), exp_lanes(minus_2u)));
-}
-
-static inline __m256 gelu_erf_lanes(__m256 x)
-{
-    const __m256 one = _mm256_set1_ps(1.0f), max = _mm256_set1_ps(ERFC_MAX);
-    __m256 a = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-    a = select_greater(a, max, max, a);
-    const __m256 t = _mm256_div_ps(one, _mm256_fmadd_ps(_mm256_set1_ps(ERFC_T), a, one));
-    __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(ERFC_8), t, _mm256_set1_ps(ERFC_7));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_6));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_5));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_4));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_3));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_2));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_1));
-    p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(ERFC_0));
-    const __m256 power = exp_lanes(_mm256_mul_ps(_mm256_mul_ps(a, a), _mm256_set1_ps(-0.5f)));
-    const __m256 tail = _mm256_mul_ps(power, _mm256_mul_ps(t, p));
-    const __m256 zero = _mm256_setzero_ps();
-    return _mm256_fnmadd_ps(a, tail, select_greater(zero, x, zero, x));
-}
+#include "runtime/kernels/lanes.h"
 
 /* ------------------------------------------------------------------------------------------------------ reductions */
 
@@ -263,7 +226,7 @@ static float largest(const float *x, size_t n)
         for (size_t h = 0; h < 2; h++) {
             const __m256 present = _mm256_castsi256_ps(lanes_present(n - i, h));
             const __m256 v = _mm256_blendv_ps(lowest, load_half(x + i, n - i, h), present);
-            max = select_greater(v, max, v, max);
+            max = vec_select(v, max, v, max);
         }
     float lane[HALF], result = -INFINITY;
     _mm256_storeu_ps(lane, max);

@@ -8,7 +8,6 @@
 #include <immintrin.h>
 #include <math.h>
 
-#include "runtime/kernels/mathf.h"
 #include "runtime/kernels/tiles.h"
 
 enum { LANES = INGOT_PANEL_LANES };
@@ -115,60 +114,24 @@ static inline float sum_lanes(__m512 v)
 
 /* ---------------------------------------------------------------------------------------------- mathf.h, 16 at once */
 
-static inline __m512 select_greater(__m512 a, __m512 b, __m512 then, __m512 otherwise)
-{
-    return _mm512_mask_mov_ps(otherwise, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), then);
-}
+typedef __m512 vec;
+typedef __m512i ivec;
+#define vec_same                          _mm512_set1_ps
+#define vec_add                           _mm512_add_ps
+#define vec_sub                           _mm512_sub_ps
+#define vec_mul                           _mm512_mul_ps
+#define vec_div                           _mm512_div_ps
+#define vec_fma                           _mm512_fmadd_ps
+#define vec_fnma                          _mm512_fnmadd_ps
+#define vec_abs                           _mm512_abs_ps
+#define vec_select(a, b, then, otherwise) _mm512_mask_mov_ps(otherwise, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), then)
+#define ivec_same                         _mm512_set1_epi32
+#define ivec_bits                         _mm512_castps_si512
+#define ivec_sub                          _mm512_sub_epi32
+#define ivec_half(a)                      _mm512_srli_epi32(a, 1)
+#define vec_power(i)                      _mm512_castsi512_ps(_mm512_slli_epi32(i, 23))
 
-static inline __m512 exp_lanes(__m512 x)
-{
-    const __m512 round = _mm512_set1_ps(EXP_ROUND);
-    const __m512 rounded = _mm512_fmadd_ps(x, _mm512_set1_ps(EXP_LOG2_E), round);
-    const __m512 n = _mm512_sub_ps(rounded, round);
-    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(EXP_MINUS_LN2_HIGH), x);
-    r = _mm512_fmadd_ps(n, _mm512_set1_ps(EXP_MINUS_LN2_LOW), r);
-    __m512 q = _mm512_fmadd_ps(_mm512_set1_ps(EXP_4), r, _mm512_set1_ps(EXP_3));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(EXP_2));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(EXP_1));
-    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(EXP_0));
-    __m512 e = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(r, r), q, r), _mm512_set1_ps(1.0f));
-
-    const __m512i one = _mm512_set1_epi32(1);
-    const __m512i biased = _mm512_sub_epi32(_mm512_castps_si512(rounded), _mm512_set1_epi32(EXP_ROUND_BITS));
-    const __m512i half = _mm512_srli_epi32(biased, 1);
-    const __m512i rest = _mm512_sub_epi32(biased, half);
-    e = _mm512_mul_ps(e, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_sub_epi32(half, one), 23)));
-    e = _mm512_mul_ps(e, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_sub_epi32(rest, one), 23)));
-    e = select_greater(x, _mm512_set1_ps(EXP_MAX), _mm512_set1_ps(INFINITY), e);
-    return select_greater(_mm512_set1_ps(EXP_MIN), x, _mm512_setzero_ps(), e);
-}
-
-static inline __m512 gelu_tanh_lanes(__m512 x)
-{
-    const __m512 slope = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(GELU_B), _mm512_set1_ps(GELU_A));
-    const __m512 minus_2u = _mm512_mul_ps(x, slope);
-    return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), exp_lanes(minus_2u)));
-}
-
-static inline __m512 gelu_erf_lanes(__m512 x)
-{
-    const __m512 one = _mm512_set1_ps(1.0f), max = _mm512_set1_ps(ERFC_MAX);
-    __m512 a = _mm512_abs_ps(x);
-    a = select_greater(a, max, max, a);
-    const __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(_mm512_set1_ps(ERFC_T), a, one));
-    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(ERFC_8), t, _mm512_set1_ps(ERFC_7));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_6));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_5));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_4));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_3));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_2));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_1));
-    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(ERFC_0));
-    const __m512 power = exp_lanes(_mm512_mul_ps(_mm512_mul_ps(a, a), _mm512_set1_ps(-0.5f)));
-    const __m512 tail = _mm512_mul_ps(power, _mm512_mul_ps(t, p));
-    const __m512 zero = _mm512_setzero_ps();
-    return _mm512_fnmadd_ps(a, tail, select_greater(zero, x, zero, x));
-}
+#include "runtime/kernels/lanes.h"
 
 /* ------------------------------------------------------------------------------------------------------ reductions */
 

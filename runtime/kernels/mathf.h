@@ -2,8 +2,8 @@
  * mathf.h - exp and the two GELUs: the definition, one element at a time.
  *
  * Every step is an IEEE operation on floats (or on their bits) that every vector instruction set has: no library
- * function, no table, no branch, only selections. So avx2.c and avx512.c repeat these lines lane by lane and get the
- * same bits. The coefficients come from tests/tools/fit_mathf.py; accuracy over all floats is in spec/arithmetic.md.
+ * function, no table, no branch, only selections. So lanes.h repeats these lines on whole registers and gets the same
+ * bits. The coefficients come from tests/tools/fit_mathf.py; accuracy over all floats is in spec/arithmetic.md.
  */
 #ifndef INGOT_MATHF_H
 #define INGOT_MATHF_H

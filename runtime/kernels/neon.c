@@ -10,7 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/kernels/mathf.h"
 #include "runtime/kernels/tiles.h"
 
 enum { LANES = INGOT_PANEL_LANES, QUARTER = LANES / 4 };
@@ -184,63 +183,24 @@ static inline float sum_lanes(struct lanes v)
 
 /* ---------------------------------------------------------------------------------------------- mathf.h, 4 at once */
 
-static inline float32x4_t select_greater(float32x4_t a, float32x4_t b, float32x4_t then, float32x4_t otherwise)
-{
-    return vbslq_f32(vcgtq_f32(a, b), then, otherwise);
-}
+typedef float32x4_t vec;
+typedef uint32x4_t ivec;
+#define vec_same                          vdupq_n_f32
+#define vec_add                           vaddq_f32
+#define vec_sub                           vsubq_f32
+#define vec_mul                           vmulq_f32
+#define vec_div                           vdivq_f32
+#define vec_fma(a, b, c)                  vfmaq_f32(c, a, b)
+#define vec_fnma(a, b, c)                 vfmsq_f32(c, a, b)
+#define vec_abs                           vabsq_f32
+#define vec_select(a, b, then, otherwise) vbslq_f32(vcgtq_f32(a, b), then, otherwise)
+#define ivec_same                         vdupq_n_u32
+#define ivec_bits                         vreinterpretq_u32_f32
+#define ivec_sub                          vsubq_u32
+#define ivec_half(a)                      vshrq_n_u32(a, 1)
+#define vec_power(i)                      vreinterpretq_f32_u32(vshlq_n_u32(i, 23))
 
-/* a b + c with one rounding */
-static inline float32x4_t fused(float32x4_t a, float32x4_t b, float c)
-{
-    return vfmaq_f32(vdupq_n_f32(c), a, b);
-}
-
-static inline float32x4_t exp_lanes(float32x4_t x)
-{
-    const float32x4_t rounded = fused(x, vdupq_n_f32(EXP_LOG2_E), EXP_ROUND);
-    const float32x4_t n = vsubq_f32(rounded, vdupq_n_f32(EXP_ROUND));
-    float32x4_t r = vfmaq_n_f32(x, n, EXP_MINUS_LN2_HIGH);
-    r = vfmaq_n_f32(r, n, EXP_MINUS_LN2_LOW);
-    float32x4_t q = fused(vdupq_n_f32(EXP_4), r, EXP_3);
-    q = fused(q, r, EXP_2);
-    q = fused(q, r, EXP_1);
-    q = fused(q, r, EXP_0);
-    float32x4_t e = vaddq_f32(vfmaq_f32(r, vmulq_f32(r, r), q), vdupq_n_f32(1.0f));
-
-    const uint32x4_t one = vdupq_n_u32(1);
-    const uint32x4_t biased = vsubq_u32(vreinterpretq_u32_f32(rounded), vdupq_n_u32(EXP_ROUND_BITS));
-    const uint32x4_t half = vshrq_n_u32(biased, 1);
-    const uint32x4_t rest = vsubq_u32(biased, half);
-    e = vmulq_f32(e, vreinterpretq_f32_u32(vshlq_n_u32(vsubq_u32(half, one), 23)));
-    e = vmulq_f32(e, vreinterpretq_f32_u32(vshlq_n_u32(vsubq_u32(rest, one), 23)));
-    e = select_greater(x, vdupq_n_f32(EXP_MAX), vdupq_n_f32(INFINITY), e);
-    return select_greater(vdupq_n_f32(EXP_MIN), x, vdupq_n_f32(0.0f), e);
-}
-
-static inline float32x4_t gelu_tanh_lanes(float32x4_t x)
-{
-    const float32x4_t minus_2u = vmulq_f32(x, fused(vmulq_f32(x, x), vdupq_n_f32(GELU_B), GELU_A));
-    return vdivq_f32(x, vaddq_f32(vdupq_n_f32(1.0f), exp_lanes(minus_2u)));
-}
-
-static inline float32x4_t gelu_erf_lanes(float32x4_t x)
-{
-    const float32x4_t zero = vdupq_n_f32(0.0f), max = vdupq_n_f32(ERFC_MAX);
-    float32x4_t a = vabsq_f32(x);
-    a = select_greater(a, max, max, a);
-    const float32x4_t t = vdivq_f32(vdupq_n_f32(1.0f), fused(vdupq_n_f32(ERFC_T), a, 1.0f));
-    float32x4_t p = fused(vdupq_n_f32(ERFC_8), t, ERFC_7);
-    p = fused(p, t, ERFC_6);
-    p = fused(p, t, ERFC_5);
-    p = fused(p, t, ERFC_4);
-    p = fused(p, t, ERFC_3);
-    p = fused(p, t, ERFC_2);
-    p = fused(p, t, ERFC_1);
-    p = fused(p, t, ERFC_0);
-    const float32x4_t power = exp_lanes(vmulq_f32(vmulq_f32(a, a), vdupq_n_f32(-0.5f)));
-    const float32x4_t tail = vmulq_f32(power, vmulq_f32(t, p));
-    return vfmsq_f32(select_greater(zero, x, zero, x), a, tail);
-}
+#include "runtime/kernels/lanes.h"
 
 /* ------------------------------------------------------------------------------------------------------ reductions */
 
@@ -289,7 +249,7 @@ static float largest(const float *x, size_t n)
     struct lanes max = same_lanes(-INFINITY);
     for (size_t i = 0; i < n; i += LANES) {
         const struct lanes v = load_lanes(x + i, n - i, -INFINITY);
-        for (size_t q = 0; q < 4; q++) max.q[q] = select_greater(v.q[q], max.q[q], v.q[q], max.q[q]);
+        for (size_t q = 0; q < 4; q++) max.q[q] = vec_select(v.q[q], max.q[q], v.q[q], max.q[q]);
     }
     return vmaxvq_f32(vmaxq_f32(vmaxq_f32(max.q[0], max.q[1]), vmaxq_f32(max.q[2], max.q[3])));
 }
