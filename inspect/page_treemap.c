@@ -111,6 +111,12 @@ static void collect_groups(struct drawing *d)
 
 /* ------------------------------------------------------------------------------------------------------- drawing */
 
+/* Tensors whose strides are 0 may claim more than there is. */
+static uint64_t whole(double n_elems)
+{
+    return n_elems < 0x1p64 ? (uint64_t)n_elems : UINT64_MAX;
+}
+
 static void put_place(struct markup *to, struct treemap_rect r)
 {
     markup_put(to, " x=\"%.3f%%\" y=\"%.3f%%\" width=\"%.3f%%\" height=\"%.3f%%\"", 100 * r.x / WIDTH,
@@ -146,7 +152,7 @@ static void put_name(const struct drawing *d, const char *name, size_t n, struct
 
 static void put_share(const struct drawing *d, double n_elems, struct treemap_rect r)
 {
-    struct human share = human_share((uint64_t)n_elems, (uint64_t)d->n_elems);
+    struct human share = human_share(whole(n_elems), whole(d->n_elems));
     put_label(d->to, share.text, strlen(share.text), r, 28, "share");
 }
 
@@ -167,7 +173,7 @@ static void put_cell(const struct drawing *d, const struct cell *c, bool alone, 
     markup_put(d->to, "<a href=\"#t%zu\"><title>", c->tensor);
     markup_text(d->to, t.name, t.name_len);
     markup_put(d->to, ", %s: %s parameters, %s</title>", shape, human_count(t.n_elems).text,
-               human_share(t.n_elems, (uint64_t)d->n_elems).text);
+               human_share(t.n_elems, whole(d->n_elems)).text);
     put_box(d, d->model->kinds[c->tensor], r);
     put_name(d, c->name + skip, c->name_len - skip, r);
     put_share(d, (double)c->n_elems, r);
@@ -177,7 +183,7 @@ static void put_cell(const struct drawing *d, const struct cell *c, bool alone, 
 static void put_rest(const struct drawing *d, const struct cell *first, size_t n, double n_elems, struct treemap_rect r)
 {
     markup_put(d->to, "<g><title>%s small tensor%s: %s parameters, %s</title>", human_count(n).text, n == 1 ? "" : "s",
-               human_count((uint64_t)n_elems).text, human_share((uint64_t)n_elems, (uint64_t)d->n_elems).text);
+               human_count(whole(n_elems)).text, human_share(whole(n_elems), whole(d->n_elems)).text);
     put_box(d, d->model->kinds[first->tensor], r);
     markup_add(d->to, "</svg></g>\n");
 }
@@ -200,14 +206,13 @@ static struct treemap_rect put_group_title(const struct drawing *d, const struct
 
 static void put_group(const struct drawing *d, const struct group *g, struct treemap_rect r)
 {
-    double *areas = memory_array(g->n, sizeof *areas), left = g->n_elems;
+    double *areas = memory_array(g->n, sizeof *areas), left = 0;
     struct treemap_rect *rects = memory_array(g->n, sizeof *rects);
     size_t n = 0, n_cells;
-    while (n < g->n && (double)g->cells[n].n_elems * SMALL_CELL >= d->n_elems) {
+    for (; n < g->n && (double)g->cells[n].n_elems * SMALL_CELL >= d->n_elems; n++)
         areas[n] = (double)g->cells[n].n_elems;
-        left -= areas[n++];
-    }
     n_cells = n;
+    for (size_t i = n; i < g->n; i++) left += (double)g->cells[i].n_elems;
     if (n < g->n) areas[n++] = left; /* smaller than the last, or a little larger: the layout bears it */
     treemap_lay(areas, n, put_group_title(d, g, r), rects);
     for (size_t i = 0; i < n_cells; i++) put_cell(d, &g->cells[i], g->n == 1, rects[i]);
