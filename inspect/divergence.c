@@ -48,9 +48,9 @@ static uint32_t best_of(const float *logits, uint32_t n_vocab)
 
 static double distance(float a, float b)
 {
-    if (memcmp(&a, &b, sizeof a) == 0) return 0;
     const double d = fabs((double)a - (double)b);
-    return isnan(d) ? INFINITY : d;
+    if (isnan(d)) return (isnan(a) && isnan(b)) || a == b ? 0 : INFINITY;
+    return d;
 }
 
 struct divergence_row divergence_row(const float *const logits[2], uint32_t n_vocab, uint32_t next_id)

@@ -11,10 +11,11 @@
 
 /* At one position. */
 struct divergence_row {
-    double kl;                /* sum of P log(P / Q); infinity where Q excludes what P allows */
-    double mean_abs, max_abs; /* of the differences of logits; infinity where only one is finite */
-    bool same_best;           /* the same token is the likeliest */
-    bool identical;           /* all logits have the same bits */
+    double kl; /* sum of P log(P / Q); infinity where Q excludes what P allows */
+    double mean_abs,
+        max_abs;    /* of the differences of logits; infinity where only one is finite, 0 of a NaN from a NaN */
+    bool same_best; /* the same token is the likeliest */
+    bool identical; /* all logits have the same bits */
     struct score_token of[2]; /* the token that follows, under A and B */
 };
 

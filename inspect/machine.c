@@ -62,8 +62,9 @@ double machine_read(struct pool *pool, const void *bytes, size_t n)
 {
     struct run run = { .pool = pool, .n = n, .bytes = bytes };
     double operations;
+    const size_t n_read = n / pool_size(pool) / LINE * LINE * pool_size(pool);
     const double seconds = run_all(&run, &operations);
-    return seconds > 0 ? (double)(n / pool_size(pool) / LINE * LINE * pool_size(pool)) / seconds : 0;
+    return seconds > 0 ? (double)n_read / seconds : 0;
 }
 
 static double peak_rate(struct pool *pool, const struct rung *rung, double (*peak)(const struct rung *, uint64_t))

@@ -42,7 +42,7 @@ private_memory() {
     printf '%-44s %8d kB\n' "private memory while converting to f32" "$most"
 }
 
-for dtype in f32 f16 bf16; do convert $dtype 2>/dev/null; done # warms the page cache
+for dtype in f32 f16 bf16 q8 q4; do convert $dtype 2>/dev/null; done # warms the page cache
 private_memory
 for _ in 1 2 3 4 5; do
     seconds copy "$source"/model.safetensors >>"$dir"/copy.times
@@ -50,7 +50,7 @@ for _ in 1 2 3 4 5; do
     seconds convert f16 >>"$dir"/f16.times
     seconds "$INGOT" verify "$dir"/gpt2-f32.ingot >>"$dir"/verify.times
     seconds "$INGOT" ls "$dir"/gpt2-f32.ingot >>"$dir"/ls.times
-    for dtype in f32 f16 bf16; do
+    for dtype in f32 f16 bf16 q8 q4; do
         seconds "$INGOT" run "$dir"/gpt2-$dtype.ingot --ids 15496,11 -n 1 >>"$dir"/first-$dtype.times
     done
 done
@@ -60,6 +60,9 @@ spread "convert 498 MB to f32, sync and verify" <"$dir"/f32.times
 spread "convert 498 MB to f16, sync and verify" <"$dir"/f16.times
 spread "verify the f32 file" <"$dir"/verify.times
 spread "list the f32 file" <"$dir"/ls.times
-for dtype in f32 f16 bf16; do spread "process with one token, $dtype" <"$dir"/first-$dtype.times; done
+for dtype in f32 f16 bf16 q8 q4; do spread "process with one token, $dtype" <"$dir"/first-$dtype.times; done
 echo
-"$INGOT_BUILD"/tests/bench/bench_model "$dir"/gpt2-{f32,f16,bf16}.ingot
+for dtype in f32 f16 bf16 q8 q4; do
+    "$INGOT" bench "$dir"/gpt2-$dtype.ingot --threads 1,2 -q
+    echo
+done

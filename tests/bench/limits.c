@@ -1,6 +1,8 @@
 /* limits.c - what a measurement is held against: this machine's own speed, measured in the same run. */
 #include "tests/bench/limits.h"
 
+#include "runtime/kernels/peak.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -82,52 +84,31 @@ double run_together(work_fn *work, void *ctx, size_t n_threads)
 /* ------------------------------------------------------------------------------------------------ the machine's limits
  */
 
-enum { FMA_ROUNDS = 2000000, FMA_CHAINS = 12 };
+enum { FMA_TURNS = 2000000 };
 
-/* 12 independent chains on registers; the assembly keeps the compiler from seeing that nothing is computed. */
-#if defined(__x86_64__)
-#define FMA_CHAIN(reg, n) "vfmadd231ps %%" reg #n ", %%" reg #n ", %%" reg #n "\n\t"
-#define FMA_ROUND(reg)                                                                                                 \
-    FMA_CHAIN(reg, 0)                                                                                                  \
-    FMA_CHAIN(reg, 1)                                                                                                  \
-    FMA_CHAIN(reg, 2)                                                                                                  \
-    FMA_CHAIN(reg, 3)                                                                                                  \
-    FMA_CHAIN(reg, 4)                                                                                                  \
-    FMA_CHAIN(reg, 5)                                                                                                  \
-    FMA_CHAIN(reg, 6) FMA_CHAIN(reg, 7) FMA_CHAIN(reg, 8) FMA_CHAIN(reg, 9) FMA_CHAIN(reg, 10) FMA_CHAIN(reg, 11)
-#define FMA_CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11"
+struct fma {
+    const struct rung *rung;
+    double operations[MAX_THREADS];
+};
 
 static void fma_work(void *ctx, size_t thread, size_t n_threads)
 {
-    (void)thread, (void)n_threads;
-    const bool wide = *(const size_t *)ctx == 16;
-    __asm__ volatile("vzeroall" ::: FMA_CLOBBERS);
-    for (size_t i = 0; i < FMA_ROUNDS; i++)
-        if (wide)
-            __asm__ volatile(FMA_ROUND("zmm")::: FMA_CLOBBERS);
-        else
-            __asm__ volatile(FMA_ROUND("ymm")::: FMA_CLOBBERS);
-    __asm__ volatile("vzeroupper" ::: "memory");
+    struct fma *fma = ctx;
+    (void)n_threads;
+    fma->operations[thread] = peak_fma(fma->rung, FMA_TURNS);
 }
-#endif
 
 double limits_gflops(const struct rung *rung, size_t n_threads)
 {
+    struct fma fma = { .rung = rung };
     double best = 0;
-#if defined(__x86_64__)
-    size_t width = rung->kernels == &kernels_avx512 ? 16 : rung->kernels == &kernels_avx2 ? 8 : 0;
-    for (int i = 0; width && i < N_SAMPLES; i++) {
-        const double seconds = run_together(fma_work, &width, n_threads);
-        const double speed = 2e-9 * (double)(FMA_ROUNDS * (uint64_t)FMA_CHAINS * width * n_threads) / seconds;
+    for (int i = 0; i < N_SAMPLES; i++) {
+        const double seconds = run_together(fma_work, &fma, n_threads);
+        const double speed = 1e-9 * fma.operations[0] * (double)n_threads / seconds;
         best = speed > best ? speed : best;
     }
-#else
-    (void)rung, (void)n_threads;
-#endif
     return best;
 }
-
-typedef uint64_t line_part __attribute__((vector_size(16)));
 
 struct reading {
     const uint8_t *bytes;
@@ -135,22 +116,12 @@ struct reading {
     uint64_t seen[MAX_THREADS]; /* so that reading has a result */
 };
 
-/* A thread reads one contiguous part, in pieces of 4 streams; while it reads a piece it prefetches the next. */
+/* A thread reads one contiguous part. */
 static void read_work(void *ctx, size_t thread, size_t n_threads)
 {
-    enum { STREAMS = 4, STREAM_BYTES = 24576, PIECE_BYTES = STREAMS * STREAM_BYTES };
     struct reading *reading = ctx;
-    const size_t part_bytes = reading->n_bytes / n_threads;
-    const uint8_t *piece = reading->bytes + thread * part_bytes;
-    line_part sum[STREAMS] = { { 0 } };
-    for (size_t left = part_bytes; left >= PIECE_BYTES; left -= PIECE_BYTES, piece += PIECE_BYTES)
-        for (size_t i = 0; i < STREAM_BYTES; i += 64)
-            for (size_t stream = 0; stream < STREAMS; stream++) {
-                const line_part *line = (const line_part *)(const void *)(piece + stream * STREAM_BYTES + i);
-                __builtin_prefetch((const void *)((uintptr_t)line + PIECE_BYTES), 0, 2);
-                sum[stream] ^= line[0] ^ line[1] ^ line[2] ^ line[3];
-            }
-    reading->seen[thread] = sum[0][0] ^ sum[1][1] ^ sum[2][0] ^ sum[3][1];
+    const size_t part_bytes = reading->n_bytes / n_threads / 64 * 64;
+    reading->seen[thread] = peak_read(reading->bytes + thread * part_bytes, part_bytes);
 }
 
 double limits_reading(const void *bytes, size_t n_bytes, size_t n_threads)

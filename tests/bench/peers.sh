@@ -1,17 +1,25 @@
 #!/bin/bash
 # GPT-2's smallest shape (124,439,808 parameters, random values) run by ingot and by llama.cpp, in turns, on this machine.
 #
+#   peers.sh [--quick]     --quick: one round; as a sign of life, not as a measurement
+#
 #   PEER=DIR     where llama.cpp is: DIR/include/*.h and DIR/lib/libllama*.so. Without it the npm packages node-llama-cpp
 #                (which carries llama.cpp's source) and @node-llama-cpp/linux-x64 (its prebuilt libraries) are fetched into
 #                the build directory. Nothing of it becomes part of ingot.
-#   ROUNDS=3     turns of five rounds each
+#   ROUNDS=5     turns; in each, every measurement is made once
+#   MINUTES=20   no turn begins after so many
+#   THREADS=2    of both
+#   DTYPES="f32 f16 bf16 q8 q4"
 #
-# Every figure is least / median / most; the ratio is that of the medians, above 1 where ingot is faster.
+# The peer runs q8 as Q8_0 with the same values (ingot export), and against q4 its own Q4_0, whose head is Q6_K. Prints a
+# table in Markdown, tokens a second: least, median, most. Of the peer's variants, with flash attention and without, the one
+# with the better median counts. The ratio is that of the medians, above 1 where ingot is faster.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${INGOT_BUILD:?}
 peers=$build/peers
-rounds=${ROUNDS:-3}
+rounds=${ROUNDS:-5} minutes=${MINUTES:-20} threads=${THREADS:-2} dtypes=${DTYPES:-f32 f16 bf16 q8 q4}
+[[ ${1:-} != --quick ]] || rounds=1
 mkdir -p "$peers"
 dir=$(mktemp -d "$build/bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -41,53 +49,72 @@ library() { basename "$(find "$PEER/lib" -name "$1" | sort | head -n 1)"; }
 source=$dir/gpt2
 "$build"/tests/tools/random_checkpoint "$source" --n_layer 12 --n_head 12 --n_embd 768 --n_vocab 50257 --n_ctx 1024 \
     --std 0.02
-for dtype in f32 f16 bf16; do
-    "$INGOT" convert "$source" -o "$dir/$dtype.ingot" --dtype $dtype -q 2>/dev/null
-    "$INGOT" export "$dir/$dtype.ingot" --to gguf -o "$dir/$dtype.gguf" -q 2>/dev/null
+for dtype in $dtypes; do
+    "$INGOT" convert "$source" -o "$dir/$dtype.ingot" --dtype "$dtype" -q 2>/dev/null
+    [[ $dtype == q4 ]] || "$INGOT" export "$dir/$dtype.ingot" --to gguf -o "$dir/$dtype.gguf" -q 2>/dev/null
 done
+if [[ " $dtypes " == *" q4 "* ]]; then
+    "$INGOT" convert "$source" -o "$dir/source.ingot" -q 2>/dev/null
+    "$INGOT" export "$dir/source.ingot" --to gguf -o "$dir/source.gguf" -q 2>/dev/null
+    "$peers"/llama_bench "$PEER/lib" "$dir/source.gguf" quantize 2 "$dir/q4.gguf" >/dev/null # LLAMA_FTYPE_MOSTLY_Q4_0
+    rm -f "$dir"/source.*
+fi
 rm -rf "$source"
 
-milliseconds() { # who, what, command...
-    local who=$1 what=$2 start=$EPOCHREALTIME
+# "WHAT TOKENS/S" of one round of ingot.
+ingot_round() { # dtype
+    "$INGOT" bench "$dir/$1.ingot" --threads "$threads" --rounds 1 --prefill 512,1024 --depth 0,512 --no-start -q --yaml |
+        awk '/^ *(- )?what:/ { what = $NF } /^ *tokens:/ { n = $NF } /^ *depth:/ { depth = $NF }
+             /^ *(- )?median:/ { rate = $NF }
+             /^ *(- )?operations_per_token:/ { if (what != "sessions") print what "-" (what == "prefill" ? n : depth), rate }'
+}
+
+milliseconds() { # who, dtype, command...
+    local who=$1 dtype=$2 start=$EPOCHREALTIME
     shift 2
     "$@" >/dev/null 2>"$dir/log" || { cat "$dir/log" >&2; exit 1; }
-    awk -v a="$start" -v b="$EPOCHREALTIME" -v who="$who" -v what="$what" 'BEGIN { print who, what, 1000 * (b - a) }'
+    awk -v a="$start" -v b="$EPOCHREALTIME" -v key="$dtype once $who" 'BEGIN { print key, 1000 * (b - a) }'
 }
 
-tidy() { # who, file's extension: raw lines to "who dtype-threads-what value"
-    sed -E "s#^[^ ]*/([a-z0-9]+)\.$2 ([0-9]+) (.*) ([0-9.]+)\$#$1 \1/\2/\3 \4#"
-}
-
-for ((round = 0; round < rounds; round++)); do
-    for dtype in f32 f16 bf16; do
-        for threads in 1 2; do
-            "$build"/tests/bench/bench_model --raw $threads "$dir/$dtype.ingot" | tidy ingot ingot
-            for flash in 0 1; do
-                "$peers"/llama_bench "$PEER/lib" "$dir/$dtype.gguf" $threads $flash | tidy "llama$flash" gguf
-            done
-        done >>"$dir/speeds"
-        for _ in 1 2 3; do
-            milliseconds ingot "$dtype" "$INGOT" run "$dir/$dtype.ingot" --ids 464 -n 1
-            milliseconds llama0 "$dtype" "$peers"/llama_bench "$PEER/lib" "$dir/$dtype.gguf" 2 once
-        done >>"$dir/once"
-    done
+deadline=$((SECONDS + 60 * minutes))
+for ((round = 0; round < rounds && (round == 0 || SECONDS < deadline); round++)); do
+    for dtype in $dtypes; do
+        ingot_round "$dtype" | awk -v dtype="$dtype" '{ print dtype, $1, "ingot", $2 }'
+        for flash in 0 1; do
+            "$peers"/llama_bench "$PEER/lib" "$dir/$dtype.gguf" "$threads" $flash |
+                awk -v dtype="$dtype" -v who="llama$flash" '{ print dtype, $1, who, $2 }'
+        done
+        milliseconds ingot "$dtype" "$INGOT" run "$dir/$dtype.ingot" --ids 464 -n 1 --threads "$threads"
+        milliseconds llama0 "$dtype" "$peers"/llama_bench "$PEER/lib" "$dir/$dtype.gguf" "$threads" once
+    done >>"$dir/samples"
+    echo "round $((round + 1)) of $rounds done" >&2
 done
 
-table() { # file, 1 if larger is better, title
-    sort -k2,2 -k1,1 -k3,3n "$1" | awk -v larger="$2" -v title="$3" '
-        function flush() { if (n) { least[key] = t[1]; median[key] = t[int((n + 1) / 2)]; most[key] = t[n] } n = 0 }
-        { k = $1 " " $2; if (k != key) { flush(); key = k; if (!($2 in seen)) { seen[$2] = 1; order[++rows] = $2 } } t[++n] = $3 }
-        END {
-            flush()
-            printf "%-24s %32s %32s %8s\n", title, "ingot", "llama.cpp (better variant)", "ratio"
-            for (i = 1; i <= rows; i++) {
-                what = order[i]; a = "ingot " what; b = "llama0 " what; c = "llama1 " what
-                if (c in median && (larger ? median[c] > median[b] : median[c] < median[b])) b = c
-                ratio = larger ? median[a] / median[b] : median[b] / median[a]
-                printf "%-24s %10.1f %10.1f %10.1f %10.1f %10.1f %10.1f %8.2f\n", what, least[a], median[a], most[a], least[b], median[b], most[b], ratio
-            }
-        }'
-}
-table "$dir/speeds" 1 "tokens/s, by threads"
-echo
-table "$dir/once" 0 "ms, process, one token"
+bits() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.2f", 8 * bytes / 124439808 }'; }
+for dtype in $dtypes; do echo "$dtype $(bits "$dir/$dtype.ingot") $(bits "$dir/$dtype.gguf")"; done >"$dir/bits"
+
+sort -k1,1 -k2,2 -k3,3 -k4,4n "$dir/samples" | awk -v dtypes="$dtypes" -v threads="$threads" -v bits="$dir/bits" '
+    function flush() { if (n) { least[key] = t[1]; median[key] = t[int((n + 1) / 2)]; most[key] = t[n] } n = 0 }
+    { k = $1 " " $2 " " $3; if (k != key) flush(); key = k; t[++n] = $4 }
+    function row(dtype, what, title, larger,    a, b, c) {
+        a = dtype " " what " ingot"; b = dtype " " what " llama0"; c = dtype " " what " llama1"
+        if (!(a in median) || !(b in median)) return
+        if (c in median && (larger ? median[c] > median[b] : median[c] < median[b])) b = c
+        printf "| %s | %s | %.1f / **%.1f** / %.1f | %.1f / **%.1f** / %.1f | %.2f |\n", dtype, title, least[a], median[a], most[a], \
+            least[b], median[b], most[b], larger ? median[a] / median[b] : median[b] / median[a]
+    }
+    END {
+        flush()
+        printf "| dtype | %d thread%s; tokens/s | ingot: least / median / most | llama.cpp | ratio |\n|---|---|---|---|---|\n", threads, threads == 1 ? "" : "s"
+        n_dtypes = split(dtypes, list, " ")
+        for (i = 1; i <= n_dtypes; i++) {
+            row(list[i], "decode-0", "decode, empty context", 1)
+            row(list[i], "decode-512", "decode at 512", 1)
+            row(list[i], "prefill-512", "prefill of 512", 1)
+            row(list[i], "prefill-1024", "prefill of 1024", 1)
+            row(list[i], "once", "process, one token, ms", 0)
+        }
+        printf "\nBits per weight, ingot and llama.cpp:"
+        while ((getline line <bits) > 0) { split(line, b, " "); printf " %s %s and %s;", b[1], b[2], b[3] }
+        printf "\n"
+    }'

@@ -1,7 +1,7 @@
 /*
- * llama_bench.c - the figures of bench_model.c for llama.cpp, through its public header.
+ * llama_bench.c - the figures of `ingot bench` for llama.cpp, through its public header.
  *
- *   llama_bench LIBRARIES MODEL.gguf THREADS FLASH    one line per measurement: FILE THREADS WHAT TOKENS/S
+ *   llama_bench LIBRARIES MODEL.gguf THREADS FLASH    one line per measurement: WHAT TOKENS/S; one round
  *   llama_bench LIBRARIES MODEL.gguf THREADS once     loads, evaluates one token, takes the likeliest, ends
  *   llama_bench LIBRARIES MODEL.gguf quantize TYPE OUT   TYPE is a number of enum llama_ftype
  *
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS = 5, DECODED = 32, MAX_PREFILL = 512 };
+enum { DECODED = 32, MICRO_BATCH = 512, MAX_CTX = 1024, DEPTH = 512 };
 
 static double now(void)
 {
@@ -55,7 +55,8 @@ static struct llama_context *start(struct llama_model *model, int n_threads, int
 {
     struct llama_context_params params = llama_context_default_params();
     params.n_ctx = 0; /* the model's */
-    params.n_batch = params.n_ubatch = MAX_PREFILL;
+    params.n_batch = MAX_CTX;
+    params.n_ubatch = MICRO_BATCH;
     params.n_threads = params.n_threads_batch = n_threads;
     params.flash_attn_type = flash ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_DISABLED;
     struct llama_context *context = llama_init_from_model(model, params);
@@ -70,23 +71,26 @@ static double decode_speed(struct llama_context *context, llama_token *ids)
     return DECODED / (now() - begin);
 }
 
-static void run_rounds(const char *path, struct llama_model *model, int n_threads, int flash)
+static double prefill_speed(struct llama_context *context, llama_token *ids, int n)
+{
+    llama_memory_clear(llama_get_memory(context), true);
+    const double begin = now();
+    eval(context, ids, n);
+    return n / (now() - begin);
+}
+
+static void run_round(struct llama_model *model, int n_threads, int flash)
 {
     struct llama_context *context = start(model, n_threads, flash);
-    llama_token ids[MAX_PREFILL];
-    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model));
-    const int half = (int)llama_n_ctx(context) / 2, n = half < MAX_PREFILL ? half : MAX_PREFILL;
-    for (int i = 0; i < MAX_PREFILL; i++) ids[i] = (llama_token)(7919LL * i % n_vocab);
-    eval(context, ids, n);
-    for (int r = 0; r < ROUNDS; r++) {
-        llama_memory_clear(llama_get_memory(context), true);
-        const double begin = now();
-        eval(context, ids, n);
-        printf("%s %d prefill-%d %.2f\n", path, n_threads, n, n / (now() - begin));
-        printf("%s %d decode-%d %.2f\n", path, n_threads, n, decode_speed(context, ids));
-        llama_memory_clear(llama_get_memory(context), true);
-        printf("%s %d decode-0 %.2f\n", path, n_threads, decode_speed(context, ids));
-    }
+    llama_token ids[MAX_CTX];
+    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(model)), n_ctx = (int)llama_n_ctx(context);
+    for (int i = 0; i < MAX_CTX; i++) ids[i] = (llama_token)(7919LL * i % n_vocab);
+    (void)prefill_speed(context, ids, n_ctx < MICRO_BATCH ? n_ctx : MICRO_BATCH); /* touches every page once */
+    for (int n = MAX_CTX; n >= DEPTH; n /= 2)
+        if (n <= n_ctx) printf("prefill-%d %.2f\n", n, prefill_speed(context, ids, n));
+    if (n_ctx >= DEPTH + DECODED) printf("decode-%d %.2f\n", DEPTH, decode_speed(context, ids));
+    llama_memory_clear(llama_get_memory(context), true);
+    printf("decode-0 %.2f\n", decode_speed(context, ids));
     llama_free(context);
 }
 
@@ -119,7 +123,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[4], "once") == 0)
         run_once(model, atoi(argv[3]));
     else
-        run_rounds(argv[2], model, atoi(argv[3]), atoi(argv[4]));
+        run_round(model, atoi(argv[3]), atoi(argv[4]));
     llama_model_free(model);
     llama_backend_free();
     return 0;
