@@ -11,11 +11,14 @@
 
 #include "runtime/kernels/quant_ymm.h"
 
-/* sums + u x s, added up in fours */
+/* sums + u x s, added up in fours. The compiler shall not regroup the sums of several inputs: it would need registers
+ * for all of them and keep the accumulators in memory. */
 static inline __m256i add_products(__m256i sums, __m256i u, __m256i s)
 {
     const __m256i pairs = _mm256_maddubs_epi16(u, s);
-    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    __asm__("" : "+x"(sums));
+    return sums;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- q8 */

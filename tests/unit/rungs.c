@@ -13,7 +13,8 @@
 /* ------------------------------------------------------------------------------------------------------------ tests
  */
 
-/* Kernels of tests/emulated/, which run on any processor. Without SIMDe they are there in name only. */
+/* Kernels of tests/emulated/, which run on any processor: one table each, and what tests it. Without SIMDe they are
+ * there in name only. */
 #if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
 #define EMULATED(table) (&emulated_##table)
 extern const struct kernels emulated_avx512;
@@ -23,10 +24,10 @@ extern const struct quant_kernels emulated_quant_avx512, emulated_quant_avxvnni,
 #endif
 static const struct rung emulated[] = {
 #if defined(__x86_64__)
-    { "avx512 emulated", "SIMDe", EMULATED(avx512), NULL },
-    { "avx512vnni emulated", "SIMDe", NULL, EMULATED(quant_avx512) },
-    { "amx emulated", "SIMDe", NULL, EMULATED(quant_amx) },
-    { "avxvnni emulated", "SIMDe", NULL, EMULATED(quant_avxvnni) },
+    { "avx512 emulated", "floats", EMULATED(avx512), NULL },
+    { "avx512vnni emulated", "integers", NULL, EMULATED(quant_avx512) },
+    { "amx emulated", "integers", NULL, EMULATED(quant_amx) },
+    { "avxvnni emulated", "integers", NULL, EMULATED(quant_avxvnni) },
 #endif
     { NULL, NULL, NULL, NULL },
 };
@@ -62,18 +63,24 @@ static struct CMUnitTest test_of(const struct rung_test *test, const char *rung)
     };
 }
 
+/* Whether a test is for any_rung(i). */
+static bool is_for(const struct rung_test *test, size_t i)
+{
+    for (size_t e = 0; emulated[e].name; e++, i--)
+        if (i == 0)
+            return strcmp(emulated[e].needs, test->how == FLOATS ? "floats" : "integers") == 0 && test->how < LADDER;
+    return test->how != ONE_TIME || i == 0;
+}
+
 int run_for_rungs(const struct rung_test *tests, size_t n)
 {
-    size_t n_emulated = 0, n_rungs = 0, n_all = 0;
-    while (emulated[n_emulated].name) n_emulated++;
+    size_t n_rungs = 0, n_all = 0;
     while (any_rung(n_rungs)) n_rungs++;
-    struct CMUnitTest *all = calloc(n * n_rungs, sizeof *all);
+    struct CMUnitTest *all = calloc(n * n_rungs + 1, sizeof *all);
     if (!all) abort();
-    for (size_t t = 0; t < n; t++) {
-        const size_t first = tests[t].how == ALL_RUNGS ? 0 : n_emulated;
-        const size_t behind = tests[t].how == ONE_TIME ? first + 1 : n_rungs;
-        for (size_t i = first; i < behind; i++) all[n_all++] = test_of(&tests[t], any_rung(i)->name);
-    }
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = 0; i < n_rungs; i++)
+            if (is_for(&tests[t], i)) all[n_all++] = test_of(&tests[t], any_rung(i)->name);
     const int n_failed = _cmocka_run_group_tests("rungs", all, n_all, NULL, NULL);
     for (size_t i = 0; i < n_all; i++) free((void *)(uintptr_t)all[i].name);
     free(all);

@@ -15,13 +15,18 @@
 struct rung_test {
     const char *name;
     CMUnitTestFunction test;
-    enum { ALL_RUNGS, LADDER, ONE_TIME } how;
+    enum { FLOATS, INTEGERS, LADDER, ONE_TIME } how;
 };
 
-/* For each rung, those that are emulated included; for each rung of the ladder, as programs have it; once. */
+/* For each rung and each emulated table of kernels; the same for integer products; for each rung of the ladder, as
+ * programs have it; once. */
 #define FOR_RUNGS(function)                                                                                            \
     {                                                                                                                  \
-#function, function, ALL_RUNGS                                                                                 \
+#function, function, FLOATS                                                                                    \
+    }
+#define FOR_QUANT_RUNGS(function)                                                                                      \
+    {                                                                                                                  \
+#function, function, INTEGERS                                                                                  \
     }
 #define FOR_LADDER(function)                                                                                           \
     {                                                                                                                  \

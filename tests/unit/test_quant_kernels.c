@@ -101,7 +101,7 @@ static void ties_between_codes_are_rounded_as_by_scalar(void **state)
     const struct quant_kernels *kernels = quant(state);
     for (int base = -127; base < 127; base += 16) {
         float x[BLOCK];
-        for (int k = 0; k < BLOCK; k++) x[k] = (float)(base + k / 2) + (k % 2 ? 0.5f : 0.49999997f);
+        for (int k = 0; k < BLOCK; k++) x[k] = (float)(2 * base + k) * 0.5f;
         for (int k = 0; k < BLOCK; k++) x[k] = fabsf(x[k]) > 127 ? -127 : x[k];
         x[base & 31] = 127;
         check_block(kernels, x);
@@ -421,19 +421,19 @@ static void products_are_integer_sums_of_blocks_then_fused_multiply_adds(void **
 int main(void)
 {
     const struct rung_test tests[] = {
-        FOR_RUNGS(rows_of_every_length_are_quantised_as_by_scalar),
-        FOR_RUNGS(blocks_about_the_least_input_are_quantised_as_by_scalar),
-        FOR_RUNGS(ties_between_codes_are_rounded_as_by_scalar),
-        FOR_RUNGS(a_block_with_one_strange_input_is_quantised_as_by_scalar),
-        FOR_RUNGS(products_over_every_number_of_inputs_give_the_bits_of_scalar),
-        FOR_RUNGS(products_of_every_number_of_rows_and_panels_give_the_bits_of_scalar),
-        FOR_RUNGS(long_products_give_the_bits_of_scalar),
-        FOR_RUNGS(products_of_extremes_give_the_bits_of_scalar),
-        FOR_RUNGS(the_largest_sums_give_the_bits_of_scalar),
-        FOR_RUNGS(products_with_strange_scales_give_the_bits_of_scalar),
-        FOR_RUNGS(products_cut_between_steps_give_the_same_bits),
-        FOR_RUNGS(no_rows_or_no_panels_or_no_inputs_change_nothing),
-        FOR_RUNGS(products_are_integer_sums_of_blocks_then_fused_multiply_adds),
+        FOR_QUANT_RUNGS(rows_of_every_length_are_quantised_as_by_scalar),
+        FOR_QUANT_RUNGS(blocks_about_the_least_input_are_quantised_as_by_scalar),
+        FOR_QUANT_RUNGS(ties_between_codes_are_rounded_as_by_scalar),
+        FOR_QUANT_RUNGS(a_block_with_one_strange_input_is_quantised_as_by_scalar),
+        FOR_QUANT_RUNGS(products_over_every_number_of_inputs_give_the_bits_of_scalar),
+        FOR_QUANT_RUNGS(products_of_every_number_of_rows_and_panels_give_the_bits_of_scalar),
+        FOR_QUANT_RUNGS(long_products_give_the_bits_of_scalar),
+        FOR_QUANT_RUNGS(products_of_extremes_give_the_bits_of_scalar),
+        FOR_QUANT_RUNGS(the_largest_sums_give_the_bits_of_scalar),
+        FOR_QUANT_RUNGS(products_with_strange_scales_give_the_bits_of_scalar),
+        FOR_QUANT_RUNGS(products_cut_between_steps_give_the_same_bits),
+        FOR_QUANT_RUNGS(no_rows_or_no_panels_or_no_inputs_change_nothing),
+        FOR_QUANT_RUNGS(products_are_integer_sums_of_blocks_then_fused_multiply_adds),
     };
     return run_for_rungs(tests, sizeof tests / sizeof tests[0]);
 }
