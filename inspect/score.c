@@ -48,8 +48,9 @@ enum ingot_status score_parse_ids(const struct engine *engine, const char *list,
 /* Whether a comes before b among the likeliest. */
 static bool comes_first(const float *logits, uint32_t a, uint32_t b)
 {
-    if (isnan(logits[a]) || isnan(logits[b])) return isnan(logits[a]) == isnan(logits[b]) ? a < b : isnan(logits[b]);
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+    const float x = logits[a], y = logits[b];
+    if (isnan(x) || isnan(y)) return isnan(x) == isnan(y) ? a < b : isnan(y);
+    return x > y || (x == y && a < b);
 }
 
 struct score_token score_token(const float *logits, uint32_t n_vocab, uint32_t id)
