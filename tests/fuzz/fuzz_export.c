@@ -4,6 +4,7 @@
  * section), then that. A vocabulary that is taken must come out of its lists again byte for byte. Nothing is written:
  * what is planned must lie inside the file that it is planned for. */
 #include "convert/export.h"
+#include "convert/q8_blocks.h"
 #include "convert/vocab_section.h"
 #include "format/bytes.h"
 #include "format/checked.h"
@@ -42,6 +43,12 @@ static void unpack_ends(const struct export_piece *p)
     enum { WINDOW = 300 };
     float window[WINDOW];
     uint64_t n = p->n_elems < WINDOW ? p->n_elems : WINDOW;
+    if (p->dtype == INGOT_Q8) {
+        n -= n % Q8_0_ELEMS;
+        q8_get_blocks(p->section, 0, n, (uint8_t *)window);
+        q8_get_blocks(p->section, p->n_elems - n, n, (uint8_t *)window);
+        return;
+    }
     ingot_unpack(p->section, p->transposed, p->dtype, 0, n, window, NULL);
     ingot_unpack(p->section, p->transposed, p->dtype, p->n_elems - n, n, window, NULL);
 }
@@ -51,7 +58,7 @@ static void check_file(const struct export_file *f)
     if (f->head.bad || f->head.n > f->n_bytes) abort();
     for (size_t i = 0; i < f->n_pieces; i++) {
         const struct export_piece *p = &f->pieces[i];
-        if (p->off < f->head.n || !span_inside(p->off, p->n_elems * ingot_dtype_size(p->dtype), f->n_bytes)) abort();
+        if (p->off < f->head.n || !span_inside(p->off, export_bytes(p->dtype, p->n_elems), f->n_bytes)) abort();
         unpack_ends(p);
     }
 }
