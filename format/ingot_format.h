@@ -362,17 +362,17 @@ struct ingot_cast_stats {
 /* Bytes [off, off + n) of the section that holds `view` as dtype `to` in `layout`, written to dst. off and n are
  * multiples of 64 or end at the section's end; of `rows`, whole elements, whatever dst's alignment. Casts round to
  * nearest even; NaN stays NaN, infinities stay; equal dtypes are copied bit for bit. q8 and q4 (of f32, f16, bf16, f64)
- * find the scale of each block by search [format/quant.h]; in a block with a NaN or an infinity all becomes NaN. Any range
- * can be produced independently of any other, so that a chunk is a unit of parallel work; what is lost in a step that is
- * cut counts where the step begins. dst is aligned to 4; padding is written as zero. Thread-safe. */
+ * find the scale of each block by search [format/quant.h]; in a block with a NaN or an infinity all becomes NaN. Any
+ * range can be produced independently of any other, so that a chunk is a unit of parallel work; what is lost in a step
+ * that is cut counts where the step begins. dst is aligned to 4; padding is written as zero. Thread-safe. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
 
 /* The inverse of ingot_pack(): elements first .. first + n - 1, in row-major order, of the matrix [rows, cols] that the
  * section holds (or, with `transposed`, of its transpose), cast to `to` as ingot_pack() casts. Any range can be asked
  * for. dst needs no alignment; n * ingot_dtype_size(to) bytes are written. The section is a tensor or an alias of rank
- * 1 or 2 with a dtype of f32, f16, bf16, f64, q8 or q4, or of any other dtype when `to` is the same; `to` is f32, f16, bf16
- * or f64 if it is not. Thread-safe. */
+ * 1 or 2 with a dtype of f32, f16, bf16, f64, q8 or q4, or of any other dtype when `to` is the same; `to` is f32, f16,
+ * bf16 or f64 if it is not. Thread-safe. */
 void ingot_unpack(const struct ingot_section *section, bool transposed, enum ingot_dtype to, uint64_t first, uint64_t n,
                   void *dst, struct ingot_cast_stats *stats);
 

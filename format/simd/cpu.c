@@ -68,8 +68,8 @@ enum { MEMO_KNOWN = 1 << 8 };
 
 static unsigned pack(struct cpu_features cpu)
 {
-    return MEMO_KNOWN | cpu.sse42 << 0 | cpu.clmul << 1 | cpu.avx2 << 2 | cpu.avx512 << 3 | cpu.avxvnni << 4 |
-           cpu.avx512vnni << 5 | cpu.amx << 6;
+    return MEMO_KNOWN | (unsigned)(cpu.sse42 << 0 | cpu.clmul << 1 | cpu.avx2 << 2 | cpu.avx512 << 3 |
+                                   cpu.avxvnni << 4 | cpu.avx512vnni << 5 | cpu.amx << 6);
 }
 
 static struct cpu_features unpack(unsigned memo)

@@ -142,6 +142,15 @@ nothing_found() {
     found Makefile
 }
 
+@test "the Makefile names an instruction set for files by name, never globally" {
+    plant Makefile 'isa = $(if $(findstring neondot,$(notdir $(1))),-march=armv8.2-a+dotprod)'
+    nothing_found
+    plant Makefile 'isa = $(if $(findstring neondot,$(notdir $(1))),-march=native)'
+    found Makefile
+    plant Makefile 'CFLAGS += -march=armv8.2-a+dotprod'
+    found Makefile
+}
+
 @test "comments and strings may mention everything" {
     plant format/x.c '/* never printf(), never exit(1) */ const char *s = "mmap() failed"; // getenv("X")'
     nothing_found

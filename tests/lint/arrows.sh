@@ -86,8 +86,9 @@ while read -r hit; do
 done < <(of_files 'format/|convert/|runtime/' | grep -E ':[0-9]+: *((static )?_Thread_local |static [^(]*(=|;))' |
     grep -vE 'static (inline |const |[a-z_0-9 ]*\*? ?const )|static_assert|^format/simd/cpu\.c:.* static atomic_uint memo;')
 
-# ---- nothing is compiled for this machine alone, nothing is contracted
-if grep -nE -- '-march|-mtune|-ffast-math|-Ofast|-ffp-contract=(on|fast)' Makefile; then
+# ---- nothing is compiled for this machine alone, but files whose names say for which; nothing is contracted
+of_named_files='\$\(if \$\(findstring [a-z0-9]+,\$\(notdir \$\(1\)\)\),-march=armv8[a-z0-9.+-]+\)'
+if sed -E "s/$of_named_files//" Makefile | grep -nE -- '-march|-mtune|-ffast-math|-Ofast|-ffp-contract=(on|fast)'; then
     say "Makefile: a flag that changes results or ties the program to one CPU"
 fi
 
