@@ -111,6 +111,11 @@ void map_large_pages(void *p, uint64_t n)
     errno = saved;
 }
 
+void map_file_large_pages(const struct file_map *map)
+{
+    if (map->owned) map_large_pages((void *)(uintptr_t)map->bytes, map->size);
+}
+
 #define RESIDENT_PAGES 4096u /* asked for in one call */
 
 /* Bytes of [off, end) that lie in the pages from `at` on which `pages` says are in memory. */

@@ -28,6 +28,10 @@ void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
 /* Advice that this process's own memory [p, p + n) be backed by large pages, where whole ones fit. Never fails. */
 void map_large_pages(void *p, uint64_t n);
 
+/* The same for all of a mapped file: what is not in memory yet is then read into large pages, and stays in them for
+ * whoever maps the file next: one fault instead of 32 or 512. For who will read most of it. */
+void map_file_large_pages(const struct file_map *map);
+
 /* How many of the bytes [off, off + n), which lie inside the map, are in memory now and need no reading: a snapshot,
  * old when it is there. Bytes that were read or borrowed always are. Linux tells it only of files that the caller could
  * write to; of others it says that all are. False when the system does not know. */

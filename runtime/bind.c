@@ -8,6 +8,7 @@
 
 #include "format/bytes.h"
 #include "format/error.h"
+#include "format/file.h"
 #include "format/layout.h"
 
 #include <stdio.h>
@@ -241,6 +242,7 @@ enum ingot_status ingot_model_open(const struct ingot_file *file, const char *cp
     model->layers = calloc(model->hp.n_layer, sizeof *model->layers);
     if (!model->layers) goto memory;
     status = bind_all(model, file, err);
+    if (!status) map_file_large_pages(&file->map);
 out:
     if (status)
         ingot_model_close(model);
