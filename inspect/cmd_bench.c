@@ -109,6 +109,20 @@ static enum ingot_status parse_list(const struct option *o, const char *text, ui
                       "up to %d numbers from %u to %u, parted by commas, are expected", BENCH_LIST_MAX, min, max);
 }
 
+static void default_threads(struct bench_list *threads)
+{
+    const uint32_t cpus = pool_physical_cpus();
+    list_insert(threads, 1);
+    list_insert(threads, cpus < THREADS_MAX ? cpus : THREADS_MAX);
+}
+
+static void default_depths(uint32_t n_ctx, uint32_t n_decoded, struct bench_list *depths)
+{
+    list_insert(depths, 0);
+    list_insert(depths, 512);
+    if (n_ctx > n_decoded) list_insert(depths, n_ctx - n_decoded);
+}
+
 static enum ingot_status read_settings(const struct option_value *v, uint32_t n_ctx, struct bench_settings *s,
                                        struct ingot_error *err)
 {
@@ -117,19 +131,19 @@ static enum ingot_status read_settings(const struct option_value *v, uint32_t n_
     s->n_decoded = (uint32_t)v[OPT_DECODED].count;
     s->n_rounds = (uint32_t)v[OPT_ROUNDS].count;
     s->seed = v[OPT_SEED].count;
-    if (status == INGOT_OK && v[OPT_THREADS].text)
+    if (status != INGOT_OK) return status;
+    if (v[OPT_THREADS].text)
         status = parse_list(&options[OPT_THREADS], v[OPT_THREADS].text, 1, THREADS_MAX, &s->threads, err);
-    if (status == INGOT_OK && v[OPT_DEPTH].text)
-        return parse_list(&options[OPT_DEPTH], v[OPT_DEPTH].text, 0, UINT32_MAX - 1, &s->depths, err);
-    if (s->threads.n == 0) {
-        const uint32_t cpus = pool_physical_cpus();
-        list_insert(&s->threads, 1);
-        list_insert(&s->threads, cpus < THREADS_MAX ? cpus : THREADS_MAX);
-    }
-    list_insert(&s->depths, 0);
-    list_insert(&s->depths, 512);
-    if (n_ctx > s->n_decoded) list_insert(&s->depths, n_ctx - s->n_decoded);
-    return status;
+    else
+        default_threads(&s->threads);
+    if (status != INGOT_OK) return status;
+    if (v[OPT_DEPTH].text)
+        status = parse_list(&options[OPT_DEPTH], v[OPT_DEPTH].text, 0, UINT32_MAX - 1, &s->depths, err);
+    else
+        default_depths(n_ctx, s->n_decoded, &s->depths);
+    if (status != INGOT_OK || s->prefill.values[0] <= n_ctx || s->depths.values[0] < n_ctx) return status;
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--depth", NULL,
+                      "no length of --prefill or --depth fits into the context of this model, %u tokens", n_ctx);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- text

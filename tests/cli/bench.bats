@@ -45,6 +45,17 @@ for r in j["results"]:
 PYTHON
 }
 
+@test "given depths leave the numbers of threads as they are: one of them at least is measured" {
+    ingot bench "$BARD" --prefill 1 --depth 0 -n 1 --rounds 1 --no-start --json
+    expect 0
+    [ "$(json 'len(j["machine"]) > 0, [(r["what"], r["threads"]) for r in j["results"]][:2]')" = "(True, [('prefill', 1), ('decode', 1)])" ]
+}
+
+@test "lengths of which none fits into the context are refused" {
+    ingot bench "$BARD" --prefill 257 --depth 256 --no-start
+    expect_error 2 "--depth" "context of this model, 256 tokens"
+}
+
 @test "start and every speed are above zero, a file without vocabulary will do" {
     ingot bench "$BARE" --rounds 1 -n 1 --json
     expect 0
