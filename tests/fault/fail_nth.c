@@ -217,12 +217,23 @@ int renameat2(int old_dir, const char *old_path, int new_dir, const char *new_pa
     return fails("name", EACCES) ? -1 : (int)syscall(SYS_renameat2, old_dir, old_path, new_dir, new_path, flags);
 }
 
-/* ---- map, thread */
+/* ---- map, advise, thread */
 
 void *mmap(void *address, size_t n, int protection, int flags, int fd, off_t at)
 {
     if (fails("mmap", ENOMEM)) return MAP_FAILED;
     return NEXT("mmap", void *(*)(void *, size_t, int, int, int, off_t))(address, n, protection, flags, fd, at);
+}
+
+/* Family "advise": a kernel that knows nothing of large pages, of reading ahead and of what is in memory. */
+int madvise(void *address, size_t n, int advice)
+{
+    return fails("advise", EINVAL) ? -1 : (int)syscall(SYS_madvise, address, n, advice);
+}
+
+int mincore(void *address, size_t n, unsigned char *pages)
+{
+    return fails("advise", ENOSYS) ? -1 : (int)syscall(SYS_mincore, address, n, pages);
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)

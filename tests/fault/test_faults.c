@@ -34,8 +34,8 @@
 
 enum { EXIT_INVALID = 3, EXIT_SYSTEM = 5 };
 
-static const char *const families[] = { "malloc", "open", "read",     "write", "space",
-                                        "sync",   "name", "exchange", "mmap",  "thread" };
+static const char *const families[] = { "malloc", "open",     "read", "write",  "space", "sync",
+                                        "name",   "exchange", "mmap", "advise", "thread" };
 
 struct command {
     const char *argv[16]; /* argv[0] is filled in */
@@ -61,7 +61,10 @@ static int enter(void **state)
     make_model("model", NULL);
     const char *mkdir_argv[] = { "/bin/mkdir", "good", NULL };
     const char *convert_argv[] = { child_env("INGOT"), "convert", "model", "-o", "good/out.ingot", NULL };
+    const char *q8_argv[] = { child_env("INGOT"), "convert", "model", "-o", "good/q8.ingot", "--dtype", "q8", NULL };
+    const char *report_argv[] = { child_env("INGOT"), "report", "good/q8.ingot", "-o", "good/page.html", NULL };
     if (child_run(mkdir_argv, NULL) || child_run(convert_argv, NULL)) return -1;
+    if (child_run(q8_argv, NULL) || child_run(report_argv, NULL)) return -1;
     static const char *const exports[] = { "good/out.gguf", "good/out.bin", "good/out" };
     for (size_t i = 0; i < 3; i++) {
         const char *argv[] = { child_env("INGOT"), "export", "good/out.ingot", "-o", exports[i], NULL };
@@ -209,6 +212,20 @@ static void any_failure_of_convert_keeps_the_old_output(void **state)
         .argv = { "", "convert", "model", "-o", "out.ingot", "-f" }, .output = "out.ingot", .replaces = true });
 }
 
+static void any_failure_of_quantising_leaves_no_output(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "convert", "model", "-o", "q8.ingot", "--dtype", "q8" },
+                                      .output = "q8.ingot" });
+}
+
+static void any_failure_of_report_keeps_the_old_page(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){
+        .argv = { "", "report", "good/q8.ingot", "-o", "page.html", "-f" }, .output = "page.html", .replaces = true });
+}
+
 static void any_failure_of_export_to_one_file_leaves_no_output(void **state)
 {
     (void)state;
@@ -270,11 +287,26 @@ static void any_failure_of_eval_is_clean(void **state)
     fail_each_call(&(struct command){ .argv = { "", "eval", "good/out.ingot", "--ids", "1,2,3", "--json" } });
 }
 
+static void any_failure_of_score_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(&(struct command){ .argv = { "", "score", "good/q8.ingot", "model/config.json", "--json" } });
+}
+
+static void any_failure_of_comparing_logits_is_clean(void **state)
+{
+    (void)state;
+    fail_each_call(
+        &(struct command){ .argv = { "", "diff", "good/q8.ingot", "good/q8.ingot", "--logits", "model/config.json" } });
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_failure_of_convert_leaves_no_output),
         cmocka_unit_test(any_failure_of_convert_keeps_the_old_output),
+        cmocka_unit_test(any_failure_of_quantising_leaves_no_output),
+        cmocka_unit_test(any_failure_of_report_keeps_the_old_page),
         cmocka_unit_test(any_failure_of_export_to_one_file_leaves_no_output),
         cmocka_unit_test(any_failure_of_export_to_two_files_leaves_none),
         cmocka_unit_test(any_failure_of_export_leaves_no_directory),
@@ -284,6 +316,8 @@ int main(void)
         cmocka_unit_test(any_failure_of_verify_is_clean),
         cmocka_unit_test(any_failure_of_run_is_clean),
         cmocka_unit_test(any_failure_of_eval_is_clean),
+        cmocka_unit_test(any_failure_of_score_is_clean),
+        cmocka_unit_test(any_failure_of_comparing_logits_is_clean),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }
