@@ -144,6 +144,7 @@ static void put_tensors(struct markup *to, const struct findings *f)
     put_titles(to);
     for (size_t i = 0; i < f->diff.n_pairs; i++) {
         const struct diff_pair *p = &f->diff.pairs[i];
+        page_row(to, i);
         markup_put(to, "<tr%s>", findings_differ(f, p) ? " class=\"differs\"" : "");
         put_what(to, f, p);
         put_figures(to, f, p);

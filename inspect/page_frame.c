@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define ROWS_AT_ONCE 500u /* page.js shows as many at first */
+
 const char *page_name(const char *path, size_t *n)
 {
     size_t end = strlen(path), begin;
@@ -62,6 +64,11 @@ void page_end(struct markup *to)
     markup_add(to, "</main>\n<footer><p>Made by ingot " INGOT_VERSION ".</p></footer>\n<script>");
     markup_add(to, page_js);
     markup_add(to, "</script>\n</body>\n</html>\n");
+}
+
+void page_row(struct markup *to, size_t i)
+{
+    if (i == ROWS_AT_ONCE) markup_add(to, "</tbody>\n<tbody class=\"later\">\n");
 }
 
 void page_field(void *ctx, const char *name, const char *value)

@@ -37,6 +37,10 @@ void page_begin(struct markup *to, const char *const *paths, size_t n_paths, con
                 const struct page_link *links);
 void page_end(struct markup *to);
 
+/* Before row i of a table's body: from row 500 on, rows are in a body that is not laid out where a script will show it
+ * by and by. */
+void page_row(struct markup *to, size_t i);
+
 /* One row of a list of names and values; an overview_fn, whose ctx is the markup. */
 void page_field(void *ctx, const char *name, const char *value);
 

@@ -136,7 +136,10 @@ void page_tensors(struct markup *to, const struct page_model *m)
                "<table class=\"sortable\">\n");
     put_titles(to, m);
     markup_add(to, "<tbody>\n");
-    for (size_t i = 0; i < m->subject->checkpoint.n_tensors; i++) put_tensor(to, m, i);
+    for (size_t i = 0; i < m->subject->checkpoint.n_tensors; i++) {
+        page_row(to, i);
+        put_tensor(to, m, i);
+    }
     markup_add(to, "</tbody>\n");
     put_totals(to, m);
     markup_add(to, "</table></div>\n<button id=\"more\" type=\"button\" hidden></button>\n</section>\n");

@@ -27,15 +27,17 @@
     return text === '' ? null : Number.isNaN(number) ? text : number;
   }
 
+  const texts = new Intl.Collator('en', { numeric: true });
+
   /* Numbers before texts; what is empty comes last in either direction. */
   function compare(a, b, sign) {
     if (a === null || b === null) return (a === null) - (b === null);
     if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1;
     if (typeof a === 'number') return sign * (a - b);
-    return sign * a.localeCompare(b, 'en', { numeric: true });
+    return sign * texts.compare(a, b);
   }
 
-  /* At first only so many rows are in the table: laying out all of ten thousand takes seconds. */
+  /* At first only so many rows are laid out, and read here: all of ten thousand take seconds. */
   const PAGE = 500;
 
   function table(element) {
@@ -45,16 +47,19 @@
     const found = document.getElementById('found');
     const more = document.getElementById('more');
     const count = (n) => n.toLocaleString('en');
-    const entries = Array.from(body.rows, (row) => ({
-      row,
-      text: Array.from(row.cells).slice(0, 4).map((c) => c.textContent).join(' ').toLowerCase(),
-    }));
+    const entries = Array.from(element.querySelectorAll('tbody > tr'), (row) => ({ row, text: null }));
     let order = entries;
     let limit = PAGE;
 
+    function text(entry) {
+      if (entry.text === null)
+        entry.text = Array.from(entry.row.cells).slice(0, 4).map((c) => c.textContent).join(' ').toLowerCase();
+      return entry.text;
+    }
+
     function show() {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const hits = order.filter((e) => words.every((word) => e.text.includes(word)));
+      const hits = order.filter((e) => words.every((word) => text(e).includes(word)));
       body.replaceChildren(...hits.slice(0, limit).map((e) => e.row));
       found.textContent = count(hits.length) + ' of ' + count(entries.length);
       more.hidden = hits.length <= limit;
@@ -102,6 +107,7 @@
     addEventListener('beforeprint', all);
     addEventListener('hashchange', follow);
     field.parentElement.hidden = false;
+    element.querySelectorAll('.later').forEach((later) => later.remove());
     show();
     follow();
   }

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 
 
 class Browser:
@@ -88,6 +89,14 @@ class Browser:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, (expression, answer["exceptionDetails"])
         return answer["result"].get("value")
+
+    def until(self, expression):
+        """What the page does in a turn of its own, as following a link, is waited for."""
+        for _ in range(100):
+            if self.value("Boolean(%s)" % expression):
+                return
+            time.sleep(0.05)
+        raise AssertionError("never: " + expression)
 
     def key(self, name, code=0, text=""):
         for kind in "keyDown", "keyUp":

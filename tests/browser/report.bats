@@ -46,3 +46,11 @@ browse() { # check page [JSON...]
     "$INGOT" ls --json '<img src=x onerror=alert(2)>.safetensors' >ls.json
     browse hostile page.html ls.json
 }
+
+@test "of a table that is too long to lay out at once every row is found, and is there without the script" {
+    "$INGOT_BUILD/tests/tools/random_checkpoint" long --n_layer 50 --n_head 1 --n_embd 16 --n_ctx 8 --n_vocab 17
+    ingot report long -o page.html
+    expect 0
+    "$INGOT" ls --json long >ls.json
+    browse many page.html ls.json
+}

@@ -114,8 +114,8 @@ def treemap(browser):
     browser.value("(() => { const s = document.getElementById('search'); s.value = 'nothing has this name';"
                   " s.dispatchEvent(new Event('input')) })()")
     browser.key(*ENTER)
-    name = browser.value("document.querySelector('tr:target th').textContent")
-    assert second.startswith(name) and browser.value("document.querySelector('tr:target').offsetParent !== null")
+    browser.until("document.querySelector('tr:target')?.offsetParent")
+    assert second.startswith(browser.value("document.querySelector('tr:target th').textContent"))
 
 
 def areas(browser):
@@ -181,6 +181,29 @@ def hostile(browser, page, ls):
     assert browser.value("document.body.textContent.match(/[\\u0000-\\u0008\\u001b\\u202e\\u2066\\ufffd]/)") is None
     assert browser.value("window.was_here") is None
     fits(browser)
+
+
+def many(browser, page, ls):
+    """More rows than are laid out at once: search, sorting and the button reach all; without the script all are there."""
+    names = [t["name"] for t in json.load(open(ls))["tensors"]]
+    assert len(names) > 500 + 12
+    browser.open(page + "#t%d" % (len(names) - 1))
+    browser.until("document.querySelector('tr:target')?.offsetParent")
+    browser.open(page)
+    assert column(browser, 0, SHOWN) == names[:500]
+    browser.value(head("name") + ".querySelector('button').click()")
+    browser.value(head("name") + ".querySelector('button').click()")
+    assert column(browser, 0, SHOWN)[0] == "wte.weight"
+    for name in names[0], names[505], names[-1]:
+        searching(browser, {name: 1})
+    browser.value("document.getElementById('search').value = ''")
+    browser.type(".")
+    browser.click("#more")
+    assert sorted(column(browser, 0, SHOWN)) == sorted(n for n in names if "." in n)
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open(page)
+    assert column(browser, 0, SHOWN) == names
+    assert browser.value("document.querySelector('#more').offsetParent === null")
 
 
 def main(program, check, page, *rest):
