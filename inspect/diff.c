@@ -10,6 +10,7 @@
 #include "format/error.h"
 #include "format/parallel.h"
 #include "inspect/cli/memory.h"
+#include "inspect/cli/signals.h"
 #include "inspect/diff_operand.h"
 #include "inspect/values.h"
 
@@ -534,6 +535,7 @@ enum ingot_status diff_open(const char *path_a, const char *path_b, const struct
     for (unsigned s = 0; s < 2 && status == INGOT_OK; s++)
         status = open_side(&out->side[s], paths[s], options->recipe[s], options->raw_names, err);
     if (status != INGOT_OK) return status;
+    signals_name_mappings(path_a, path_b);
     out->canonical = !options->raw_names && has_canonical_names(&out->side[0]) && has_canonical_names(&out->side[1]);
     for (unsigned s = 0; s < 2; s++) {
         if (!out->canonical) ingot_canonical_close(out->side[s].canonical);

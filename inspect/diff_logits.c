@@ -6,6 +6,7 @@
 #include "inspect/cli/json.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
+#include "inspect/cli/signals.h"
 #include "inspect/cli/table.h"
 #include "inspect/divergence.h"
 
@@ -68,6 +69,7 @@ static enum ingot_status open_both(struct comparison *c, struct ingot_error *err
     for (unsigned s = 0; s < 2 && status == INGOT_OK; s++)
         status = engine_open(c->request->path[s], &c->engine[s], err);
     if (status != INGOT_OK) return status;
+    signals_name_mappings(c->request->path[0], c->request->path[1]);
     for (unsigned s = 0; s < 2; s++) {
         const uint32_t has = ingot_model_hparams(c->engine[s].model)->n_ctx;
         if (has < n_ctx) n_ctx = has;

@@ -14,7 +14,7 @@
 static volatile sig_atomic_t n_interrupts;
 
 /* Prepared in advance: a handler may not format. */
-static char mapping_message[384];
+static char mapping_message[640];
 static size_t mapping_message_bytes;
 
 static void on_interrupt(int signo)
@@ -46,12 +46,24 @@ static void append(const char *text)
     mapping_message_bytes += n;
 }
 
-void signals_name_mapping(const char *path)
+static void append_path(const char *path)
 {
     char shown[200];
+    append(ingot_escape(path, strlen(path), shown, sizeof shown));
+}
+
+void signals_name_mapping(const char *path)
+{
+    signals_name_mappings(path, NULL);
+}
+
+void signals_name_mappings(const char *path, const char *other)
+{
     mapping_message_bytes = 0;
     append("ingot: ");
-    append(ingot_escape(path, strlen(path), shown, sizeof shown));
+    append_path(path);
+    if (other) append(" or ");
+    if (other) append_path(other);
     append(": the file became shorter, or its medium unreadable, while it was in use\n"
            "       work on a copy that nothing else writes to\n");
 }

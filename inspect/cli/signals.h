@@ -13,4 +13,7 @@ bool signals_interrupted(void);
 /* The file that a SIGBUS is blamed on from now on; copied. */
 void signals_name_mapping(const char *path);
 
+/* One of the two: the signal does not say which. */
+void signals_name_mappings(const char *path, const char *other);
+
 #endif

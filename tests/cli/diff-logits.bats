@@ -108,3 +108,18 @@ PYTHON
     ingot diff "$BARD" "$ROUGH" --logits "$text" --ctx 300
     expect_error 2 --ctx 300 256
 }
+
+@test "of two files that may have shrunk under the reader both are named" {
+    cp "$BARD" shrink.ingot
+    mkfifo text
+    "$INGOT" diff shrink.ingot "$ROUGH" --logits text >out 2>err &
+    pid=$!
+    exec 9>text # waits for the reader, who has opened the models by then
+    truncate -s 8192 shrink.ingot
+    printf 'a text' >&9
+    exec 9>&-
+    status=0
+    wait $pid || status=$?
+    [ $status -eq 5 ]
+    [[ $(cat err) == *"shrink.ingot or $ROUGH: the file became shorter"* ]]
+}
