@@ -12,7 +12,7 @@ DESTDIR ?=
 comma := ,
 BUILD ?= build$(addprefix -,$(subst $(comma),-,$(SAN)))
 
-PKGS := libxxhash libzstd yaml-0.1 jansson libutf8proc snappy
+PKGS := libxxhash libzstd yaml-0.1 jansson libutf8proc
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 # gcc 12 sees dangling pointers after inlining asprintf() and posix_memalign(), where there are none.
 WARN += $(shell $(CC) -Werror -Wno-dangling-pointer -Wdangling-pointer -E -x c /dev/null >/dev/null 2>&1 && echo -Wno-dangling-pointer)
@@ -124,8 +124,9 @@ TOOLS     := $(addprefix $(BUILD)/tests/tools/,random_checkpoint conformance_fil
 ALL_LIBS  := $(BUILD)/libinspect.a $(LIBS)
 
 $(BUILD)/libtests.a: $(call obj,$(TEST_HELP))
+# Google's Snappy compresses what ours uncompresses.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libtests.a $(ALL_LIBS)
-	$(LINK) -lcmocka $(LDLIBS_ALL)
+	$(LINK) -lcmocka -lsnappy $(LDLIBS_ALL)
 # Preloaded into a program that has the sanitizers, it must have none itself.
 $(BUILD)/tests/fault/fail_nth.so: tests/fault/fail_nth.c
 	@mkdir -p $(@D)

@@ -10,12 +10,12 @@
 #include "convert/sstable.h"
 
 #include "convert/array.h"
+#include "convert/unsnap.h"
 #include "convert/varint.h"
 #include "format/checked.h"
 #include "format/simd/crc.h"
 
 #include <inttypes.h>
-#include <snappy-c.h>
 
 #define FOOTER_BYTES     48u
 #define TRAILER_BYTES    5u
@@ -85,17 +85,15 @@ static enum ingot_status read_handle(const struct table *t, struct cursor *c, ui
 static enum ingot_status decompress(const struct table *t, const struct handle *h, struct block *out,
                                     struct ingot_error *err)
 {
-    const char *packed = (const char *)t->bytes + h->off;
-    size_t n = 0;
-    if (snappy_uncompressed_length(packed, h->n_bytes, &n) != SNAPPY_OK)
-        return bad(t, INGOT_E_SOURCE, h->off, err, "a compressed block does not say its length");
+    struct cursor c = { .p = t->bytes + h->off, .left = h->n_bytes, .at = h->off };
+    const uint64_t n = unsnap_length(&c);
+    if (c.bad) return bad(t, INGOT_E_SOURCE, h->off, err, "a compressed block does not say its length");
     if (n > MAX_BLOCK_BYTES || n > SNAPPY_MAX_RATIO * h->n_bytes)
         return ingot_fail(err, INGOT_E_LIMIT, h->off, t->path, ADVICE_COPY,
-                          "a block of %" PRIu64 " bytes claims to be %zu when uncompressed", h->n_bytes, n);
+                          "a block of %" PRIu64 " bytes claims to be %" PRIu64 " when uncompressed", h->n_bytes, n);
     out->owned = malloc(n + 1);
     if (!out->owned) return fail_memory(err, t->path);
-    if (snappy_uncompress(packed, h->n_bytes, (char *)out->owned, &n) != SNAPPY_OK)
-        return bad(t, INGOT_E_SOURCE, h->off, err, "a block is not what Snappy writes");
+    if (!unsnap(&c, out->owned, n)) return bad(t, INGOT_E_SOURCE, h->off, err, "a block is not what Snappy writes");
     out->bytes = out->owned;
     out->n_bytes = n;
     return INGOT_OK;
