@@ -91,8 +91,8 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, expression):
-        """What the page does in a turn of its own, as following a link, is waited for."""
-        for _ in range(100):
+        """What the page does in a turn of its own, as following a link, is waited for: a minute, on a busy machine."""
+        for _ in range(1200):
             if self.value("Boolean(%s)" % expression):
                 return
             time.sleep(0.05)
