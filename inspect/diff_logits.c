@@ -135,7 +135,8 @@ static void print_distances(const struct comparison *c)
     printf("KL divergence         mean %.4g, median %.4g, 99 %% %.4g, largest %.4g nats\n", d->kl_mean, d->kl_median,
            d->kl_p99, d->kl_max);
     printf("|logit difference|    mean %.4g, largest %.4g\n", d->mean_abs, d->max_abs);
-    printf("perplexity, B to A    %+.3f %%\n", 100 * expm1(nats[1] - nats[0]));
+    if (isfinite(nats[0]) && isfinite(nats[1]))
+        printf("perplexity, B to A    %+.3f %%\n", 100 * expm1(nats[1] - nats[0]));
 }
 
 static json_t *model_json(const struct comparison *c, unsigned side)

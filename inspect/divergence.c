@@ -25,17 +25,18 @@ static double log_sum_exp(const float *logits, uint32_t n_vocab)
     return max + log(sum);
 }
 
-/* Never below zero but for rounding, which is cut off. */
+/* Never below zero but for rounding, which is cut off. Logits that give no probabilities are infinitely far. */
 static double kl_of(const float *const logits[2], uint32_t n_vocab)
 {
     const double norm_p = log_sum_exp(logits[0], n_vocab), norm_q = log_sum_exp(logits[1], n_vocab);
     double kl = 0;
+    if (isinf(norm_p) || isinf(norm_q)) return INFINITY;
     for (uint32_t i = 0; i < n_vocab; i++) {
         const double log_p = finite_or_least(logits[0][i]) - norm_p;
         const double p = exp(log_p);
         if (p > 0) kl += p * (log_p - (finite_or_least(logits[1][i]) - norm_q));
     }
-    return isnan(kl) || kl > 0 ? kl : 0;
+    return kl > 0 ? kl : 0;
 }
 
 static uint32_t best_of(const float *logits, uint32_t n_vocab)

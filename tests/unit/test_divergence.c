@@ -66,6 +66,16 @@ static void what_is_not_finite_is_infinitely_far(void **state)
     assert_near(row_of(b, a, 3).kl, log(1.5));
 }
 
+static void logits_without_probabilities_are_infinitely_far_either_way(void **state)
+{
+    (void)state;
+    const float good[2] = { 1, 2 }, bad[3][2] = { { NAN, NAN }, { 1, INFINITY }, { -INFINITY, -INFINITY } };
+    for (int i = 0; i < 3; i++) {
+        assert_true(row_of(bad[i], good, 2).kl == INFINITY);
+        assert_true(row_of(good, bad[i], 2).kl == INFINITY);
+    }
+}
+
 static void sums_means_and_quantiles_are_those_of_the_rows(void **state)
 {
     (void)state;
@@ -99,6 +109,7 @@ int main(void)
         cmocka_unit_test(a_shift_of_all_logits_changes_no_probability),
         cmocka_unit_test(the_same_bits_are_identical_whatever_they_are),
         cmocka_unit_test(what_is_not_finite_is_infinitely_far),
+        cmocka_unit_test(logits_without_probabilities_are_infinitely_far_either_way),
         cmocka_unit_test(sums_means_and_quantiles_are_those_of_the_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
