@@ -48,6 +48,25 @@ enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot
     return INGOT_OK;
 }
 
+/* Of one file, which is most often all there is, the reader's array is the source's. */
+enum ingot_status source_take_tensors(struct ingot_source *src, struct ingot_source_tensor *tensors, size_t n,
+                                      struct ingot_error *err)
+{
+    enum ingot_status status = INGOT_OK;
+    if (src->n_tensors == 0) {
+        free(src->tensors);
+        src->tensors = tensors;
+        src->n_tensors = src->cap_tensors = n;
+        for (size_t i = 0; i < n; i++) complete_tensor(&tensors[i]);
+        return INGOT_OK;
+    }
+    size_t taken = 0;
+    for (; status == INGOT_OK && taken < n; taken++) status = source_add_tensor(src, &tensors[taken], err);
+    for (size_t i = taken; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
+    free(tensors);
+    return status;
+}
+
 enum ingot_status source_add_check(struct ingot_source *src, const struct source_check *check, uint32_t *number,
                                    struct ingot_error *err)
 {
@@ -114,6 +133,14 @@ static int by_place(const void *a, const void *b)
     return order ? order : strcmp(s->name, t->name);
 }
 
+/* Most files say their tensors in order. */
+static void sort_by_place(struct ingot_source_tensor *tensors, size_t n)
+{
+    size_t i = 1;
+    while (i < n && by_place(&tensors[i - 1], &tensors[i]) <= 0) i++;
+    if (i < n) qsort(tensors, n, sizeof *tensors, by_place);
+}
+
 /* Splits path into the directory and the name in it. */
 static bool set_path(struct ingot_source *src, const char *path, bool is_directory)
 {
@@ -159,7 +186,7 @@ static enum ingot_status open_source(const char *path, struct ingot_source **out
         ingot_source_close(src);
         return status;
     }
-    if (src->n_tensors > 0) qsort(src->tensors, src->n_tensors, sizeof *src->tensors, by_place);
+    sort_by_place(src->tensors, src->n_tensors);
     *out = src;
     return INGOT_OK;
 }

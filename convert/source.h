@@ -2,8 +2,9 @@
  *
  * A reader is one file src_NAME.c with one `const struct source_reader` and one line in source_choose.c's table
  * (helpers that it needs stand in files of their own). Its open function maps the files it needs with source_add_file()
- * and declares every tensor with source_add_tensor(), every scalar fact with source_add_fact(), every checksum with
- * source_add_check(). What it declares is trusted afterwards: every span must lie inside its file. */
+ * and declares every tensor with source_add_tensor() or source_take_tensors(), every scalar fact with
+ * source_add_fact(), every checksum with source_add_check(). What it declares is trusted afterwards: every span must
+ * lie inside its file. */
 #ifndef INGOT_SOURCE_H
 #define INGOT_SOURCE_H
 
@@ -83,6 +84,10 @@ enum ingot_status source_add_file(struct ingot_source *src, const char *name, co
  * been checked. Order does not matter: after open the tensors are sorted by file, offset, name. */
 enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot_source_tensor *tensor,
                                     struct ingot_error *err);
+
+/* Declares n tensors of an array from malloc, which becomes the source's, with the names, even on failure. */
+enum ingot_status source_take_tensors(struct ingot_source *src, struct ingot_source_tensor *tensors, size_t n,
+                                      struct ingot_error *err);
 
 /* Declares a fact; key and text are copied. LIMIT beyond the limits above. A key given twice is SOURCE. */
 enum ingot_status source_add_fact(struct ingot_source *src, const struct ingot_fact *fact, struct ingot_error *err);
