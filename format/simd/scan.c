@@ -87,7 +87,7 @@ void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double 
 void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
                             struct scan_run *out)
 {
-    double wide[SCAN_MAX];
+    double wide[SCAN_MAX] = { 0 };
     assert(n <= SCAN_MAX);
     for (size_t i = 0; i < n; i++) {
         float value;
@@ -97,10 +97,45 @@ void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t 
     scan_f64(wide, n, tiny, bins, squares, out);
 }
 
+void scan_panel_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
+                              double *col_squares, struct scan_run *out)
+{
+    double squares[SCAN_MAX] = { 0 };
+    scan_f32_by_definition(values, n, tiny, bins, squares, out);
+    for (size_t i = 0; i < n; i += SCAN_LANES) {
+        for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += squares[i + row];
+        col_squares[i / SCAN_LANES] += scan_add_lanes(squares + i);
+    }
+}
+
+void scan_turn_by_definition(const void *rows, size_t row_bytes, size_t n, float *panel)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *row = (const char *)rows + i % SCAN_LANES * row_bytes;
+        memcpy(&panel[i], row + i / SCAN_LANES * sizeof(float), sizeof(float));
+    }
+}
+
 scan_fn *scan_f32_select(void)
 {
 #if defined(__x86_64__)
     if (cpu_detect().avx2) return scan_f32_avx2;
 #endif
     return scan_f32_by_definition;
+}
+
+scan_panel_fn *scan_panel_select(void)
+{
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) return scan_panel_avx2;
+#endif
+    return scan_panel_by_definition;
+}
+
+scan_turn_fn *scan_turn_select(void)
+{
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) return scan_turn_avx2;
+#endif
+    return scan_turn_by_definition;
 }

@@ -29,14 +29,29 @@ struct scan_run {
  * square of value i is added to squares[i], unless squares is NULL. n <= SCAN_MAX; values need no alignment. */
 typedef void scan_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out);
 
+/* The same of f32 as they stand in a panel: value i is in row i % SCAN_LANES and column i / SCAN_LANES. Squares are
+ * added to row_squares[SCAN_LANES], column by column, and the sum of a column's, as a tree, to its col_squares[]. n is
+ * a multiple of SCAN_LANES. */
+typedef void scan_panel_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
+                           double *col_squares, struct scan_run *out);
+
+/* Makes n / SCAN_LANES columns of such a panel out of SCAN_LANES rows of f32, which are row_bytes apart. */
+typedef void scan_turn_fn(const void *rows, size_t row_bytes, size_t n, float *panel);
+
 /* The definition. */
+scan_turn_fn scan_turn_by_definition;
 scan_fn scan_f64, scan_f32_by_definition;
+scan_panel_fn scan_panel_by_definition;
 #if defined(__x86_64__)
 extern scan_fn *const scan_f32_avx2;
+extern scan_panel_fn *const scan_panel_avx2;
+extern scan_turn_fn *const scan_turn_avx2;
 #endif
 
 /* The best for f32 that runs here. */
 scan_fn *scan_f32_select(void);
+scan_panel_fn *scan_panel_select(void);
+scan_turn_fn *scan_turn_select(void);
 
 /* The bin of a finite value; of infinity one above them all. */
 uint32_t scan_bin(double value);

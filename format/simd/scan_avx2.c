@@ -8,6 +8,7 @@
 
 #include <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define F32_INF   0x7F800000
@@ -183,27 +184,138 @@ static double magnitude_of(uint32_t bits)
     return (double)value;
 }
 
+/* All but m2 and the bins. False where the definition is needed, and nothing has been added yet. */
+static bool scan_range(const void *values, size_t n, struct range *range, struct scan_run *out)
+{
+    double sum = sum_and_range(values, n, range);
+    *out = (struct scan_run){
+        .n_finite = (uint32_t)n,
+        .min = (double)range->min + 0.0,
+        .max = (double)range->max + 0.0,
+        .abs_min = range->least == UINT32_MAX ? INFINITY : magnitude_of(range->least + 1),
+        .abs_max = magnitude_of((uint32_t)range->abs_max),
+        .sum = sum,
+    };
+    return n > 0 && range->abs_max < F32_INF;
+}
+
 static void scan(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
 {
     struct range range;
-    double sum = sum_and_range(values, n, &range);
-    if (n == 0 || range.abs_max >= F32_INF) {
+    if (!scan_range(values, n, &range, out)) {
         scan_f32_by_definition(values, n, tiny, bins, squares, out);
         return;
     }
-    *out = (struct scan_run){
-        .n_finite = (uint32_t)n,
-        .min = (double)range.min + 0.0,
-        .max = (double)range.max + 0.0,
-        .abs_min = range.least == UINT32_MAX ? INFINITY : magnitude_of(range.least + 1),
-        .abs_max = magnitude_of((uint32_t)range.abs_max),
-        .sum = sum,
-    };
-    out->m2 = squares_and_bins(values, n, sum / (double)n, bins, squares);
+    out->m2 = squares_and_bins(values, n, out->sum / (double)n, bins, squares);
     if (range.abs_min == 0 || out->abs_min < tiny) count_small(values, n, tiny, out);
 }
 
 scan_fn *const scan_f32_avx2 = scan;
+
+/* ------------------------------------------------------------------------------------------------------- panels */
+
+/* Sums of the 16 lanes of columns a, b, c, d, each already folded to four: in the order of scan_add_lanes(). */
+static inline __m256d fold(const __m256d v[4])
+{
+    __m256d ac = _mm256_add_pd(_mm256_permute2f128_pd(v[0], v[2], 0x20), _mm256_permute2f128_pd(v[0], v[2], 0x31));
+    __m256d bd = _mm256_add_pd(_mm256_permute2f128_pd(v[1], v[3], 0x20), _mm256_permute2f128_pd(v[1], v[3], 0x31));
+    return _mm256_hadd_pd(ac, bd);
+}
+
+/* One column: what differs from the middle, squared, to the lanes of `off`; squares to those of `rows`. Returns the
+ * squares folded to four. */
+static inline __m256d column(const void *values, size_t i, __m256d middle, struct lanes *off, struct lanes *rows)
+{
+    __m256d square[4];
+    for (size_t k = 0; k < 4; k++) {
+        __m256d value = widen(values, i + 4 * k), apart = _mm256_sub_pd(value, middle);
+        off->v[k] = _mm256_add_pd(off->v[k], _mm256_mul_pd(apart, apart));
+        square[k] = _mm256_mul_pd(value, value);
+        rows->v[k] = _mm256_add_pd(rows->v[k], square[k]);
+    }
+    return _mm256_add_pd(_mm256_add_pd(square[0], square[2]), _mm256_add_pd(square[1], square[3]));
+}
+
+static double panel_squares_and_bins(const void *values, size_t n, double mean, uint32_t *bins, double *row_squares,
+                                     double *col_squares)
+{
+    const __m256d middle = _mm256_set1_pd(mean);
+    struct lanes off = { 0 }, rows;
+    double lanes[SCAN_LANES], last[4];
+    size_t i = 0;
+    for (size_t k = 0; k < 4; k++) rows.v[k] = _mm256_loadu_pd(row_squares + 4 * k);
+    for (; n - i >= 4 * STEP; i += 4 * STEP) {
+        __m256d columns[4];
+        double *to = col_squares + i / STEP;
+        for (size_t k = 0; k < 4; k++) {
+            columns[k] = column(values, i + k * STEP, middle, &off, &rows);
+            count_bins(values, i + k * STEP, bins);
+        }
+        _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), fold(columns)));
+    }
+    for (; i < n; i += STEP) {
+        __m256d only = column(values, i, middle, &off, &rows);
+        count_bins(values, i, bins);
+        _mm256_storeu_pd(last, fold((__m256d[4]){ only, only, only, only }));
+        col_squares[i / STEP] += last[0];
+    }
+    store_lanes(&rows, row_squares);
+    store_lanes(&off, lanes);
+    return scan_add_lanes(lanes);
+}
+
+static void scan_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
+                       double *col_squares, struct scan_run *out)
+{
+    struct range range;
+    if (!scan_range(values, n, &range, out)) {
+        scan_panel_by_definition(values, n, tiny, bins, row_squares, col_squares, out);
+        return;
+    }
+    out->m2 = panel_squares_and_bins(values, n, out->sum / (double)n, bins, row_squares, col_squares);
+    if (range.abs_min == 0 || out->abs_min < tiny) count_small(values, n, tiny, out);
+}
+
+scan_panel_fn *const scan_panel_avx2 = scan_panel;
+
+/* 8 columns of 8 rows. */
+static inline void turn_eight(const char *rows, size_t row_bytes, float *to)
+{
+    __m256 pairs[8], fours[8];
+    for (size_t k = 0; k < 8; k += 2) {
+        __m256 even = _mm256_loadu_ps(at(rows + k * row_bytes, 0)),
+               odd = _mm256_loadu_ps(at(rows + (k + 1) * row_bytes, 0));
+        pairs[k] = _mm256_unpacklo_ps(even, odd);
+        pairs[k + 1] = _mm256_unpackhi_ps(even, odd);
+    }
+    for (size_t k = 0; k < 8; k += 4)
+        for (size_t high = 0; high < 2; high++) {
+            fours[k + 2 * high] = _mm256_shuffle_ps(pairs[k + high], pairs[k + 2 + high], 0x44);
+            fours[k + 2 * high + 1] = _mm256_shuffle_ps(pairs[k + high], pairs[k + 2 + high], 0xEE);
+        }
+    for (size_t k = 0; k < 4; k++) {
+        _mm256_storeu_ps(to + k * SCAN_LANES, _mm256_permute2f128_ps(fours[k], fours[k + 4], 0x20));
+        _mm256_storeu_ps(to + (k + 4) * SCAN_LANES, _mm256_permute2f128_ps(fours[k], fours[k + 4], 0x31));
+    }
+}
+
+/* 16 columns at a time, and what this run will want of a row next, for 16 rows are more than the CPU foresees. */
+static void turn(const void *rows, size_t row_bytes, size_t n, float *panel)
+{
+    const size_t n_cols = n / SCAN_LANES, ahead = SCAN_MAX / SCAN_LANES;
+    size_t col = 0;
+    for (; n_cols - col >= 16; col += 16)
+        for (size_t half = 0; half < 16; half += 8) {
+            const char *from = (const char *)rows + half * row_bytes + col * sizeof(float);
+            for (size_t k = 0; k < 8; k++) _mm_prefetch(from + k * row_bytes + ahead * sizeof(float), _MM_HINT_T0);
+            turn_eight(from, row_bytes, panel + col * SCAN_LANES + half);
+            turn_eight(from + 8 * sizeof(float), row_bytes, panel + (col + 8) * SCAN_LANES + half);
+        }
+    scan_turn_by_definition((const char *)rows + col * sizeof(float), row_bytes, n - col * SCAN_LANES,
+                            panel + col * SCAN_LANES);
+}
+
+scan_turn_fn *const scan_turn_avx2 = turn;
 
 #else
 typedef int scan_avx2_is_empty; /* ISO C wants a declaration in every file */

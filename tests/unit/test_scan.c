@@ -123,6 +123,35 @@ static void nothing_finite_leaves_an_empty_range(void **state)
     free(bins);
 }
 
+/* -------------------------------------------------------------------------------------------------------- panels */
+
+/* Squares are exact in double precision, and so are sums of a few of them of values that are small whole numbers. */
+static void a_panel_has_its_rows_beside_each_other(void **state)
+{
+    enum { COLS = 7 };
+    float v[COLS * SCAN_LANES];
+    double rows[SCAN_LANES], cols[COLS];
+    double expected_rows[SCAN_LANES] = { 0 }, expected_cols[COLS] = { 0 };
+    uint32_t *bins = calloc(SCAN_BINS, sizeof *bins), n_counted = 0;
+    struct scan_run run, alone;
+    (void)state;
+    for (size_t i = 0; i < COLS * SCAN_LANES; i++) {
+        v[i] = (float)(random64() % 100) - 50;
+        expected_rows[i % SCAN_LANES] += (double)(v[i] * v[i]);
+        expected_cols[i / SCAN_LANES] += (double)(v[i] * v[i]);
+    }
+    for (size_t i = 0; i < SCAN_LANES; i++) rows[i] = 0;
+    for (size_t i = 0; i < COLS; i++) cols[i] = 0;
+    scan_panel_select()(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, rows, cols, &run);
+    for (size_t i = 0; i < SCAN_BINS; i++) n_counted += bins[i];
+    assert_int_equal(n_counted, COLS * SCAN_LANES);
+    scan_f32_select()(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, NULL, &alone);
+    assert_memory_equal(&run, &alone, sizeof run);
+    assert_memory_equal(rows, expected_rows, sizeof rows);
+    assert_memory_equal(cols, expected_cols, sizeof cols);
+    free(bins);
+}
+
 /* ------------------------------------------------------------------------------------------------------------ bins */
 
 static void a_bin_is_sign_exponent_and_eight_bits(void **state)
@@ -175,6 +204,41 @@ static void compare_with_definition(const void *v, size_t n, double tiny)
         free(squares[k]);
     }
 }
+
+static void compare_panels_with_definition(const void *v, size_t n, double tiny)
+{
+    uint32_t *bins[2];
+    double *squares[2];
+    struct scan_run runs[2];
+    scan_panel_fn *const scans[2] = { scan_panel_by_definition, scan_panel_avx2 };
+    for (int k = 0; k < 2; k++) {
+        bins[k] = calloc(SCAN_BINS, sizeof *bins[k]);
+        squares[k] = calloc(SCAN_LANES + n, sizeof *squares[k]);
+        memset(&runs[k], 0, sizeof runs[k]);
+        for (int twice = 0; twice < 2; twice++)
+            scans[k](v, n, tiny, bins[k], squares[k], squares[k] + SCAN_LANES, &runs[k]);
+    }
+    assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
+    assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
+    assert_memory_equal(squares[0], squares[1], (SCAN_LANES + n) * sizeof *squares[0]);
+    for (int k = 0; k < 2; k++) {
+        free(bins[k]);
+        free(squares[k]);
+    }
+}
+
+/* The rows are those of a matrix that is as wide as the panel. */
+static void compare_turned(const char *v, size_t n)
+{
+    float *panel = malloc(n * sizeof(float) + 1), *turned = malloc(n * sizeof(float) + 1);
+    scan_turn_by_definition(v, n / SCAN_LANES * sizeof(float), n, panel);
+    scan_turn_avx2(v, n / SCAN_LANES * sizeof(float), n, turned);
+    assert_memory_equal(panel, turned, n * sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(&panel[i], v + (i % SCAN_LANES * (n / SCAN_LANES) + i / SCAN_LANES) * sizeof(float), 4);
+    free(panel);
+    free(turned);
+}
 #endif
 
 /* Values end where their block does, so that a sanitizer sees a read beyond them. */
@@ -192,6 +256,9 @@ static void vectors_give_the_bits_of_the_definition(void **state)
             memcpy(block + 1 + i * sizeof v, &v, sizeof v);
         }
         compare_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
+        n -= n % SCAN_LANES;
+        compare_turned(block + 1, n);
+        compare_panels_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
         free(block);
     }
 #else
@@ -205,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_run_has_the_figures_of_plain_loops),
         cmocka_unit_test(a_zero_is_positive_whatever_its_sign),
         cmocka_unit_test(nothing_finite_leaves_an_empty_range),
+        cmocka_unit_test(a_panel_has_its_rows_beside_each_other),
         cmocka_unit_test(a_bin_is_sign_exponent_and_eight_bits),
         cmocka_unit_test(a_bin_begins_less_than_a_256th_below_its_values),
         cmocka_unit_test(vectors_give_the_bits_of_the_definition),
