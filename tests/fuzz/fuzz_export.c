@@ -6,8 +6,8 @@
 #include "convert/export.h"
 #include "convert/q8_blocks.h"
 #include "convert/vocab_section.h"
-#include "format/bytes.h"
 #include "format/checked.h"
+#include "tests/fuzz/repair.h"
 
 #include <stdlib.h>
 
@@ -73,16 +73,6 @@ static void plan_for(const struct ingot_file *file, const struct export_target *
     if (status != err.status) abort();
     for (size_t i = 0; i < e.n_files && status == INGOT_OK; i++) check_file(&e.files[i]);
     export_free(&e);
-}
-
-static void repair(uint8_t *bytes, size_t n)
-{
-    for (size_t s = 0; s + SB_SLOT_BYTES <= n && s < INDEX_CANONICAL_OFF; s += SB_SLOT_BYTES) {
-        uint8_t *sb = bytes + s;
-        uint64_t off = get_u64(sb + SB_INDEX_OFF_OFF), index_bytes = get_u64(sb + SB_INDEX_BYTES_OFF);
-        if (span_inside(off, index_bytes, n)) put_u64(sb + SB_INDEX_HASH_OFF, ingot_hash64(bytes + off, index_bytes));
-        put_u64(sb + SB_HASH_OFF, ingot_hash64(sb, SB_HASH_OFF));
-    }
 }
 
 static void open_and_plan(uint8_t *bytes, size_t n)

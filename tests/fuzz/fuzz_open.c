@@ -2,10 +2,9 @@
  *
  * Whoever writes a hostile file writes fitting checksums too, so each input is tried as it is and with the checksums of
  * its superblocks and index repaired; without that, no mutation would get beyond them. */
-#include "format/bytes.h"
 #include "format/checked.h"
-#include "format/disk.h"
 #include "runtime/ingot_runtime.h"
+#include "tests/fuzz/repair.h"
 
 #include <stdlib.h>
 
@@ -80,16 +79,6 @@ static void open_and_use(const uint8_t *bytes, size_t n)
     tokenize(file);
     ingot_verify(file, &options, NULL, NULL);
     ingot_close(file);
-}
-
-static void repair(uint8_t *bytes, size_t n)
-{
-    for (size_t s = 0; s + SB_SLOT_BYTES <= n && s < INDEX_CANONICAL_OFF; s += SB_SLOT_BYTES) {
-        uint8_t *sb = bytes + s;
-        uint64_t off = get_u64(sb + SB_INDEX_OFF_OFF), index_bytes = get_u64(sb + SB_INDEX_BYTES_OFF);
-        if (span_inside(off, index_bytes, n)) put_u64(sb + SB_INDEX_HASH_OFF, ingot_hash64(bytes + off, index_bytes));
-        put_u64(sb + SB_HASH_OFF, ingot_hash64(sb, SB_HASH_OFF));
-    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
