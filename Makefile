@@ -175,6 +175,8 @@ bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 	@cd $(BUILD) && tests/bench/bench_kernels
 bench-peers: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/peers.sh
+bench-quality: $(BUILD)/ingot
+	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/quality.sh
 
 # ---- another architecture, emulated: the file, the arithmetic and the text are the same there. Only what needs no library
 # of that architecture: xxhash is all header, tests/aarch64/cmocka.h stands in for cmocka.
@@ -268,6 +270,7 @@ help:
 	@echo 'make lint       formatting, clang-tidy, cppcheck, shellcheck, the rules of the house'
 	@echo 'make bench      measurements'
 	@echo 'make bench-peers the same models run by llama.cpp, in turns; PEER=DIR or from the npm registry'
+	@echo 'make bench-quality what q8 and q4 cost, beside the formats of llama.cpp; PEER as above, or none'
 	@echo 'make fuzz       libFuzzer on every target; FUZZ_SECONDS=60 in all'
 	@echo 'make soak       every corruption, damaged checkpoints (SOAK_SECONDS=3600), every failing call; takes long'
 	@echo 'make references makes the reference logits again (needs python3-torch)'
@@ -277,5 +280,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 force:
-.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench bench-peers references aarch64-test lint lint-run install uninstall help
+.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench bench-peers bench-quality references aarch64-test lint lint-run install uninstall help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

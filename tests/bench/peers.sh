@@ -3,9 +3,7 @@
 #
 #   peers.sh [--quick]     --quick: one round; as a sign of life, not as a measurement
 #
-#   PEER=DIR     where llama.cpp is: DIR/include/*.h and DIR/lib/libllama*.so. Without it the npm packages node-llama-cpp
-#                (which carries llama.cpp's source) and @node-llama-cpp/linux-x64 (its prebuilt libraries) are fetched into
-#                the build directory. Nothing of it becomes part of ingot.
+#   PEER=DIR     where llama.cpp is (peer/find.sh)
 #   ROUNDS=5     turns; in each, every measurement is made once
 #   MINUTES=20   no turn begins after so many
 #   THREADS=2    of both
@@ -17,34 +15,14 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${INGOT_BUILD:?}
-peers=$build/peers
 rounds=${ROUNDS:-5} minutes=${MINUTES:-20} threads=${THREADS:-2} dtypes=${DTYPES:-f32 f16 bf16 q8 q4}
 [[ ${1:-} != --quick ]] || rounds=1
-mkdir -p "$peers"
 dir=$(mktemp -d "$build/bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 
-fetch_peer() {
-    echo "fetching llama.cpp's prebuilt libraries from the npm registry into $peers" >&2
-    command -v npm >/dev/null || { echo "npm is missing: apt-get install npm, or give PEER=DIR" >&2; exit 1; }
-    (
-        cd "$peers"
-        npm pack --silent node-llama-cpp@3 @node-llama-cpp/linux-x64@3 >/dev/null
-        for package in *.tgz; do tar xzf "$package" --one-top-level="${package%.tgz}"; done
-        git clone --quiet -c advice.detachedHead=false ./node-llama-cpp-3*/package/llama/gitRelease.bundle source
-        mkdir -p include lib
-        cp source/include/*.h source/ggml/include/*.h include/
-        cp node-llama-cpp-linux-x64-*/package/bins/linux-x64/*.so lib/
-        rm -rf ./*.tgz node-llama-cpp-* source
-    )
-}
-if [[ -z ${PEER:-} ]]; then
-    PEER=$peers
-    [[ -d $peers/lib ]] || fetch_peer
-fi
-library() { basename "$(find "$PEER/lib" -name "$1" | sort | head -n 1)"; }
-"${CC:-cc}" -O2 -std=gnu17 -I"$PEER/include" -o "$peers/llama_bench" "$here/peer/llama_bench.c" -L"$PEER/lib" \
-    -Wl,-rpath,"$PEER/lib" -l:"$(library 'libllama.*so*')" -l:"$(library 'libggml.*so*')" -l:"$(library 'libggml-base.*so*')"
+# shellcheck source=tests/bench/peer/find.sh
+source "$here/peer/find.sh"
+build_peer llama_bench
 
 source=$dir/gpt2
 "$build"/tests/tools/random_checkpoint "$source" --n_layer 12 --n_head 12 --n_embd 768 --n_vocab 50257 --n_ctx 1024 \
