@@ -86,7 +86,7 @@ class Browser:
 
     def value(self, expression):
         """Of a JavaScript expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, (expression, answer["exceptionDetails"])
         return answer["result"].get("value")
 
@@ -107,9 +107,20 @@ class Browser:
         self.call("Input.insertText", text=text)
 
     def click(self, selector):
+        """As a pointer does: where the element is once the window has been drawn again; again, should that have been missed."""
+        self.value("void document.addEventListener('click', (e) => { window.clicked = e.target.closest(%s) }, true),"
+                   " window.clicked = null" % json.dumps(selector))
+        for _ in range(100):
+            self.press(selector)
+            if self.value("Boolean(window.clicked)"):
+                return
+        raise AssertionError("cannot be clicked: " + selector)
+
+    def press(self, selector):
         x, y = self.value("(() => { const e = document.querySelector(%s); e.scrollIntoView({ block: 'center', behavior: 'instant' });"
                           " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
                           % json.dumps(selector))
+        self.value("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
         for kind in "mousePressed", "mouseReleased":
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 

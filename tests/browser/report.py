@@ -52,6 +52,7 @@ def sorting(browser):
 def searching(browser, want):
     """`want`: how many names have the letters that are typed."""
     browser.click("#search")
+    browser.until("document.activeElement.id === 'search'")
     for text, n in want.items():
         browser.value("document.getElementById('search').value = ''")
         browser.type(text)
