@@ -65,8 +65,8 @@ static const struct option options[N_OPTIONS] = {
                    .max = UINT64_MAX,
                    .help = "Of the token ids, which are drawn at random" },
     [OPT_NO_START] = { .name = "no-start", .help = "Do not measure how long a start takes" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
 #define THREADS_MAX 256u

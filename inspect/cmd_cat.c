@@ -21,7 +21,7 @@
 enum { OPT_JSON, OPT_RAW, OPT_NPY, OPT_FORCE, N_OPTIONS };
 
 static const struct option options[N_OPTIONS] = {
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_RAW] = { .name = "raw", .help = "Print the elements as little-endian bytes, in row-major order" },
     [OPT_NPY] = { .name = "npy", .type = OPTION_FILE, .value = "FILE", .help = "Write a NumPy file instead" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Let --npy replace a file that exists" },

@@ -15,7 +15,7 @@
 enum { OPT_JSON, N_OPTIONS };
 
 static const struct option options[N_OPTIONS] = {
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
 };
 
 static const char *rung_state(const struct rung *used, const char *name)

@@ -80,15 +80,10 @@ static const struct option options[N_OPTIONS] = {
                      .min = 1,
                      .max = UINT32_MAX,
                      .help = "With --logits: from one window to the next; half a window when not given" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; as many as there are CPUs when not given. The result does not depend on it" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar, no notes, no summary" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_THREADS] =
+        THREADS_OPTION("Threads; as many as there are CPUs when not given. The result does not depend on it"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar, no notes, no summary"),
     [OPT_VERBOSE] = { .name = "verbose", .letter = 'v', .help = "List equal tensors and hyper-parameters, too" },
 };
 

@@ -42,14 +42,9 @@ static const struct option options[N_OPTIONS] = {
                     .letter = 'f',
                     .help = "Replace OUT if it exists; a directory only if nothing else is in it than an export "
                             "writes" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; as many as there are CPUs when not given. The result does not depend on it" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar and no summary; warnings stay" },
+    [OPT_THREADS] =
+        THREADS_OPTION("Threads; as many as there are CPUs when not given. The result does not depend on it"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar and no summary; warnings stay"),
     [OPT_VERBOSE] = { .name = "verbose",
                       .letter = 'v',
                       .help = "Print a summary on stderr even when it is not a terminal" },

@@ -24,15 +24,9 @@ static const struct option options[N_OPTIONS] = {
     [OPT_MANIFEST] = { .name = "manifest",
                        .letter = 'm',
                        .help = "Print only the files' digests, in lines that `xxhsum -c` reads" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; as many as there are CPUs when not given" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_THREADS] = THREADS_OPTION("Threads; as many as there are CPUs when not given"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
 /* What is listed below the files: every section of an .ingot file, every tensor of another checkpoint. */

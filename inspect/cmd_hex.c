@@ -26,7 +26,7 @@
 enum { OPT_JSON, N_OPTIONS };
 
 static const struct option options[N_OPTIONS] = {
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
 };
 
 /* ----------------------------------------------------------------------------------------------------- printing */

@@ -39,7 +39,7 @@ static const struct option options[N_OPTIONS] = {
     [OPT_LONG] = { .name = "long",
                    .letter = 'l',
                    .help = "Also exact bytes, offsets and digests, and sections that are not tensors" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
 };
 
 /* A row before it is printed: what it is chosen and sorted by. */

@@ -22,15 +22,9 @@ static const struct option options[N_OPTIONS] = {
                      .help = "Check the checksums, which reads every byte, and mark what is damaged" },
     [OPT_SVG] = { .name = "svg", .type = OPTION_FILE, .value = "OUT", .help = "Write the picture as SVG instead" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Replace OUT if it exists" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads of --verify; as many as there are CPUs when not given" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_THREADS] = THREADS_OPTION("Threads of --verify; as many as there are CPUs when not given"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
 /* ------------------------------------------------------------------------------------------------------ printing */

@@ -50,7 +50,7 @@ static const struct option options[N_OPTIONS] = {
                     .min = 1,
                     .max = 1000,
                     .help = "With --tree: no more than this many levels" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
 };
 
 #define GPT1_VOCABULARY 40478u

@@ -25,14 +25,8 @@ static const struct option options[N_OPTIONS] = {
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Replace OUT if it exists" },
     [OPT_NO_STATS] = { .name = "no-stats", .help = "Without figures of the values, which take reading every byte" },
     [OPT_VERIFY] = { .name = "verify", .help = "Check the checksums, and mark what is damaged" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; as many as there are CPUs when not given. The page does not depend on it" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
+    [OPT_THREADS] = THREADS_OPTION("Threads; as many as there are CPUs when not given. The page does not depend on it"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
 /* --------------------------------------------------------------------------------------------- one checkpoint */

@@ -48,15 +48,9 @@ static const struct option options[N_OPTIONS] = {
     [OPT_NO_START] = { .name = "no-start", .help = "Do not put <|endoftext|> before a text" },
     [OPT_SPECIAL] = { .name = "special", .help = "Take <|endoftext|> in a text as the special token" },
     [OPT_TOKENS] = { .name = "tokens", .help = "List every token with its log-probability and its rank" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; chosen when not given. The result does not depend on it" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_THREADS] = THREADS_OPTION("Threads; chosen when not given. The result does not depend on it"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
 #define SHOWN_PATH 256

@@ -29,7 +29,7 @@ static const struct option options[N_OPTIONS] = {
                              "Print only where each tensor of an .ingot file came from, and what became of it (YAML)" },
     [OPT_RECIPE] = { .name = "recipe", .help = "Print only the recipe by which an .ingot file was converted (YAML)" },
     [OPT_ALL] = { .name = "all", .letter = 'a', .help = "Print long lists and texts to their end, and the recipe" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
 };
 
 /* Rows and columns of the corner of a matrix. */

@@ -57,15 +57,9 @@ static const struct option options[N_OPTIONS] = {
     [OPT_CHECK] = { .name = "check",
                     .help = "Print nothing but the names of tensors with a NaN or an infinity; exit code 1 when there "
                             "are any" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; as many as there are CPUs when not given" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_THREADS] = THREADS_OPTION("Threads; as many as there are CPUs when not given"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
 #define TABLE_BARS   (STATS_BARS / 2)

@@ -21,7 +21,7 @@ static const struct option options[N_OPTIONS] = {
                      .type = OPTION_TEXT,
                      .value = "TEXT",
                      .help = "The text itself, in place of INPUT" },
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_PIECES] = { .name = "pieces", .help = "Show each id beside its bytes" },
     [OPT_DECODE] = { .name = "decode", .letter = 'd', .help = "The other way: read ids, print the text" },
     [OPT_SPECIAL] = { .name = "special", .help = "Take <|endoftext|> in the text as the special token" },

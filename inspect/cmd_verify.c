@@ -17,15 +17,9 @@
 enum { OPT_JSON, OPT_THREADS, OPT_QUIET, OPT_VERBOSE, N_OPTIONS };
 
 static const struct option options[N_OPTIONS] = {
-    [OPT_JSON] = { .name = "json", .help = "Print JSON" },
-    [OPT_THREADS] = { .name = "threads",
-                      .letter = 't',
-                      .type = OPTION_COUNT,
-                      .value = "N",
-                      .min = 1,
-                      .max = 256,
-                      .help = "Threads; as many as there are CPUs when not given" },
-    [OPT_QUIET] = { .name = "quiet", .letter = 'q', .help = "No progress bar and no summary" },
+    [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_THREADS] = THREADS_OPTION("Threads; as many as there are CPUs when not given"),
+    [OPT_QUIET] = QUIET_OPTION("No progress bar and no summary"),
     [OPT_VERBOSE] = { .name = "verbose",
                       .letter = 'v',
                       .help = "Print a summary on stderr even when it is not a terminal" },

@@ -37,6 +37,20 @@ struct option {
     bool repeats;               /* may be given several times; of a command's options one at most */
 };
 
+/* Rows that many commands' tables have, but for what they say of it. */
+#define THREADS_OPTION(what)                                                                                           \
+    {                                                                                                                  \
+        .name = "threads", .letter = 't', .type = OPTION_COUNT, .value = "N", .min = 1, .max = 256, .help = (what)     \
+    }
+#define JSON_OPTION(what)                                                                                              \
+    {                                                                                                                  \
+        .name = "json", .help = (what)                                                                                 \
+    }
+#define QUIET_OPTION(what)                                                                                             \
+    {                                                                                                                  \
+        .name = "quiet", .letter = 'q', .help = (what)                                                                 \
+    }
+
 struct option_value {
     bool given;       /* on the command line */
     const char *text; /* as written, or the fallback; NULL when there is neither */
