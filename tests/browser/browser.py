@@ -2,6 +2,8 @@
 # own library is needed.
 import json
 import os
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -11,7 +13,7 @@ class Browser:
     """One page at a time; what it asks for, logs and throws is collected."""
 
     def __init__(self, program, width=1280, height=900):
-        self.home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.home = tempfile.mkdtemp()
         to_browser, self.write_end = os.pipe()
         self.read_end, from_browser = os.pipe()
 
@@ -22,9 +24,9 @@ class Browser:
 
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
                    "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
-                   "--user-data-dir=" + self.home.name, "--window-size=%d,%d" % (width, height)]
-        self.process = subprocess.Popen([program] + options, preexec_fn=pipes, close_fds=False,
-                                        env=dict(os.environ, HOME=self.home.name, TMPDIR=self.home.name), stdout=subprocess.DEVNULL,
+                   "--user-data-dir=" + self.home, "--window-size=%d,%d" % (width, height)]
+        self.process = subprocess.Popen([program] + options, preexec_fn=pipes, close_fds=False, start_new_session=True,
+                                        env=dict(os.environ, HOME=self.home, TMPDIR=self.home), stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         os.close(to_browser)
         os.close(from_browser)
@@ -40,7 +42,12 @@ class Browser:
         self.process.terminate()
         self.process.wait()
         os.close(self.read_end)
-        self.home.cleanup()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # its helpers, which may write to the last
+        except ProcessLookupError:
+            pass
+        while os.path.exists(self.home):
+            shutil.rmtree(self.home, ignore_errors=True)
 
     def receive(self):
         while b"\0" not in self.buffer:
