@@ -218,7 +218,7 @@ lint:
 	@+$(PARALLEL_MAKE) --output-sync=target lint-run
 lint-run: $(LINT_SRC:%=$(BUILD)/lint/%.tidy) $(BUILD)/lint/cppcheck
 	clang-format --dry-run -Werror $(LINT_SRC) $(HEADERS)
-	shellcheck .ci/run .ci/setup tests/run $(wildcard tests/*/run tests/*/*.sh)
+	shellcheck -x .ci/run .ci/setup tests/run $(wildcard tests/*/run tests/*/*.sh tests/*/*/*.sh)
 	@for check in $(LINT_HARD); do echo $$check; $$check || exit 1; done
 # The analyzer follows paths, of which a test's row of assertions has too many: there it gives up early. What is empty on
 # x86 is read as the other machine's.
