@@ -348,12 +348,9 @@ static uint64_t element_index(const struct ingot_section *s, uint64_t row, uint6
 /* Element (row, col) of a block-quantised matrix: its level times its block's scale, rounded once. */
 static double quant_element(const struct ingot_section *s, uint64_t row, uint64_t col)
 {
-    const size_t k = col % INGOT_QUANT_STEP, lane = row % INGOT_PANEL_LANES;
     const uint8_t *step = (const uint8_t *)s->data + row / INGOT_PANEL_LANES * panel_bytes(s->dtype, s->shape[1]) +
                           col / INGOT_QUANT_STEP * quant_step_bytes(s->dtype);
-    const uint8_t code = step[quant_code_at(s->dtype, k, lane)];
-    const int level = s->dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[k % 8 < 4 ? code & 15 : code >> 4];
-    return (double)((float)level * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane))));
+    return (double)quant_value(s->dtype, step, col % INGOT_QUANT_STEP, row % INGOT_PANEL_LANES);
 }
 
 double ingot_element(const struct ingot_section *section, uint64_t row, uint64_t col)

@@ -224,10 +224,5 @@ void quant_store(enum ingot_dtype dtype, const struct quant_blocks *blocks, size
 void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][LANES])
 {
     for (size_t i = 0; i < n; i++, k++)
-        for (size_t lane = 0; lane < LANES; lane++) {
-            const uint8_t byte = step[quant_code_at(dtype, k, lane)];
-            const int level =
-                dtype == INGOT_Q8 ? byte - QUANT_Q8_ZERO : quant_q4_levels[k % 8 < 4 ? byte & 15 : byte >> 4];
-            x[i][lane] = (float)level * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane)));
-        }
+        for (size_t lane = 0; lane < LANES; lane++) x[i][lane] = quant_value(dtype, step, k, lane);
 }

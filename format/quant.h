@@ -3,6 +3,7 @@
 #ifndef INGOT_QUANT_H
 #define INGOT_QUANT_H
 
+#include "format/bytes.h"
 #include "format/layout.h"
 
 /* One block of each of the 16 lanes of a panel. */
@@ -48,6 +49,14 @@ float quant_exact_scale(const float *x, float largest);
 
 /* Puts blocks into the step of `dtype` that begins at `step`, as its block 0 or 1. */
 void quant_store(enum ingot_dtype dtype, const struct quant_blocks *blocks, size_t block, uint8_t *step);
+
+/* A step's input k of a lane: level x scale, rounded once. */
+static inline float quant_value(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t lane)
+{
+    const uint8_t code = step[quant_code_at(dtype, k, lane)];
+    const int level = dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[k % 8 < 4 ? code & 15 : code >> 4];
+    return (float)level * ingot_f32_from_f16(get_u16(step + quant_scale_at(k, lane)));
+}
 
 /* The elements, level x scale, of a step's inputs k .. k + n - 1. */
 void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][INGOT_PANEL_LANES]);

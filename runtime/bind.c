@@ -9,7 +9,7 @@
 #include "format/bytes.h"
 #include "format/error.h"
 #include "format/file.h"
-#include "format/layout.h"
+#include "format/quant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,19 +317,12 @@ static void widen_lane(enum ingot_dtype dtype, const uint8_t *panel, uint32_t la
         widen(dtype, panel + lane * ingot_dtype_size(dtype), INGOT_PANEL_LANES * ingot_dtype_size(dtype), n, to);
 }
 
-static int level_of(enum ingot_dtype dtype, const uint8_t *step, size_t k, uint32_t lane)
-{
-    const int code = step[quant_code_at(dtype, k, lane)];
-    return dtype == INGOT_Q8 ? code - QUANT_Q8_ZERO : quant_q4_levels[k / 4 % 2 ? code >> 4 : code & 15];
-}
-
 /* The same of a quantised panel: level times scale, rounded once. */
 static void widen_quantised_lane(enum ingot_dtype dtype, const uint8_t *panel, uint32_t lane, size_t n, float *to)
 {
     for (size_t k = 0; k < n; k++) {
         const uint8_t *step = panel + k / INGOT_QUANT_STEP * quant_step_bytes(dtype);
-        const float scale = ingot_f32_from_f16(get_u16(step + quant_scale_at(k % INGOT_QUANT_STEP, lane)));
-        to[k] = (float)level_of(dtype, step, k % INGOT_QUANT_STEP, lane) * scale;
+        to[k] = quant_value(dtype, step, k % INGOT_QUANT_STEP, lane);
     }
 }
 
