@@ -58,13 +58,7 @@ static const struct option options[N_OPTIONS] = {
                     .min = 1,
                     .max = 65536,
                     .help = "Tokens in one step; chosen when not given. The logits do not depend on it" },
-    [OPT_KV] = { .name = "kv",
-                 .type = OPTION_CHOICE,
-                 .value = "TYPE",
-                 .fallback = "auto",
-                 .choices = engine_kv_choices,
-                 .help = "What keys and values are kept as; auto is f16 for a file with q8 or q4, f32 for others. The "
-                         "logits depend on it" },
+    [OPT_KV] = KV_OPTION("The logits depend on it"),
     [OPT_STEP] = { .name = "step", .help = "Feed the tokens one by one, as in decoding" },
 };
 

@@ -87,13 +87,7 @@ static const struct option options[N_OPTIONS] = {
                     .min = 1,
                     .max = 65536,
                     .help = "Tokens of the prompt in one step; chosen when not given. The text does not depend on it" },
-    [OPT_KV] = { .name = "kv",
-                 .type = OPTION_CHOICE,
-                 .value = "TYPE",
-                 .fallback = "auto",
-                 .choices = engine_kv_choices,
-                 .help = "What keys and values are kept as; auto is f16 for a file with q8 or q4, f32 for others. The "
-                         "text depends on it" },
+    [OPT_KV] = KV_OPTION("The text depends on it"),
 };
 
 /* A prompt is fed in portions of this many tokens, so that an interruption does not wait for all of it. */

@@ -2,6 +2,7 @@
 #ifndef INGOT_ENGINE_H
 #define INGOT_ENGINE_H
 
+#include "inspect/cli/options.h"
 #include "runtime/ingot_runtime.h"
 
 struct engine {
@@ -15,8 +16,14 @@ struct engine {
 enum ingot_status engine_open(const char *path, struct engine *out, struct ingot_error *err);
 void engine_close(struct engine *engine);
 
-/* Of the option --kv: its values, and what one of them means. */
+/* The option --kv: its row in a table, where `result` is a sentence that says what depends on it; its values, and what
+ * one of them means. */
 extern const char *const engine_kv_choices[];
+#define KV_OPTION(result)                                                                                              \
+    {                                                                                                                  \
+        .name = "kv", .type = OPTION_CHOICE, .value = "TYPE", .fallback = "auto", .choices = engine_kv_choices,        \
+        .help = "What keys and values are kept as; auto is f16 for a file with q8 or q4, f32 for others. " result      \
+    }
 enum ingot_kv engine_kv(const char *choice);
 
 /* MISSING, with the advice to use --ids, when there is no vocabulary. */
