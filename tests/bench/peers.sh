@@ -1,5 +1,5 @@
 #!/bin/bash
-# GPT-2's smallest shape (124,439,808 parameters, random values) run by ingot and by llama.cpp, in turns, on this machine.
+# A model of GPT-2's shape and random values, run by ingot and by llama.cpp, in turns, on this machine.
 #
 #   peers.sh [--quick]     --quick: one round; as a sign of life, not as a measurement
 #
@@ -8,6 +8,7 @@
 #   MINUTES=20   no turn begins after so many
 #   THREADS=2    of both
 #   DTYPES="f32 f16 bf16 q8 q4"
+#   SHAPE=124M   or 355M, 774M, 1558M, as GPT-2's sizes are called (1558M wants 16 GB of disk with DTYPES="f16 q8")
 #
 # The peer runs q8 as Q8_0 with the same values (ingot export), and against q4 its own Q4_0, whose head is Q6_K. Prints a
 # table in Markdown, tokens a second: least, median, most. Of the peer's variants, with flash attention and without, the one
@@ -17,6 +18,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${INGOT_BUILD:?}
 rounds=${ROUNDS:-5} minutes=${MINUTES:-20} threads=${THREADS:-2} dtypes=${DTYPES:-f32 f16 bf16 q8 q4}
 [[ ${1:-} != --quick ]] || rounds=1
+case ${SHAPE:-124M} in
+    124M) n_layer=12 n_head=12 n_embd=768 ;;
+    355M) n_layer=24 n_head=16 n_embd=1024 ;;
+    774M) n_layer=36 n_head=20 n_embd=1280 ;;
+    1558M) n_layer=48 n_head=25 n_embd=1600 ;;
+    *) echo "peers.sh: SHAPE=$SHAPE is none of 124M, 355M, 774M, 1558M" >&2; exit 2 ;;
+esac
+n_parameters=$((n_layer * (12 * n_embd * n_embd + 13 * n_embd) + (50257 + 1024 + 2) * n_embd))
 dir=$(mktemp -d "$build/bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 
@@ -25,8 +34,8 @@ source "$here/peer/find.sh"
 build_peer llama_bench
 
 source=$dir/gpt2
-"$build"/tests/tools/random_checkpoint "$source" --n_layer 12 --n_head 12 --n_embd 768 --n_vocab 50257 --n_ctx 1024 \
-    --std 0.02
+"$build"/tests/tools/random_checkpoint "$source" --n_layer $n_layer --n_head $n_head --n_embd $n_embd --n_vocab 50257 \
+    --n_ctx 1024 --std 0.02
 for dtype in $dtypes; do
     "$INGOT" convert "$source" -o "$dir/$dtype.ingot" --dtype "$dtype" -q 2>/dev/null
     [[ $dtype == q4 ]] || "$INGOT" export "$dir/$dtype.ingot" --to gguf -o "$dir/$dtype.gguf" -q 2>/dev/null
@@ -68,7 +77,7 @@ for ((round = 0; round < rounds && (round == 0 || SECONDS < deadline); round++))
     echo "round $((round + 1)) of $rounds done" >&2
 done
 
-bits() { awk -v bytes="$(stat -c %s "$1")" 'BEGIN { printf "%.2f", 8 * bytes / 124439808 }'; }
+bits() { awk -v bytes="$(stat -c %s "$1")" -v n=$n_parameters 'BEGIN { printf "%.2f", 8 * bytes / n }'; }
 for dtype in $dtypes; do echo "$dtype $(bits "$dir/$dtype.ingot") $(bits "$dir/$dtype.gguf")"; done >"$dir/bits"
 
 sort -k1,1 -k2,2 -k3,3 -k4,4n "$dir/samples" | awk -v dtypes="$dtypes" -v threads="$threads" -v bits="$dir/bits" '
