@@ -9,6 +9,7 @@
 #include "inspect/cli/table.h"
 #include "inspect/diff_logits.h"
 #include "inspect/findings.h"
+#include "inspect/trees.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -357,7 +358,7 @@ static json_t *tokenizer_json(const struct findings *f)
     return o;
 }
 
-static void print_json(const struct findings *f)
+json_t *diff_tree(const struct findings *f)
 {
     json_t *root = json_begin(), *tensors = json_array();
     json_put(root, "equal", json_boolean(f->equal));
@@ -373,7 +374,7 @@ static void print_json(const struct findings *f)
     json_put(root, "tensors", tensors);
     json_put(root, "hyper_parameters", properties_json(f));
     json_put(root, "tokenizer", tokenizer_json(f));
-    json_end(root);
+    return root;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- command
@@ -382,7 +383,7 @@ static void print_json(const struct findings *f)
 static void report(const struct findings *f, const struct arguments *args, double seconds)
 {
     if (args->values[OPT_JSON].given)
-        print_json(f);
+        json_end(diff_tree(f));
     else
         print_text(f);
     if (args->values[OPT_QUIET].given) return;

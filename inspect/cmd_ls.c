@@ -8,6 +8,7 @@
 #include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "inspect/trees.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -366,7 +367,7 @@ static void put_totals(json_t *o, const struct totals *t)
     json_put(o, "bytes", json_count(t->n_bytes));
 }
 
-static void print_json(const struct listing *l)
+static json_t *listing_json(const struct listing *l)
 {
     const struct checkpoint *cp = l->cp;
     json_t *root = json_begin(), *tensors = json_array(), *whole = json_object();
@@ -383,7 +384,16 @@ static void print_json(const struct listing *l)
     put_totals(root, &l->shown);
     put_totals(whole, &l->all);
     json_put(root, "all", whole);
-    json_end(root);
+    return root;
+}
+
+json_t *ls_tree(const struct checkpoint *cp)
+{
+    struct listing l = { .cp = cp };
+    choose_rows(&l);
+    json_t *root = listing_json(&l);
+    free(l.rows);
+    return root;
 }
 
 static int run_ls(const struct arguments *args)
@@ -404,7 +414,7 @@ static int run_ls(const struct arguments *args)
     };
     choose_rows(&l);
     if (v[OPT_JSON].given)
-        print_json(&l);
+        json_end(listing_json(&l));
     else if (is_long)
         print_long(&l);
     else

@@ -8,6 +8,7 @@
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/map_draw.h"
+#include "inspect/trees.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ static json_t *kinds_json(const struct regions *r)
     return o;
 }
 
-static void print_json(const struct checkpoint *cp, const struct regions *r)
+json_t *map_tree(const struct checkpoint *cp, const struct regions *r)
 {
     json_t *root = json_begin(), *files = json_array();
     for (size_t i = 0; i < r->n_files; i++) json_add(files, file_json(r, &r->files[i]));
@@ -150,7 +151,7 @@ static void print_json(const struct checkpoint *cp, const struct regions *r)
     json_put(root, "tensors_absent", json_count(r->n_absent));
     json_put(root, "kinds", kinds_json(r));
     json_put(root, "files", files);
-    json_end(root);
+    return root;
 }
 
 static enum ingot_status write_svg(const struct checkpoint *cp, const struct regions *r, const char *path, bool force,
@@ -185,7 +186,7 @@ static enum ingot_status show_map(const struct checkpoint *cp, struct regions *r
         return err->status;
     if (svg && write_svg(cp, r, svg, args->values[OPT_FORCE].given, err) != INGOT_OK) return err->status;
     if (args->values[OPT_JSON].given) {
-        print_json(cp, r);
+        json_end(map_tree(cp, r));
     } else if (!svg) {
         map_print(r);
         print_legend(r);

@@ -9,8 +9,7 @@
 #include "inspect/cli/table.h"
 #include "inspect/cost.h"
 #include "inspect/hparams.h"
-#include "inspect/params_parts.h"
-#include "inspect/subject.h"
+#include "inspect/trees.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -293,7 +292,7 @@ static json_t *bytes_json(const struct subject *s, enum ingot_dtype dtype)
     return s->has_hparams ? json_count((uint64_t)cost_weight_bytes(&q)) : json_null();
 }
 
-static void print_json(const struct subject *s, const struct parts_wanted *wanted)
+json_t *params_tree(const struct subject *s, const struct parts_wanted *wanted)
 {
     const struct census *c = &s->census;
     json_t *root = json_begin(), *bytes = json_object();
@@ -315,7 +314,7 @@ static void print_json(const struct subject *s, const struct parts_wanted *wante
     json_put(root, "kv_bytes", s->has_hparams ? json_count(kv_bytes(&s->hp, s->hp.n_ctx, 4)) : json_null());
     if (s->is_gpt3) json_put(root, "eight_categories", eight_json(c));
     parts_json(root, s, wanted);
-    json_end(root);
+    return root;
 }
 
 static enum ingot_status check_wanted(const struct subject *s, const struct parts_wanted *wanted,
@@ -352,7 +351,7 @@ static int run_params(const struct arguments *args)
     if (status == INGOT_OK) status = check_wanted(&s, &wanted, &err);
     if (status == INGOT_OK) {
         if (v[OPT_JSON].given)
-            print_json(&s, &wanted);
+            json_end(params_tree(&s, &wanted));
         else
             print_text(&s, &wanted);
     }

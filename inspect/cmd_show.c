@@ -13,6 +13,7 @@
 #include "inspect/cli/terminal.h"
 #include "inspect/hparams.h"
 #include "inspect/overview.h"
+#include "inspect/trees.h"
 #include "inspect/values.h"
 
 #include <inttypes.h>
@@ -221,7 +222,7 @@ static json_t *budget_json(const struct budget *b)
     return o;
 }
 
-static void show_ingot_json(const struct checkpoint *cp)
+static json_t *ingot_json(const struct checkpoint *cp)
 {
     struct ingot_file_info info;
     struct ingot_section metadata;
@@ -247,7 +248,7 @@ static void show_ingot_json(const struct checkpoint *cp)
     json_put(root, "bytes", budget_json(&budget));
     bool has = ingot_find(cp->file, INGOT_NAME_METADATA, &metadata);
     json_put(root, "metadata", has ? json_text(metadata.data, metadata.raw_bytes) : json_null());
-    json_end(root);
+    return root;
 }
 
 /* A section of text alone, as it stands: it can be saved and read as YAML. */
@@ -329,7 +330,7 @@ static json_t *facts_json(const struct checkpoint *cp)
     return o;
 }
 
-static void show_source_json(const struct checkpoint *cp)
+static json_t *source_json(const struct checkpoint *cp)
 {
     struct vocabulary vocabulary = { 0 };
     char recipe[INGOT_RECIPE_NAME_MAX];
@@ -347,8 +348,13 @@ static void show_source_json(const struct checkpoint *cp)
     json_put(root, "hyper_parameters", model_json(cp));
     json_put(root, "vocabulary", vocabulary_json(usable ? vocabulary.bytes : NULL));
     json_put(root, "facts", facts_json(cp));
-    json_end(root);
     vocabulary_free(&vocabulary);
+    return root;
+}
+
+json_t *show_tree(const struct checkpoint *cp)
+{
+    return cp->file ? ingot_json(cp) : source_json(cp);
 }
 
 /* ------------------------------------------------------------------------------------------------ one tensor */
@@ -523,7 +529,7 @@ static int show(const struct checkpoint *cp, const struct arguments *args)
     if (args->values[OPT_PROVENANCE].given) return show_text(cp, INGOT_NAME_PROVENANCE, "provenance", json);
     if (args->values[OPT_RECIPE].given) return show_text(cp, INGOT_NAME_RECIPE, "recipe", json);
     if (json)
-        (cp->file ? show_ingot_json : show_source_json)(cp);
+        json_end(show_tree(cp));
     else
         (cp->file ? show_ingot : show_source)(cp, all);
     return CODE_OK;

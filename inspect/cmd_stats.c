@@ -11,6 +11,7 @@
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/stats.h"
+#include "inspect/trees.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -163,7 +164,7 @@ static json_t *lines_json(const struct stats_lines *lines)
     return o;
 }
 
-static json_t *tensor_json(const struct stats_tensor *s)
+json_t *stats_tensor_tree(const struct stats_tensor *s)
 {
     const struct checkpoint_tensor *t = &s->tensor;
     json_t *o = json_object();
@@ -181,16 +182,22 @@ static json_t *tensor_json(const struct stats_tensor *s)
     return o;
 }
 
+json_t *stats_tree(const struct checkpoint *cp, json_t *tensors, const struct stats_figures *all)
+{
+    json_t *root = json_begin(), *total = json_object();
+    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(root, "format", json_string(checkpoint_format(cp)));
+    json_put(root, "tensors", tensors);
+    put_figures(total, all);
+    json_put(root, "total", total);
+    return root;
+}
+
 static void print_json(const struct collection *c)
 {
-    json_t *root = json_begin(), *tensors = json_array(), *total = json_object();
-    json_put(root, "file", json_text(c->cp->path, strlen(c->cp->path)));
-    json_put(root, "format", json_string(checkpoint_format(c->cp)));
+    json_t *tensors = json_array();
     for (size_t i = 0; i < c->choice->n; i++) json_add(tensors, json_incref(c->rows[i].json));
-    json_put(root, "tensors", tensors);
-    put_figures(total, &c->total);
-    json_put(root, "total", total);
-    json_end(root);
+    json_end(stats_tree(c->cp, tensors, &c->total));
 }
 
 /* --------------------------------------------------------------------------------------------------------- table */
@@ -524,7 +531,7 @@ static void collect(void *ctx, const struct stats_tensor *s)
                          .readable = s->unreadable.status == INGOT_OK,
                          .figures = s->figures,
                          .n_outliers = s->rows.n_outliers + s->cols.n_outliers };
-    if (c->args->values[OPT_JSON].given && !c->args->values[OPT_CHECK].given) row->json = tensor_json(s);
+    if (c->args->values[OPT_JSON].given && !c->args->values[OPT_CHECK].given) row->json = stats_tensor_tree(s);
     if (c->details) c->details[s->number] = *s;
     if (row->readable) return;
     if (c->n_unreadable++ == 0) c->unreadable = s->unreadable;

@@ -67,6 +67,9 @@ run_for() { # title word...
     run_for diff diff -v "$BARD" "$BARE"
     run_for diff diff -v "$BARD" odd.safetensors
     run_for "convert --plan" convert --plan "$foreign/nanogpt"
+    run_for report report "$BARD"
+    run_for report report --no-stats "$foreign/gguf/tiny.gguf" -o page.html
+    run_for report report --verify bad.ingot "$foreign/hf"
     python "$INGOT_ROOT/tests/tools/json_keys.py" "$INGOT_ROOT/spec/json.md" ./*.keys
 }
 
@@ -82,4 +85,13 @@ run_for() { # title word...
     [ "$status $said" = "1 t: b[].c is on the page, but nothing prints it" ]
     keys '{"a": true, "b": [{"c": "x"}]}'
     [ "$status $said" = "1 t: a is printed as boolean, the page says integer" ]
+    printf '## u\n| `c` | integer | |\n## t\n| `a[]` | object: u or v or null | |\n## v\n| `d` | string | |\n' >page.md
+    keys '{"a": [{"c": 1}, {"d": "x"}, null]}'
+    [ "$status" = 0 ]
+    keys '{"a": [{"c": 1}, {"d": "x", "e": 2}]}'
+    [ "$status $said" = "1 t: a[].e (integer) is printed, but is not on the page" ]
+    keys '{"a": [{"c": 1}, {"d": 2}]}'
+    [ "$status $said" = "1 t: a[].d is printed as integer, the page says string" ]
+    keys '{"a": 1}'
+    [ "$status" = 1 ]
 }

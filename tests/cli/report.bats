@@ -192,9 +192,56 @@ END
     expect_error 5 missing.ingot
     ingot report "$BARD"
     expect_error 2 report "no name for the page"
-    ingot report --verify "$BARD" "$BARD" -o page.html
-    expect_error 2 report comparison
+    ingot report --json "$BARD" -o -
+    expect_error 2 report "both go to the standard output"
     [ ! -e page.html ]
+}
+
+@test "JSON holds what show, params, ls, stats and map print, with a page or without" {
+    ingot report --json "$BARD" -t 1
+    expect 0
+    cp out one.json
+    ingot report --json "$BARD" -o page.html
+    expect 0
+    [ -s page.html ]
+    "$INGOT" show --json "$BARD" >show.json
+    "$INGOT" params --json --layers --draw "$BARD" >params.json
+    "$INGOT" ls --json "$BARD" >ls.json
+    "$INGOT" stats --json "$BARD" >stats.json
+    "$INGOT" map --json "$BARD" >map.json
+    python -IS - out one.json <<'END'
+import json, sys
+j, one = (json.load(open(f)) for f in sys.argv[1:])
+assert one["page"] is None and j["page"] == "page.html" and j["diff"] is None and len(j["files"]) == 1
+assert one["files"] == j["files"]
+forget = lambda v: [forget(x) for x in v] if isinstance(v, list) else {k: forget(x) for k, x in v.items() if k != "resident_bytes"} if isinstance(v, dict) else v
+for part in "show", "params", "ls", "stats", "map":
+    assert forget(j["files"][0][part]) == forget(json.load(open(part + ".json"))), part
+assert "XXH3" in j["files"][0]["provenance"] and j["files"][0]["damaged"] is None
+END
+    ingot report --json --verify "$BARD"
+    [ "$(json 'j["files"][0]["damaged"]')" = 0 ]
+    ingot report --yaml --no-stats "$BARD"
+    expect 0
+    [[ $out == *"parameters:"* && $out == *"stats: null"* ]]
+}
+
+@test "JSON of two files holds the comparison and both, and verification is told of either" {
+    cp "$BARD" bad.ingot
+    ingot ls --json "$BARD"
+    damage bad.ingot "$(json '[t["offset"] for t in j["tensors"] if t["name"] == "h.1.mlp.c_fc.weight"][0] + 99')"
+    ingot report --json --verify "$BARD" bad.ingot -o page.html
+    expect 1
+    page page.html
+    cp out two.json
+    "$INGOT" diff --verbose --json "$BARD" bad.ingot >diff.json || [ $? -eq 1 ]
+    python -IS - two.json diff.json <<'END'
+import json, sys
+j, diff = (json.load(open(f)) for f in sys.argv[1:])
+assert j["diff"] == diff
+assert [f["show"]["file"] for f in j["files"]] == [diff["a"]["file"], diff["b"]["file"]]
+assert j["files"][0]["damaged"] == 0 and j["files"][1]["damaged"] > 0
+END
 }
 
 @test "a full disk is an error" {

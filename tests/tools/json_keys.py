@@ -4,6 +4,7 @@
     json_keys.py PAGE FILE...      each FILE: the title of a table on the first line, then JSON
 
 Exit 1 and a line for every key that is printed but is not in the table, has another type there, or is in a table but in no FILE.
+A key of the type "object: TITLE or TITLE" holds what one of these tables says.
 """
 import json
 import re
@@ -23,6 +24,15 @@ def tables(page):
             key, types = ROW.match(line).groups()
             found[title][key] = set(types.split(" or ")) if types.strip() != "any" else None
     return found
+
+
+def inner_tables(types):
+    """The titles behind "object: ", and the types without them."""
+    first = next((t for t in types or () if t.startswith("object: ")), None)
+    if not first:
+        return [], types
+    titles = {first[8:]} | {t for t in types if t != first and t not in TYPES.values()}
+    return sorted(titles), {"object"} | (types & set(TYPES.values()))
 
 
 def leaves(path, value):
@@ -48,18 +58,32 @@ def row_of(table, path):
     return next((key for key in table if "*" in key and re.fullmatch(".+".join(map(re.escape, key.split("*"))), path)), None)
 
 
+def find(known, title, path):
+    """The table that has the key, and the key there; (title, None) where none has."""
+    key = row_of(known[title], path)
+    if key:
+        return title, key
+    for outer, types in known[title].items():
+        if path.startswith(outer + "."):
+            for inner in inner_tables(types)[0]:
+                found = find(known, inner, path[len(outer) + 1:])
+                if found[1]:
+                    return found
+    return title, None
+
+
 def main():
     known, seen, wrong = tables(sys.argv[1]), set(), set()
     for file in sys.argv[2:]:
         title, text = open(file, encoding="utf-8").read().split("\n", 1)
         for path, value in leaves("", json.loads(text)):
             path, kind = normal(path), TYPES[type(value)]
-            key = row_of(known[title], path)
-            types = known[title][key] if key else None
+            at, key = find(known, title, path)
+            types = inner_tables(known[at][key])[1] if key else None
             if types and kind in ("object", "array") and not types & {"object", "array"}:
                 continue  # arrays in arrays: their elements are looked at
             if key:
-                seen.add((title, key))
+                seen.add((at, key))
                 if types is not None and kind not in types and not (kind == "integer" and "number" in types):
                     wrong.add(f"{title}: {path} is printed as {kind}, the page says {' or '.join(sorted(types))}")
             elif kind not in ("object", "array"):
