@@ -2,14 +2,13 @@
 #include "inspect/commands.h"
 
 #include "convert/ingot_convert.h"
-#include "format/error.h"
 #include "inspect/checkpoint.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
-#include "inspect/cli/terminal.h"
 #include "inspect/convert_plan.h"
+#include "inspect/summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,36 +89,24 @@ static const struct option options[N_OPTIONS] = {
                     .max = 2u << 20,
                     .help = "Alignment of the matrices: a power of two from 4k to 2M" },
     [OPT_QUIET] = QUIET_OPTION("No progress bar and no summary; warnings stay"),
-    [OPT_VERBOSE] = { .name = "verbose",
-                      .letter = 'v',
-                      .help = "Print a summary on stderr even when it is not a terminal" },
+    [OPT_VERBOSE] = VERBOSE_OPTION,
 };
 
 static void print_summary(const char *output, const struct ingot_convert_report *report, double seconds)
 {
-    char shown[256];
-    report_note("%s: %" PRIu64 " tensors, %s, in %s (%s)", ingot_escape(output, strlen(output), shown, sizeof shown),
-                report->n_tensors, human_bytes(report->output_bytes).text, human_duration(seconds).text,
-                human_rate((double)report->output_bytes / seconds).text);
+    summary_of_written(output, report->n_tensors, report->output_bytes, seconds);
     if (report->n_dropped) report_note("%" PRIu64 " tensors that are no weights left out", report->n_dropped);
     report_note("%" PRIu64 " elements compared with the source, content id %s", report->n_checked,
                 human_digest(report->content_id).text);
-}
-
-static enum ingot_dtype chosen_dtype(const char *name)
-{
-    enum ingot_dtype dtype = INGOT_DTYPE_NONE;
-    ingot_dtype_parse(name, &dtype); /* "keep" is no dtype and leaves NONE */
-    return dtype;
 }
 
 static struct ingot_convert_options options_of(const struct arguments *args, struct progress *progress)
 {
     const struct option_value *v = args->values;
     const bool sets_embedding = v[OPT_EMBEDDING].given;
-    return (struct ingot_convert_options){ .dtype = chosen_dtype(v[OPT_DTYPE].text),
+    return (struct ingot_convert_options){ .dtype = dtype_to_write(v[OPT_DTYPE].text),
                                            .sets_embedding = sets_embedding,
-                                           .embedding = chosen_dtype(sets_embedding ? v[OPT_EMBEDDING].text : "keep"),
+                                           .embedding = dtype_to_write(sets_embedding ? v[OPT_EMBEDDING].text : "keep"),
                                            .overwrite = v[OPT_FORCE].given,
                                            .align = (uint32_t)v[OPT_ALIGN].count,
                                            .recipe = v[OPT_RECIPE].text,
@@ -134,7 +121,7 @@ static struct ingot_convert_options options_of(const struct arguments *args, str
 
 static bool wants_summary(const struct arguments *args)
 {
-    return !args->values[OPT_QUIET].given && (args->values[OPT_VERBOSE].given || terminal_is(stderr));
+    return summary_wanted(&args->values[OPT_QUIET], &args->values[OPT_VERBOSE]);
 }
 
 static int run_one(const struct arguments *args)

@@ -3,14 +3,11 @@
 
 #include "convert/ingot_convert.h"
 #include "convert/input.h"
-#include "format/error.h"
-#include "inspect/cli/human.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
-#include "inspect/cli/terminal.h"
+#include "inspect/summary.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,18 +42,8 @@ static const struct option options[N_OPTIONS] = {
     [OPT_THREADS] =
         THREADS_OPTION("Threads; as many as there are CPUs when not given. The result does not depend on it"),
     [OPT_QUIET] = QUIET_OPTION("No progress bar and no summary; warnings stay"),
-    [OPT_VERBOSE] = { .name = "verbose",
-                      .letter = 'v',
-                      .help = "Print a summary on stderr even when it is not a terminal" },
+    [OPT_VERBOSE] = VERBOSE_OPTION,
 };
-
-static void print_summary(const char *output, const struct ingot_export_report *report, double seconds)
-{
-    char shown[256];
-    report_note("%s: %" PRIu64 " tensors, %s, in %s (%s)", ingot_escape(output, strlen(output), shown, sizeof shown),
-                report->n_tensors, human_bytes(report->output_bytes).text, human_duration(seconds).text,
-                human_rate((double)report->output_bytes / seconds).text);
-}
 
 /* What the name of the output stands for; NULL: nothing that is known. */
 static const char *format_of_name(const char *path)
@@ -74,13 +61,6 @@ static const char *chosen_format(const struct option_value *v)
     return strcmp(v[OPT_TO].text, "hf") == 0 ? "huggingface" : v[OPT_TO].text;
 }
 
-static enum ingot_dtype chosen_dtype(const char *name)
-{
-    enum ingot_dtype dtype = INGOT_DTYPE_NONE;
-    ingot_dtype_parse(name, &dtype); /* "keep" is no dtype and leaves NONE */
-    return dtype;
-}
-
 static int export_file(const struct arguments *args, const char *format)
 {
     const struct option_value *v = args->values;
@@ -90,7 +70,7 @@ static int export_file(const struct arguments *args, const char *format)
     signals_name_mapping(args->operands[0]);
     if (ingot_open(args->operands[0], INGOT_OPEN_MAP, &file, &err) != INGOT_OK) return report_error(&err);
     struct progress progress = progress_begin("export", v[OPT_QUIET].given);
-    struct ingot_export_options how = { .dtype = chosen_dtype(v[OPT_DTYPE].text),
+    struct ingot_export_options how = { .dtype = dtype_to_write(v[OPT_DTYPE].text),
                                         .overwrite = v[OPT_FORCE].given,
                                         .n_threads = (uint32_t)v[OPT_THREADS].count,
                                         .progress = progress_update,
@@ -101,8 +81,8 @@ static int export_file(const struct arguments *args, const char *format)
     double seconds = progress_end(&progress);
     ingot_close(file);
     if (status != INGOT_OK) return report_error(&err);
-    if (!v[OPT_QUIET].given && (v[OPT_VERBOSE].given || terminal_is(stderr)))
-        print_summary(v[OPT_OUTPUT].text, &report, seconds);
+    if (summary_wanted(&v[OPT_QUIET], &v[OPT_VERBOSE]))
+        summary_of_written(v[OPT_OUTPUT].text, report.n_tensors, report.output_bytes, seconds);
     return CODE_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/cli/terminal.h"
+#include "inspect/summary.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,9 +21,7 @@ static const struct option options[N_OPTIONS] = {
     [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_THREADS] = THREADS_OPTION("Threads; as many as there are CPUs when not given"),
     [OPT_QUIET] = QUIET_OPTION("No progress bar and no summary"),
-    [OPT_VERBOSE] = { .name = "verbose",
-                      .letter = 'v',
-                      .help = "Print a summary on stderr even when it is not a terminal" },
+    [OPT_VERBOSE] = VERBOSE_OPTION,
 };
 
 /* Where ingot_verify() delivers: into a table or into JSON. */
@@ -95,8 +94,8 @@ static int verify_file(const struct arguments *args, const struct ingot_file *fi
         { .title = "bytes", .right = true },      { .title = "status" },
         { .title = "damage", .drop = 1 },
     };
-    bool json = args->values[OPT_JSON].given, quiet = args->values[OPT_QUIET].given;
-    struct progress progress = progress_begin("verify", quiet);
+    const bool json = args->values[OPT_JSON].given;
+    struct progress progress = progress_begin("verify", args->values[OPT_QUIET].given);
     struct listing listing = { .file = file, .table = table_begin(columns, sizeof columns / sizeof *columns) };
     struct ingot_verify_report report = { 0 };
     struct ingot_verify_options how = { .n_threads = (uint32_t)args->values[OPT_THREADS].count,
@@ -116,7 +115,7 @@ static int verify_file(const struct arguments *args, const struct ingot_file *fi
         print_json(args->operands[0], &report, listing.array);
     else if (report.n_damaged > 0)
         table_end(&listing.table);
-    if (!quiet && (args->values[OPT_VERBOSE].given || terminal_is(stderr)))
+    if (summary_wanted(&args->values[OPT_QUIET], &args->values[OPT_VERBOSE]))
         print_summary(args->operands[0], &report, seconds);
     return report.n_damaged > 0 ? CODE_NO : CODE_OK;
 }
@@ -219,8 +218,8 @@ static int verify_source(const struct arguments *args, const struct ingot_source
         { .title = "expected" },
         { .title = "found" },
     };
-    bool json = args->values[OPT_JSON].given, quiet = args->values[OPT_QUIET].given;
-    struct progress progress = progress_begin("verify", quiet);
+    const bool json = args->values[OPT_JSON].given;
+    struct progress progress = progress_begin("verify", args->values[OPT_QUIET].given);
     struct checklist list = { .table = table_begin(columns, sizeof columns / sizeof *columns) };
     struct ingot_source_verify_options how = { .n_threads = (uint32_t)args->values[OPT_THREADS].count,
                                                .progress = progress_update,
@@ -240,7 +239,7 @@ static int verify_source(const struct arguments *args, const struct ingot_source
         print_checklist_json(src, &list, n_bad);
     else if (n_bad > 0)
         table_end(&list.table);
-    if (!quiet && ingot_source_check_count(src) == 0)
+    if (!args->values[OPT_QUIET].given && ingot_source_check_count(src) == 0)
         note_no_checksums(src);
     else if (!quiet && (args->values[OPT_VERBOSE].given || terminal_is(stderr)))
         summarise_source(src, &list, n_bad, seconds);
