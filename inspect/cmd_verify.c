@@ -8,7 +8,6 @@
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
-#include "inspect/cli/terminal.h"
 #include "inspect/summary.h"
 
 #include <inttypes.h>
@@ -241,7 +240,7 @@ static int verify_source(const struct arguments *args, const struct ingot_source
         table_end(&list.table);
     if (!args->values[OPT_QUIET].given && ingot_source_check_count(src) == 0)
         note_no_checksums(src);
-    else if (!quiet && (args->values[OPT_VERBOSE].given || terminal_is(stderr)))
+    else if (summary_wanted(&args->values[OPT_QUIET], &args->values[OPT_VERBOSE]))
         summarise_source(src, &list, n_bad, seconds);
     return n_bad > 0 ? CODE_NO : CODE_OK;
 }
