@@ -10,9 +10,10 @@
 #   DTYPES="f32 f16 bf16 q8 q4"
 #   SHAPE=124M   or 355M, 774M, 1558M, as GPT-2's sizes are called (1558M wants 16 GB of disk with DTYPES="f16 q8")
 #
-# The peer runs q8 as Q8_0 with the same values (ingot export), and against q4 its own Q4_0, whose head is Q6_K. Prints a
-# table in Markdown, tokens a second: least, median, most. Of the peer's variants, with flash attention and without, the one
-# with the better median counts. The ratio is that of the medians, above 1 where ingot is faster.
+# The peer runs q8 as Q8_0 with the same values (ingot export), and against q4 its own Q4_0, whose head is Q6_K. Prints two
+# tables in Markdown. First the ratios, above 1 where ingot is faster: the least, the median and the most of all turns, for
+# the machine's speed changes from turn to turn and both meet it within one. Then the figures that they are made of. Of the
+# peer's variants, with flash attention and without, the one with the better median counts.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${INGOT_BUILD:?}
@@ -80,28 +81,71 @@ done
 bits() { awk -v bytes="$(stat -c %s "$1")" -v n=$n_parameters 'BEGIN { printf "%.2f", 8 * bytes / n }'; }
 for dtype in $dtypes; do echo "$dtype $(bits "$dir/$dtype.ingot") $(bits "$dir/$dtype.gguf")"; done >"$dir/bits"
 
-sort -k1,1 -k2,2 -k3,3 -k4,4n "$dir/samples" | awk -v dtypes="$dtypes" -v threads="$threads" -v bits="$dir/bits" '
-    function flush() { if (n) { least[key] = t[1]; median[key] = t[int((n + 1) / 2)]; most[key] = t[n] } n = 0 }
-    { k = $1 " " $2 " " $3; if (k != key) flush(); key = k; t[++n] = $4 }
-    function row(dtype, what, title, larger,    a, b, c) {
-        a = dtype " " what " ingot"; b = dtype " " what " llama0"; c = dtype " " what " llama1"
-        if (!(a in median) || !(b in median)) return
-        if (c in median && (larger ? median[c] > median[b] : median[c] < median[b])) b = c
-        printf "| %s | %s | %.1f / **%.1f** / %.1f | %.1f / **%.1f** / %.1f | %.2f |\n", dtype, title, least[a], median[a], most[a], \
-            least[b], median[b], most[b], larger ? median[a] / median[b] : median[b] / median[a]
+awk -v dtypes="$dtypes" -v threads="$threads" -v bits="$dir/bits" '
+    { key = $1 " " $2 " " $3; value[key, ++n[key]] = $4 }
+
+    # least, median, most of value[key, 1 .. n] into out[1 .. 3]
+    function spread(key, count, out,    i, j, t, sorted) {
+        for (i = 1; i <= count; i++) {
+            t = value[key, i]
+            for (j = i - 1; j >= 1 && sorted[j] > t; j--) sorted[j + 1] = sorted[j]
+            sorted[j + 1] = t
+        }
+        out[1] = sorted[1]; out[2] = sorted[int((count + 1) / 2)]; out[3] = sorted[count]
+    }
+    function median(key,    out) { spread(key, n[key], out); return out[2] }
+
+    # The better one of the variants of the peer.
+    function peer(dtype, what, larger,    a, b) {
+        a = dtype " " what " llama0"; b = dtype " " what " llama1"
+        if (!(b in n)) return a
+        return (larger ? median(b) > median(a) : median(b) < median(a)) ? b : a
+    }
+    function compare(dtype, what, larger,    ours, theirs, key, i) {
+        ours = dtype " " what " ingot"; theirs = peer(dtype, what, larger); key = dtype " " what " ratio"
+        if (!(ours in n) || !(theirs in n)) return 0
+        n[key] = n[ours] < n[theirs] ? n[ours] : n[theirs]
+        for (i = 1; i <= n[key]; i++)
+            value[key, i] = larger ? value[ours, i] / value[theirs, i] : value[theirs, i] / value[ours, i]
+        return 1
+    }
+    function ratio_row(what, title, larger,    i, out) {
+        printf "| %s |", title
+        for (i = 1; i <= n_dtypes; i++) {
+            if (!compare(list[i], what, larger)) { printf " |"; continue }
+            spread(list[i] " " what " ratio", n[list[i] " " what " ratio"], out)
+            printf " %.2f / **%.2f** / %.2f |", out[1], out[2], out[3]
+        }
+        printf "\n"
+    }
+    function cell(key,    out) {
+        if (!(key in n)) return ""
+        spread(key, n[key], out)
+        return sprintf("%.1f / **%.1f** / %.1f", out[1], out[2], out[3])
+    }
+    function figure_rows(what, title, larger,    i) {
+        for (i = 1; i <= n_dtypes; i++)
+            printf "| %s | %s | %s | %s |\n", title, list[i], cell(list[i] " " what " ingot"), cell(peer(list[i], what, larger))
     }
     END {
-        flush()
-        printf "| dtype | %d thread%s; tokens/s | ingot: least / median / most | llama.cpp | ratio |\n|---|---|---|---|---|\n", threads, threads == 1 ? "" : "s"
         n_dtypes = split(dtypes, list, " ")
-        for (i = 1; i <= n_dtypes; i++) {
-            row(list[i], "decode-0", "decode, empty context", 1)
-            row(list[i], "decode-512", "decode at 512", 1)
-            row(list[i], "prefill-512", "prefill of 512", 1)
-            row(list[i], "prefill-1024", "prefill of 1024", 1)
-            row(list[i], "once", "process, one token, ms", 0)
-        }
+        printf "| ingot : llama.cpp, %d thread%s |", threads, threads == 1 ? "" : "s"
+        for (i = 1; i <= n_dtypes; i++) printf " %s |", list[i]
+        printf "\n|---|"
+        for (i = 1; i <= n_dtypes; i++) printf "---|"
+        printf "\n"
+        ratio_row("decode-0", "decode, empty context", 1)
+        ratio_row("decode-512", "decode at 512", 1)
+        ratio_row("prefill-512", "prefill of 512", 1)
+        ratio_row("prefill-1024", "prefill of 1024", 1)
+        ratio_row("once", "a process of one token", 0)
+        printf "\n| | | ingot: least / median / most | llama.cpp |\n|---|---|---|---|\n"
+        figure_rows("decode-0", "decode, empty context, tokens/s", 1)
+        figure_rows("decode-512", "decode at 512, tokens/s", 1)
+        figure_rows("prefill-512", "prefill of 512, tokens/s", 1)
+        figure_rows("prefill-1024", "prefill of 1024, tokens/s", 1)
+        figure_rows("once", "a process of one token, ms", 0)
         printf "\nBits per weight, ingot and llama.cpp:"
         while ((getline line <bits) > 0) { split(line, b, " "); printf " %s %s and %s;", b[1], b[2], b[3] }
         printf "\n"
-    }'
+    }' "$dir/samples"
