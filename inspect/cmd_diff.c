@@ -68,7 +68,7 @@ static const struct option options[N_OPTIONS] = {
     [OPT_IDS] = { .name = "ids",
                   .type = OPTION_TEXT,
                   .value = "LIST",
-                  .help = "The same with tokens instead of a text: 1,2,3" },
+                  .help = "The same with tokens instead of a text: 1,2,3; as `ingot score` reads them" },
     [OPT_CTX] = { .name = "ctx",
                   .type = OPTION_COUNT,
                   .value = "N",

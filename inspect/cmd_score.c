@@ -32,7 +32,10 @@ enum {
 };
 
 static const struct option options[N_OPTIONS] = {
-    [OPT_IDS] = { .name = "ids", .type = OPTION_TEXT, .value = "LIST", .help = "Score these tokens: 1,2,3" },
+    [OPT_IDS] = { .name = "ids",
+                  .type = OPTION_TEXT,
+                  .value = "LIST",
+                  .help = "Score these tokens: 1,2,3. Sequences are parted by ; and what is before a | is given" },
     [OPT_CTX] = { .name = "ctx",
                   .type = OPTION_COUNT,
                   .value = "N",
@@ -59,7 +62,7 @@ static const struct option options[N_OPTIONS] = {
 struct scored {
     const char *name; /* as on the command line */
     struct score_text text;
-    struct score_token *tokens; /* [ids.n - 1] */
+    struct score_token *tokens; /* [score_text_scored(&text)] */
     struct score_total total;
 };
 
@@ -87,7 +90,7 @@ static enum ingot_status read_text(struct job *job, const struct option_value *v
         if (status == INGOT_OK) status = score_encode(&job->engine, &text, v[OPT_SPECIAL].given, start, &s->text, err);
         user_text_free(&text);
     }
-    if (status != INGOT_OK || s->text.ids.n >= 2) return status;
+    if (status != INGOT_OK || score_text_scored(&s->text) > 0) return status;
     return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, s->name, NULL,
                       s->text.ids.n == s->text.n_start ? "there are no tokens to score"
                                                        : "a single token has nothing before it that predicts it");
@@ -98,13 +101,13 @@ static enum ingot_status score_one(struct job *job, const struct option_value *v
 {
     enum ingot_status status = read_text(job, v, s, err);
     if (status != INGOT_OK) return status;
-    const size_t n = s->text.ids.n - 1;
+    const size_t n = score_text_scored(&s->text);
     struct progress progress = progress_begin("score", v[OPT_QUIET].given);
     progress.unit = "tokens";
     job->settings.progress = progress_update;
     job->settings.progress_ctx = &progress;
     s->tokens = memory_array(n, sizeof *s->tokens);
-    status = score_tokens(job->engine.model, &s->text.ids, &job->settings, s->tokens, err);
+    status = score_tokens(job->engine.model, &s->text, &job->settings, s->tokens, err);
     progress_end(&progress);
     if (status != INGOT_OK) return status;
     score_add(&s->total, s->tokens, n, job->engine.tokenizer);
@@ -143,6 +146,24 @@ static enum ingot_status score_all(struct job *job, const struct arguments *args
 /* --------------------------------------------------------------------------------------------------------------- text
  */
 
+/* Where a scored token stands: in which sequence, and at which position of it, both from 0. */
+struct place {
+    size_t sequence, position, n_before; /* n_before: of this sequence's scored tokens */
+};
+
+/* The next scored token's place, beginning with that of a zeroed one; false behind the last. */
+static bool next_place(const struct score_text *text, struct place *at)
+{
+    const struct score_sequence *s = &text->sequences[at->sequence];
+    if (at->n_before == s->n - s->n_context) {
+        if (++at->sequence == text->n_sequences) return false;
+        s++;
+        at->n_before = 0;
+    }
+    at->position = s->n_context + at->n_before++ - text->n_start;
+    return true;
+}
+
 static void print_tokens(const struct job *job, const struct scored *s)
 {
     static const struct table_column columns[] = {
@@ -151,10 +172,10 @@ static void print_tokens(const struct job *job, const struct scored *s)
         { .title = "rank", .right = true },
     };
     struct table t = table_begin(columns, sizeof columns / sizeof *columns);
+    struct place at = { 0 };
     char shown[64];
-    for (size_t i = 0; i + 1 < s->text.ids.n; i++) {
-        const struct score_token *token = &s->tokens[i];
-        table_cell(&t, "%zu", i + 1 - s->text.n_start);
+    for (const struct score_token *token = s->tokens; next_place(&s->text, &at); token++) {
+        table_cell(&t, "%zu", at.position);
         table_cell(&t, "%" PRIu32, token->id);
         table_cell(&t, "'%s'", engine_piece(job->engine.tokenizer, token->id, shown));
         table_cell(&t, "%.4f", token->log_p);
@@ -223,13 +244,22 @@ static void put_total(json_t *o, const struct score_total *total)
     json_put(o, "likeliest", json_count(total->n_best));
 }
 
+static size_t count_windows(const struct job *job, const struct score_text *text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text->n_sequences; i++)
+        n += windows_count(text->sequences[i].n, job->settings.n_ctx, job->settings.stride);
+    return n;
+}
+
 static json_t *tokens_json(const struct job *job, const struct scored *s)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i + 1 < s->text.ids.n; i++) {
-        const struct score_token *token = &s->tokens[i];
+    struct place at = { 0 };
+    for (const struct score_token *token = s->tokens; next_place(&s->text, &at); token++) {
         json_t *o = json_object();
-        json_put(o, "position", json_count(i + 1 - s->text.n_start));
+        json_put(o, "sequence", json_count(at.sequence));
+        json_put(o, "position", json_count(at.position));
         json_put(o, "id", json_count(token->id));
         json_put(o, "piece", piece_json(job, token->id));
         json_put(o, "log_probability", json_number(token->log_p));
@@ -250,7 +280,8 @@ static void print_json(const struct job *job, bool tokens)
         json_t *o = json_object();
         json_put(o, "text", json_text(s->name, strlen(s->name)));
         json_put(o, "start", json_boolean(s->text.n_start == 1));
-        json_put(o, "windows", json_count(windows_count(s->text.ids.n, job->settings.n_ctx, job->settings.stride)));
+        json_put(o, "sequences", json_count(s->text.n_sequences));
+        json_put(o, "windows", json_count(count_windows(job, &s->text)));
         put_total(o, &s->total);
         if (tokens) json_put(o, "scores", tokens_json(job, s));
         json_add(texts, o);
@@ -267,7 +298,7 @@ static void print_json(const struct job *job, bool tokens)
 static void close_job(struct job *job)
 {
     for (size_t i = 0; i < job->n_texts; i++) {
-        ingot_ids_free(&job->texts[i].text.ids);
+        score_text_free(&job->texts[i].text);
         free(job->texts[i].tokens);
     }
     free(job->texts);
@@ -306,6 +337,9 @@ const struct command command_score = {
         "the first token is not scored. A text that is longer than the context is read in windows of --ctx positions, "
         "each --stride positions behind the one before. A token is scored once, in the first window that reaches it, "
         "so that all but those of the first window have at least ctx - stride tokens before them.\n\n"
+        "--ids may list several sequences, parted by semicolons, each of which is read from an empty context on. What "
+        "stands before a vertical bar is given and not scored: '2,0,1|0,1,2; 1,1,0|0,1,1' asks how well two answers to "
+        "two questions are predicted.\n\n"
         "Sums are made in double in the order of the vocabulary and of the text; several texts are summed in the order "
         "in which they stand. The number of threads and the instruction set do not show in the result; another C "
         "library, whose exp and log are used, may change its last digits.",

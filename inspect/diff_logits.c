@@ -57,7 +57,7 @@ static enum ingot_status read_text(struct comparison *c, struct ingot_error *err
         if (status == INGOT_OK) status = score_encode(c->encoder, &text, false, true, &c->text, err);
         user_text_free(&text);
     }
-    if (status != INGOT_OK || c->text.ids.n >= 2) return status;
+    if (status != INGOT_OK || score_text_scored(&c->text) > 0) return status;
     return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, r->ids ? "--ids" : r->text, NULL,
                       "two tokens at least are needed, one of which may be <|endoftext|>");
 }
@@ -90,7 +90,7 @@ static enum ingot_status compare(struct comparison *c, struct ingot_error *err)
     progress.unit = "tokens";
     c->settings.progress = progress_update;
     c->settings.progress_ctx = &progress;
-    status = divergence_measure(models, &c->text.ids, &c->settings, c->encoder->tokenizer, &c->found, err);
+    status = divergence_measure(models, &c->text, &c->settings, c->encoder->tokenizer, &c->found, err);
     progress_end(&progress);
     return status;
 }
@@ -192,7 +192,7 @@ int diff_logits(const struct diff_logits_request *request)
         print_models(&c);
         print_distances(&c);
     }
-    ingot_ids_free(&c.text.ids);
+    score_text_free(&c.text);
     for (unsigned s = 0; s < 2; s++) engine_close(&c.engine[s]);
     if (status != INGOT_OK) return report_error(&err);
     return equal ? CODE_OK : CODE_NO;

@@ -122,42 +122,42 @@ struct divergence divergence_sum(const struct divergence_row *rows, size_t n, co
  */
 
 struct measuring {
-    const struct ingot_ids *ids;
     uint32_t n_vocab, n_threads;
-    struct divergence_row *rows;
-    const float *const *logits; /* of the portion at hand, which begins at `first` */
-    size_t first;
+    struct divergence_row *rows; /* of the portion at hand, as are the following */
+    const uint32_t *next;
+    const float *const *logits;
 };
 
 static enum ingot_status measure_row(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)
 {
     struct measuring *m = ctx;
-    const size_t at = m->first + job, row = job * m->n_vocab;
+    const size_t row = job * m->n_vocab;
     const float *const pair[2] = { m->logits[0] + row, m->logits[1] + row };
     (void)worker, (void)err;
-    m->rows[at] = divergence_row(pair, m->n_vocab, m->ids->ids[at + 1]);
+    m->rows[job] = divergence_row(pair, m->n_vocab, m->next[job]);
     return INGOT_OK;
 }
 
-static enum ingot_status measure_rows(void *ctx, size_t first, size_t n, const float *const *logits,
-                                      struct ingot_error *err)
+static enum ingot_status measure_rows(void *ctx, size_t first, size_t n, const uint32_t *next,
+                                      const float *const *logits, struct ingot_error *err)
 {
-    struct measuring *m = ctx;
-    m->first = first;
-    m->logits = logits;
-    return parallel_for(n, m->n_threads, measure_row, m, err);
+    struct measuring portion = *(const struct measuring *)ctx;
+    portion.rows += first;
+    portion.next = next;
+    portion.logits = logits;
+    return parallel_for(n, portion.n_threads, measure_row, &portion, err);
 }
 
-enum ingot_status divergence_measure(const struct ingot_model *const models[2], const struct ingot_ids *ids,
+enum ingot_status divergence_measure(const struct ingot_model *const models[2], const struct score_text *text,
                                      const struct score_settings *settings, const struct ingot_tokenizer *tokenizer,
                                      struct divergence *out, struct ingot_error *err)
 {
-    struct measuring m = { .ids = ids,
-                           .n_vocab = ingot_model_hparams(models[0])->n_vocab,
+    const size_t n = score_text_scored(text);
+    struct measuring m = { .n_vocab = ingot_model_hparams(models[0])->n_vocab,
                            .n_threads = parallel_threads(settings->n_threads),
-                           .rows = memory_array(ids->n - 1, sizeof *m.rows) };
-    enum ingot_status status = score_walk(models, 2, ids, settings, measure_rows, &m, err);
-    if (status == INGOT_OK) *out = divergence_sum(m.rows, ids->n - 1, tokenizer);
+                           .rows = memory_array(n, sizeof *m.rows) };
+    enum ingot_status status = score_walk(models, 2, text, settings, measure_rows, &m, err);
+    if (status == INGOT_OK) *out = divergence_sum(m.rows, n, tokenizer);
     free(m.rows);
     return status;
 }

@@ -32,8 +32,8 @@ struct divergence {
 /* n >= 1 rows; `tokenizer`, which may be NULL, tells the bytes. */
 struct divergence divergence_sum(const struct divergence_row *rows, size_t n, const struct ingot_tokenizer *tokenizer);
 
-/* Evaluates both; the vocabularies have the same size. `settings` are checked ones. ids.n >= 2. */
-enum ingot_status divergence_measure(const struct ingot_model *const models[2], const struct ingot_ids *ids,
+/* Evaluates both; the vocabularies have the same size. `settings` are checked ones. One token at least is scored. */
+enum ingot_status divergence_measure(const struct ingot_model *const models[2], const struct score_text *text,
                                      const struct score_settings *settings, const struct ingot_tokenizer *tokenizer,
                                      struct divergence *out, struct ingot_error *err);
 

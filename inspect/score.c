@@ -9,19 +9,45 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Positions whose logits are held at the same time: 26 MB for GPT-2. */
 #define PORTION 128u
 
 /* ------------------------------------------------------------------------------------------------------------ texts */
 
+void score_text_free(struct score_text *text)
+{
+    ingot_ids_free(&text->ids);
+    free(text->sequences);
+    *text = (struct score_text){ 0 };
+}
+
+size_t score_text_scored(const struct score_text *text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text->n_sequences; i++) n += text->sequences[i].n - text->sequences[i].n_context;
+    return n;
+}
+
 static void begin_sequence(const struct engine *engine, bool start, struct score_text *out)
 {
     const uint32_t eot = engine->tokenizer ? ingot_tokenizer_eot(engine->tokenizer) : UINT32_MAX;
-    *out = (struct score_text){ .n_start = start && eot < ingot_model_hparams(engine->model)->n_vocab };
+    const struct score_sequence sequence = { .first = out->ids.n };
+    out->sequences = memory_grow(out->sequences, &out->capacity, out->n_sequences + 1, sizeof *out->sequences);
+    out->sequences[out->n_sequences++] = sequence;
+    out->n_start = start && eot < ingot_model_hparams(engine->model)->n_vocab;
     if (out->n_start == 0) return;
-    out->ids.ids = memory_grow(NULL, &out->ids.capacity, 1, sizeof *out->ids.ids);
+    out->ids.ids = memory_grow(out->ids.ids, &out->ids.capacity, out->ids.n + 1, sizeof *out->ids.ids);
     out->ids.ids[out->ids.n++] = eot;
+}
+
+/* `n_given`: how many ids there were when the last given one had been read. Nothing predicts the very first one. */
+static void end_sequence(struct score_text *out, size_t n_given)
+{
+    struct score_sequence *s = &out->sequences[out->n_sequences - 1];
+    s->n = out->ids.n - s->first;
+    s->n_context = n_given > s->first ? n_given - s->first : s->n > 0;
 }
 
 enum ingot_status score_encode(const struct engine *engine, const struct user_text *text, bool special, bool start,
@@ -31,15 +57,44 @@ enum ingot_status score_encode(const struct engine *engine, const struct user_te
     enum ingot_status status = engine_need_tokenizer(engine, err);
     if (status != INGOT_OK) return status;
     begin_sequence(engine, start, out);
-    return ingot_tokenizer_encode(engine->tokenizer, text->bytes, text->n,
-                                  special ? INGOT_ENCODE_SPECIAL : INGOT_ENCODE_PLAIN, &out->ids, err);
+    status = ingot_tokenizer_encode(engine->tokenizer, text->bytes, text->n,
+                                    special ? INGOT_ENCODE_SPECIAL : INGOT_ENCODE_PLAIN, &out->ids, err);
+    end_sequence(out, 0);
+    return status;
 }
 
+static enum ingot_status parse_sequence(const struct engine *engine, const char *list, size_t n, bool start,
+                                        struct score_text *out, struct ingot_error *err)
+{
+    const uint32_t n_vocab = ingot_model_hparams(engine->model)->n_vocab;
+    const char *bar = memchr(list, '|', n);
+    const size_t n_before = bar ? (size_t)(bar - list) : 0, from = bar ? n_before + 1 : 0;
+    enum ingot_status status = INGOT_OK;
+    begin_sequence(engine, start, out);
+    if (bar) status = engine_parse_ids(list, n_before, n_vocab, &out->ids, err);
+    const size_t n_given = out->ids.n;
+    if (status == INGOT_OK) status = engine_parse_ids(list + from, n - from, n_vocab, &out->ids, err);
+    end_sequence(out, n_given);
+    return status;
+}
+
+/* Of less than two ids the callers say what they need. */
 enum ingot_status score_parse_ids(const struct engine *engine, const char *list, bool start, struct score_text *out,
                                   struct ingot_error *err)
 {
-    begin_sequence(engine, start, out);
-    return engine_parse_ids(list, strlen(list), ingot_model_hparams(engine->model)->n_vocab, &out->ids, err);
+    *out = (struct score_text){ 0 };
+    for (bool more = true; more;) {
+        const size_t n = strcspn(list, ";");
+        enum ingot_status status = parse_sequence(engine, list, n, start, out, err);
+        if (status != INGOT_OK) return status;
+        const struct score_sequence *s = &out->sequences[out->n_sequences - 1];
+        more = list[n] == ';';
+        list += n + more;
+        if (s->n == s->n_context && (s->n > 1 || more || out->n_sequences > 1))
+            return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "token ids", NULL,
+                              "sequence %zu has no token that could be scored", out->n_sequences);
+    }
+    return INGOT_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- one token
@@ -79,20 +134,23 @@ enum ingot_status score_settings_check(uint32_t model_n_ctx, struct score_settin
 #define MODELS_MAX 2
 
 struct walk {
-    const struct ingot_ids *ids;
+    const struct score_text *text;
     const struct score_settings *settings;
+    uint32_t n_vocab;
     struct ingot_session *sessions[MODELS_MAX];
     float *logits[MODELS_MAX];
-    size_t n_models;
+    size_t n_models, n_scored;
+    score_rows_fn rows;
+    void *ctx;
 };
 
 static enum ingot_status open_walk(struct walk *w, const struct ingot_model *const *models, struct ingot_error *err)
 {
     const struct ingot_session_options how = { .n_ctx = w->settings->n_ctx, .n_threads = w->settings->n_threads };
-    const size_t n = w->ids->n < PORTION ? w->ids->n : PORTION;
+    const size_t n = w->text->ids.n < PORTION ? w->text->ids.n : PORTION;
     enum ingot_status status = INGOT_OK;
     for (size_t m = 0; m < w->n_models && status == INGOT_OK; m++) {
-        w->logits[m] = memory_array(n * ingot_model_hparams(models[m])->n_vocab, sizeof *w->logits[m]);
+        w->logits[m] = memory_array(n * w->n_vocab, sizeof *w->logits[m]);
         status = ingot_session_create(models[m], &how, &w->sessions[m], err);
     }
     return status;
@@ -106,32 +164,59 @@ static void close_walk(struct walk *w)
     }
 }
 
-static enum ingot_status walk_step(const struct walk *w, const struct window_step *step, struct ingot_error *err)
+static enum ingot_status walk_step(const struct walk *w, const uint32_t *ids, const struct window_step *step,
+                                   struct ingot_error *err)
 {
-    enum ingot_status status = INGOT_OK;
+    enum ingot_status status = engine_interrupted(err);
     for (size_t m = 0; m < w->n_models && status == INGOT_OK; m++) {
         if (step->fresh) ingot_session_rewind(w->sessions[m], 0);
-        status = ingot_session_eval(w->sessions[m], w->ids->ids + step->first, step->n,
+        status = ingot_session_eval(w->sessions[m], ids + step->first, step->n,
                                     step->counts ? INGOT_LOGITS_ALL : INGOT_LOGITS_NONE, w->logits[m], err);
     }
     return status;
 }
 
-enum ingot_status score_walk(const struct ingot_model *const *models, size_t n_models, const struct ingot_ids *ids,
+/* Hands on the rows of a step, but for the first n_given, which predict what is given. */
+static enum ingot_status hand_rows(struct walk *w, const uint32_t *next, size_t n_given, size_t n,
+                                   struct ingot_error *err)
+{
+    const float *logits[MODELS_MAX] = { NULL };
+    for (size_t m = 0; m < w->n_models; m++) logits[m] = w->logits[m] + n_given * w->n_vocab;
+    const size_t first = w->n_scored;
+    w->n_scored += n - n_given;
+    return w->rows(w->ctx, first, n - n_given, next + n_given, logits, err);
+}
+
+static enum ingot_status walk_sequence(struct walk *w, const struct score_sequence *s, struct ingot_error *err)
+{
+    const uint32_t *ids = w->text->ids.ids + s->first;
+    struct windows windows = windows_begin(s->n, w->settings->n_ctx, w->settings->stride, PORTION);
+    struct window_step step;
+    enum ingot_status status = INGOT_OK;
+    while (status == INGOT_OK && windows_next(&windows, &step)) {
+        const size_t left = s->n_context - 1 > step.first ? s->n_context - 1 - step.first : 0;
+        status = walk_step(w, ids, &step, err);
+        if (status == INGOT_OK && step.counts && left < step.n)
+            status = hand_rows(w, ids + step.first + 1, left, step.n, err);
+        if (w->settings->progress)
+            w->settings->progress(w->settings->progress_ctx, s->first + step.first + step.n, w->text->ids.n);
+    }
+    return status;
+}
+
+enum ingot_status score_walk(const struct ingot_model *const *models, size_t n_models, const struct score_text *text,
                              const struct score_settings *settings, score_rows_fn rows, void *ctx,
                              struct ingot_error *err)
 {
-    struct walk w = { .ids = ids, .settings = settings, .n_models = n_models };
-    struct windows windows = windows_begin(ids->n, settings->n_ctx, settings->stride, PORTION);
-    struct window_step step;
+    struct walk w = { .text = text,
+                      .settings = settings,
+                      .n_vocab = ingot_model_hparams(models[0])->n_vocab,
+                      .n_models = n_models,
+                      .rows = rows,
+                      .ctx = ctx };
     enum ingot_status status = open_walk(&w, models, err);
-    while (status == INGOT_OK && windows_next(&windows, &step)) {
-        status = engine_interrupted(err);
-        if (status == INGOT_OK) status = walk_step(&w, &step, err);
-        if (status == INGOT_OK && step.counts)
-            status = rows(ctx, step.first, step.n, (const float *const *)w.logits, err);
-        if (settings->progress) settings->progress(settings->progress_ctx, step.first + step.n, ids->n);
-    }
+    for (size_t i = 0; i < text->n_sequences && status == INGOT_OK; i++)
+        status = walk_sequence(&w, &text->sequences[i], err);
     close_walk(&w);
     return status;
 }
@@ -139,40 +224,38 @@ enum ingot_status score_walk(const struct ingot_model *const *models, size_t n_m
 /* ------------------------------------------------------------------------------------------------------- one model */
 
 struct scoring {
-    const struct ingot_ids *ids;
     uint32_t n_vocab, n_threads;
-    struct score_token *tokens;
-    const float *logits; /* of the portion at hand, which begins at `first` */
-    size_t first;
+    struct score_token *tokens; /* of the portion at hand, as are the following */
+    const uint32_t *next;
+    const float *logits;
 };
 
 static enum ingot_status score_row(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)
 {
     struct scoring *s = ctx;
-    const size_t at = s->first + job;
     (void)worker, (void)err;
-    s->tokens[at] = score_token(s->logits + job * s->n_vocab, s->n_vocab, s->ids->ids[at + 1]);
+    s->tokens[job] = score_token(s->logits + job * s->n_vocab, s->n_vocab, s->next[job]);
     return INGOT_OK;
 }
 
-static enum ingot_status score_rows(void *ctx, size_t first, size_t n, const float *const *logits,
+static enum ingot_status score_rows(void *ctx, size_t first, size_t n, const uint32_t *next, const float *const *logits,
                                     struct ingot_error *err)
 {
-    struct scoring *s = ctx;
-    s->first = first;
-    s->logits = logits[0];
-    return parallel_for(n, s->n_threads, score_row, s, err);
+    struct scoring portion = *(const struct scoring *)ctx;
+    portion.tokens += first;
+    portion.next = next;
+    portion.logits = logits[0];
+    return parallel_for(n, portion.n_threads, score_row, &portion, err);
 }
 
-enum ingot_status score_tokens(const struct ingot_model *model, const struct ingot_ids *ids,
+enum ingot_status score_tokens(const struct ingot_model *model, const struct score_text *text,
                                const struct score_settings *settings, struct score_token *tokens,
                                struct ingot_error *err)
 {
-    struct scoring s = { .ids = ids,
-                         .n_vocab = ingot_model_hparams(model)->n_vocab,
+    struct scoring s = { .n_vocab = ingot_model_hparams(model)->n_vocab,
                          .n_threads = parallel_threads(settings->n_threads),
                          .tokens = tokens };
-    return score_walk(&model, 1, ids, settings, score_rows, &s, err);
+    return score_walk(&model, 1, text, settings, score_rows, &s, err);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- totals

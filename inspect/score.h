@@ -16,16 +16,28 @@ struct score_settings {
     void *progress_ctx;
 };
 
-/* The sequence that is scored: <|endoftext|>, where the vocabulary has it and it is wanted, and the ids of the text.
- * The first id of the sequence is not scored. */
-struct score_text {
-    struct ingot_ids ids;
-    size_t n_start; /* 1: ids.ids[0] is <|endoftext|> and no part of the text */
+/* Ids that are read from an empty context on: the first n_context >= 1 of them are given, the others are scored. */
+struct score_sequence {
+    size_t first, n, n_context;
 };
 
-/* `start`: put <|endoftext|> first if there is one. To be freed with ingot_ids_free(&out->ids). */
+/* What is scored: sequences, each of which begins with <|endoftext|> where the vocabulary has it and it is wanted. */
+struct score_text {
+    struct ingot_ids ids; /* of all sequences, one behind the other */
+    struct score_sequence *sequences;
+    size_t n_sequences, capacity;
+    size_t n_start; /* 1: every sequence begins with <|endoftext|>, which is no part of the text */
+};
+void score_text_free(struct score_text *text);
+
+/* How many tokens are scored. */
+size_t score_text_scored(const struct score_text *text);
+
+/* `start`: put <|endoftext|> first if there is one. To be freed with score_text_free(), also after an error. */
 enum ingot_status score_encode(const struct engine *engine, const struct user_text *text, bool special, bool start,
                                struct score_text *out, struct ingot_error *err);
+
+/* A list of ids, `1,2,3`; sequences are parted by `;`, and what stands before a `|` is given, not scored. */
 enum ingot_status score_parse_ids(const struct engine *engine, const char *list, bool start, struct score_text *out,
                                   struct ingot_error *err);
 
@@ -41,18 +53,19 @@ struct score_token score_token(const float *logits, uint32_t n_vocab, uint32_t i
 /* ARGUMENT for windows that this model cannot have. Fills in what is 0. */
 enum ingot_status score_settings_check(uint32_t model_n_ctx, struct score_settings *settings, struct ingot_error *err);
 
-/* Called with n rows of logits: those of the positions first .. first + n - 1 of the sequence, ascending. */
-typedef enum ingot_status (*score_rows_fn)(void *ctx, size_t first, size_t n, const float *const *logits,
-                                           struct ingot_error *err);
+/* Called with n rows of logits: those that predict next[0 .. n), which are the scored tokens first .. first + n - 1 of
+ * the text, ascending. */
+typedef enum ingot_status (*score_rows_fn)(void *ctx, size_t first, size_t n, const uint32_t *next,
+                                           const float *const *logits, struct ingot_error *err);
 
-/* Evaluates every position of the sequence that has a prediction in all n_models models, whose vocabularies have the
+/* Evaluates every position of the text that predicts a scored token in all n_models models, whose vocabularies have the
  * same size: logits[m] is [n][n_vocab]. Settings are checked ones. */
-enum ingot_status score_walk(const struct ingot_model *const *models, size_t n_models, const struct ingot_ids *ids,
+enum ingot_status score_walk(const struct ingot_model *const *models, size_t n_models, const struct score_text *text,
                              const struct score_settings *settings, score_rows_fn rows, void *ctx,
                              struct ingot_error *err);
 
-/* tokens[ids.n - 1]: of every id of the sequence but the first. */
-enum ingot_status score_tokens(const struct ingot_model *model, const struct ingot_ids *ids,
+/* tokens[score_text_scored(text)] */
+enum ingot_status score_tokens(const struct ingot_model *model, const struct score_text *text,
                                const struct score_settings *settings, struct score_token *tokens,
                                struct ingot_error *err);
 

@@ -52,6 +52,17 @@ assert near(j["mean_abs"], abs(a - b).mean()) and near(j["max_abs"], abs(a - b).
 PYTHON
 }
 
+@test "sequences of ids are compared where they are scored" {
+    ingot diff "$BARD" "$ROUGH" --ids '5,6|7,8;9|10' --json
+    expect 1
+    [ "$(json 'j["tokens"]')" = 3 ]
+    sum=$(json 'round(3 * j["kl"]["mean"], 12), j["b"]["perplexity"]')
+    ingot diff "$BARD" "$ROUGH" --ids '5,6|7,8' --json
+    first=$(json 'j["kl"]["mean"], j["b"]["nats_per_token"]')
+    ingot diff "$BARD" "$ROUGH" --ids '9|10' --json
+    [ "$(json 'round(2 * '"$first"'[0] + j["kl"]["mean"], 12)')" = "$(python -c 'print('"$sum"'[0])')" ]
+}
+
 @test "threads do not show" {
     ingot diff "$BARD" "$ROUGH" --logits "$text" --json
     first=$out

@@ -70,6 +70,43 @@ PYTHON
     [ "$ranks" = "$(json '[1 + [b["id"] for b in t["top"]].index(n["id"]) for t, n in zip(j["tokens"], j["tokens"][1:])]')" ]
 }
 
+@test "every sequence of ids begins in an empty context, and what is given is not scored" {
+    ids=$(seq -s, 3 5 700)
+    for cut in 1 40 129 139; do # windows of 20 and portions of 128 are crossed by what is given
+        ingot score "$BARD" --ids "$ids" --ctx 20 --stride 7 --tokens --json
+        want=$(json '[(s["position"], s["id"], s["log_probability"], s["rank"]) for s in j["texts"][0]["scores"]]['$cut':]')
+        ingot score "$BARD" --ids "$(cut -d, -f-$cut <<<"$ids")|$(cut -d, -f$((cut + 1))- <<<"$ids")" --ctx 20 --stride 7 --tokens --json
+        expect 0
+        [ "$(json '[(s["position"], s["id"], s["log_probability"], s["rank"]) for s in j["texts"][0]["scores"]]')" = "$want" ]
+    done
+    for words in "" --no-start; do
+        want=()
+        for part in '5,6,7' '8|9,10' '5 6 7|8'; do
+            ingot score "$BARD" --ids "$part" --tokens --json $words
+            want+=("$(json '[(s["position"], s["id"], s["log_probability"]) for s in j["texts"][0]["scores"]]')")
+        done
+        ingot score "$BARD" --ids '5,6,7; 8|9,10 ;5 6 7|8' --tokens --json $words
+        expect 0
+        [ "$(json 'j["texts"][0]["sequences"], j["texts"][0]["windows"]')" = "(3, 3)" ]
+        for i in 0 1 2; do
+            [ "$(json '[(s["position"], s["id"], s["log_probability"]) for s in j["texts"][0]["scores"] if s["sequence"] == '$i']')" = "${want[i]}" ]
+        done
+    done
+}
+
+@test "a sequence in which nothing can be scored is refused by its number" {
+    ingot score "$BARE" --ids '1,2;3'
+    expect_error 2 "token ids: sequence 2 has no token"
+    ingot score "$BARD" --ids '1,2|;3|4'
+    expect_error 2 "sequence 1 has no token"
+    ingot score "$BARD" --ids '1,2;'
+    expect_error 2 "sequence 2 has no token"
+    ingot score "$BARD" --ids '1|2|3'
+    expect_error 2 "'2|3' is not a token id"
+    ingot score "$BARD" --ids '1,2|'
+    expect_error 2 "sequence 1 has no token"
+}
+
 @test "without a vocabulary ids are scored, bytes are not known, the first id is not scored" {
     ingot score "$BARE" --ids 1,2,3 --json
     expect 0

@@ -3,9 +3,10 @@
  *
  *   llama_score LIBRARIES A.gguf B.gguf IDS CTX STRIDE
  *
- * IDS is a file of decimal token ids parted by blanks, the first of which is not scored. Windows as in
- * inspect/windows.h. Prints TOKENS, the perplexities of A and B, the share of positions with the same likeliest token,
- * and the mean and the median of the KL divergence of B from A in nats.
+ * IDS is a file of decimal token ids parted by blanks or commas, of which the first and those before a | are not
+ * scored; a ; begins a new sequence. Windows as in inspect/windows.h. Prints TOKENS, the perplexities of A and B, the
+ * share of positions with the same likeliest token, and the mean and the median of the KL divergence of B from A in
+ * nats.
  */
 #include "ggml-backend.h"
 #include "llama.h"
@@ -87,19 +88,46 @@ static void compare(struct figures *f, const float *const x[2], int n_vocab, lla
     f->n_same += best[0] == best[1];
 }
 
-static llama_token *read_ids(const char *path, size_t *n)
+struct sequence {
+    llama_token *ids;
+    size_t n, n_context; /* given, not scored */
+};
+
+/* The next sequence of the file; false at its end. */
+static bool read_sequence(FILE *file, struct sequence *s)
 {
-    FILE *file = fopen(path, "r");
-    llama_token *ids = NULL;
-    if (!file) die("cannot open the ids");
-    for (int id; fscanf(file, "%d", &id) == 1;) {
-        if (*n % 4096 == 0) ids = realloc(ids, (*n + 4096) * sizeof *ids);
-        if (!ids) die("no memory");
-        ids[(*n)++] = id;
+    int c;
+    s->n = 0;
+    s->n_context = 1;
+    while ((c = getc(file)) != EOF && c != ';') {
+        if (c == '|') s->n_context = s->n;
+        if (c < '0' || c > '9') continue;
+        if (s->n % 4096 == 0) s->ids = realloc(s->ids, (s->n + 4096) * sizeof *s->ids);
+        if (!s->ids) die("no memory");
+        ungetc(c, file);
+        if (fscanf(file, "%d", &s->ids[s->n++]) != 1) die("a number is too large");
     }
-    fclose(file);
-    if (*n < 2) die("two ids at least are needed");
-    return ids;
+    if (s->n == 0 && c == EOF) return false;
+    if (s->n <= s->n_context || s->n_context == 0) die("a sequence has nothing to score");
+    return true;
+}
+
+static void score_sequence(struct llama_context *const contexts[2], const struct sequence *s, size_t n_ctx,
+                           size_t stride, struct figures *f)
+{
+    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(contexts[0])));
+    f->kl = realloc(f->kl, (f->n + s->n) * sizeof *f->kl);
+    if (!f->kl) die("no memory");
+    for (size_t begin = 0, counted = 0; counted < s->n - 1; begin += stride) {
+        const size_t left = s->n - 1 - begin, n = left < n_ctx ? left : n_ctx;
+        for (int side = 0; side < 2; side++) eval(contexts[side], s->ids + begin, (int)n);
+        for (; counted < begin + n; counted++) {
+            const int row = (int)(counted - begin);
+            const float *const x[2] = { llama_get_logits_ith(contexts[0], row),
+                                        llama_get_logits_ith(contexts[1], row) };
+            if (counted + 1 >= s->n_context) compare(f, x, n_vocab, s->ids[counted + 1]);
+        }
+    }
 }
 
 static int by_size(const void *a, const void *b)
@@ -116,21 +144,12 @@ int main(int argc, char **argv)
     llama_backend_init();
     const int n_ctx = atoi(argv[5]), stride = atoi(argv[6]);
     struct llama_context *contexts[2] = { open_model(argv[2], n_ctx), open_model(argv[3], n_ctx) };
-    const int n_vocab = llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(contexts[0])));
-    size_t n_ids = 0, counted = 0;
-    llama_token *ids = read_ids(argv[4], &n_ids);
-    struct figures f = { .kl = malloc(n_ids * sizeof(double)) };
-    if (!f.kl) die("no memory");
-    for (size_t begin = 0; counted < n_ids - 1; begin += (size_t)stride) {
-        const size_t left = n_ids - 1 - begin, n = left < (size_t)n_ctx ? left : (size_t)n_ctx;
-        for (int s = 0; s < 2; s++) eval(contexts[s], ids + begin, (int)n);
-        for (; counted < begin + n; counted++) {
-            const int row = (int)(counted - begin);
-            const float *const x[2] = { llama_get_logits_ith(contexts[0], row),
-                                        llama_get_logits_ith(contexts[1], row) };
-            compare(&f, x, n_vocab, ids[counted + 1]);
-        }
-    }
+    struct sequence sequence = { 0 };
+    struct figures f = { 0 };
+    FILE *file = fopen(argv[4], "r");
+    if (!file) die("cannot open the ids");
+    while (read_sequence(file, &sequence)) score_sequence(contexts, &sequence, (size_t)n_ctx, (size_t)stride, &f);
+    if (f.n == 0) die("there are no ids");
     double sum = 0;
     for (size_t i = 0; i < f.n; i++) sum += f.kl[i];
     qsort(f.kl, f.n, sizeof *f.kl, by_size);
