@@ -23,8 +23,8 @@ void map_print(const struct regions *r);
 /* The picture as SVG, malloc'ed: `title` is hostile. */
 char *map_svg(const struct regions *r, const char *title, size_t *n);
 
-/* One file's rows alone, for a page that has the styles: as wide as there is room. Many small regions in a row are one
- * path, so that the number of these is bounded. */
-void map_svg_strip(struct markup *s, const struct regions *r, const struct region_file *f);
+/* One file's rows alone, for a page that has the styles: as wide as there is room, each of row_bytes, at least 1. Many
+ * small regions in a row are one path, so that the number of these is bounded. */
+void map_svg_strip(struct markup *s, const struct regions *r, const struct region_file *f, uint64_t row_bytes);
 
 #endif

@@ -179,9 +179,9 @@ char *map_svg(const struct regions *r, const char *title, size_t *n)
     return s.text;
 }
 
-void map_svg_strip(struct markup *s, const struct regions *r, const struct region_file *f)
+void map_svg_strip(struct markup *s, const struct regions *r, const struct region_file *f, uint64_t row_bytes)
 {
-    const struct strip strip = { .row_bytes = r->n_bytes / ROWS + 1, .width = WIDTH };
+    const struct strip strip = { .row_bytes = row_bytes, .width = WIDTH };
     double height = ROW_STEP * (double)row_count(f->file.map->size, strip.row_bytes);
     markup_put(s,
                "<svg class=\"strip\" viewBox=\"0 0 %.0f %.0f\" height=\"%.0f\" preserveAspectRatio=\"none\" "

@@ -148,14 +148,28 @@ static void put_page_of_one(struct markup *page, const struct page_model *m)
     page_end(page);
 }
 
-static void put_page_of_two(struct markup *page, const char *const *paths, const struct findings *f)
+static void put_page_of_two(struct markup *page, struct side *sides, const struct findings *f)
 {
     static const struct page_link links[] = {
-        { "summary", "Summary" }, { "model", "Model" }, { "tensors", "Tensors" }, { NULL, NULL }
+        { "summary", "Summary" }, { "tensors", "Tensors" }, { "model", "Model" }, { "parameters", "Parameters" },
+        { "bytes", "Bytes" },     { "origin", "Origin" },   { NULL, NULL },
     };
+    const char *const paths[] = { sides[0].subject.name, sides[1].subject.name };
+    struct page_pairs pairs = page_pairs_of(f, &sides[0].subject.checkpoint, &sides[1].subject.checkpoint);
+    const struct page_both both = { f, &pairs, { &sides[0].model, &sides[1].model } };
+    for (unsigned s = 0; s < 2; s++) {
+        sides[s].model.side = s;
+        sides[s].model.pairs = &pairs;
+    }
     page_begin(page, paths, 2, "A and B, compared tensor by tensor", links);
-    page_comparison(page, f);
+    page_both_summary(page, &both);
+    page_both_tensors(page, &both);
+    page_both_model(page, &both);
+    page_both_parameters(page, &both);
+    page_both_bytes(page, &both);
+    page_both_origin(page, &both);
     page_end(page);
+    page_pairs_free(&pairs);
 }
 
 static json_t *section_json(const struct ingot_file *file, const char *name)
@@ -203,8 +217,7 @@ enum ingot_status page_make(const struct page_request *request, uint64_t *n_dama
         *n_damaged += sides[i].model.n_damaged;
     }
     if (status == INGOT_OK && request->page && request->n_paths == 1) put_page_of_one(request->page, &sides[0].model);
-    if (status == INGOT_OK && request->page && request->n_paths == 2)
-        put_page_of_two(request->page, request->paths, &f);
+    if (status == INGOT_OK && request->page && request->n_paths == 2) put_page_of_two(request->page, sides, &f);
     if (status == INGOT_OK && request->tree) *request->tree = tree_of(request, sides, &f);
     for (size_t i = 0; i < 2; i++) free_side(&sides[i]);
     diff_close(&f.diff);

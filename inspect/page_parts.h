@@ -3,7 +3,7 @@
 #define INGOT_PAGE_PARTS_H
 
 #include "inspect/cli/markup.h"
-#include "inspect/findings.h"
+#include "inspect/page_pairs.h"
 #include "inspect/regions.h"
 #include "inspect/stats.h"
 #include "inspect/subject.h"
@@ -24,6 +24,8 @@ struct page_model {
     uint64_t n_tensors, n_params, n_bytes; /* aliases left out */
     uint64_t n_damaged;
     bool verified;
+    unsigned side;                  /* of two: 0 for A, 1 for B */
+    const struct page_pairs *pairs; /* of two; else NULL */
 };
 
 /* The last part of a path; a name of its own for a directory too. Not NUL-terminated. */
@@ -51,7 +53,27 @@ void page_tensors(struct markup *to, const struct page_model *m);
 void page_bytes(struct markup *to, const struct page_model *m);
 void page_origin(struct markup *to, const struct page_model *m);
 
-/* What two checkpoints have in common, and what not. */
-void page_comparison(struct markup *to, const struct findings *f);
+/* Of the sections above, what a page of two has of each; "verification" is a row of a list. */
+void page_verification(struct markup *to, const struct page_model *m);
+void page_treemap(struct markup *to, const struct page_model *m);
+void page_strips(struct markup *to, const struct page_model *m, uint64_t row_bytes);
+void page_texts(struct markup *to, const struct page_model *m);
+
+/* Whether there are such figures of tensor i. */
+bool page_has_figures(const struct page_model *m, size_t i);
+
+/* Two checkpoints: what they have in common, and what not. Both models know the pairs. */
+struct page_both {
+    const struct findings *findings;
+    const struct page_pairs *pairs;
+    const struct page_model *model[2];
+};
+
+void page_both_summary(struct markup *to, const struct page_both *b);
+void page_both_tensors(struct markup *to, const struct page_both *b);
+void page_both_model(struct markup *to, const struct page_both *b);
+void page_both_parameters(struct markup *to, const struct page_both *b);
+void page_both_bytes(struct markup *to, const struct page_both *b);
+void page_both_origin(struct markup *to, const struct page_both *b);
 
 #endif

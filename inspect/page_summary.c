@@ -1,7 +1,6 @@
 /* page_summary.c - the sections that are about the checkpoint as a whole. */
 #include "inspect/page_parts.h"
 
-#include "format/error.h"
 #include "inspect/architecture.h"
 #include "inspect/cli/human.h"
 #include "inspect/cost.h"
@@ -11,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FACT_MAX 1024 /* bytes of a value that is stated beside the tensors */
+#define ROWS 40u /* of all files of the map together, about */
 
 /* ------------------------------------------------------------------------------------------------------ summary */
 
@@ -33,9 +32,9 @@ static void put_figures(struct markup *to, const struct page_model *m)
     markup_add(to, "</div>\n");
 }
 
-static void put_verification(struct markup *to, const struct page_model *m)
+void page_verification(struct markup *to, const struct page_model *m)
 {
-    char text[96] = "not done: ingot report --verify";
+    char text[96] = "not done";
     if (m->verified && !m->regions.verified) strcpy(text, "not possible: there are no checksums");
     if (m->verified && m->regions.verified) strcpy(text, "every checksum fits");
     if (m->n_damaged) snprintf(text, sizeof text, "DAMAGED: %s of the checksums", human_count(m->n_damaged).text);
@@ -64,7 +63,7 @@ void page_summary(struct markup *to, const struct page_model *m)
     put_figures(to, m);
     markup_add(to, "<div class=\"cards\">\n<div><h3>File</h3>\n<dl>\n");
     overview_file(cp, page_field, to);
-    put_verification(to, m);
+    page_verification(to, m);
     markup_add(to, "</dl></div>\n<div><h3>Model</h3>\n<dl>\n");
     overview_model(cp, page_field, to);
     markup_add(to, "</dl></div>\n<div><h3>Tokenizer</h3>\n<dl>\n");
@@ -150,71 +149,28 @@ static void put_kinds(struct markup *to, const struct regions *r)
     markup_add(to, "</tbody></table></div>\n");
 }
 
-void page_bytes(struct markup *to, const struct page_model *m)
+void page_strips(struct markup *to, const struct page_model *m, uint64_t row_bytes)
 {
     const struct regions *r = &m->regions;
-    markup_add(to, "<section id=\"bytes\" aria-labelledby=\"bytes-title\">\n<h2 id=\"bytes-title\">Bytes</h2>\n"
-                   "<p class=\"note\">Every byte of the file to scale, from the first at the top left to the last. "
-                   "Pointing at a region names it; so do the arrow keys.</p>\n");
     for (size_t i = 0; i < r->n_files; i++) {
         const struct checkpoint_file *f = &r->files[i].file;
         markup_add(to, "<figure class=\"explore\"><figcaption><code>");
         markup_text(to, f->name, strlen(f->name));
         markup_put(to, "</code>, %s bytes</figcaption>\n", human_count(f->map->size).text);
-        map_svg_strip(to, r, &r->files[i]);
+        map_svg_strip(to, r, &r->files[i], row_bytes);
         markup_add(to, "<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
     }
-    put_kinds(to, r);
     if (r->n_absent)
         markup_put(to, "<p class=\"note\">%s tensors are in files that are not here.</p>\n",
                    human_count(r->n_absent).text);
-    markup_add(to, "</section>\n");
 }
 
-/* -------------------------------------------------------------------------------------------------------- origin */
-
-static void put_section_text(struct markup *to, const struct ingot_file *file, const char *name, const char *title,
-                             bool open)
+void page_bytes(struct markup *to, const struct page_model *m)
 {
-    struct ingot_section s;
-    if (!ingot_find(file, name, &s)) return;
-    markup_put(to, "<details%s><summary>%s</summary>\n<pre tabindex=\"0\">", open ? " open" : "", title);
-    markup_lines(to, s.data, s.raw_bytes);
-    markup_add(to, "</pre></details>\n");
-}
-
-static void put_facts(struct markup *to, const struct ingot_source *source)
-{
-    size_t n = ingot_source_fact_count(source);
-    char text[4 * FACT_MAX];
-    if (n == 0) {
-        markup_add(to, "<p class=\"note\">Nothing is stated beside the tensors.</p>\n");
-        return;
-    }
-    markup_put(to, "<details%s><summary>%s stated beside the tensors</summary>\n<dl class=\"facts\">\n",
-               n <= 40 ? " open" : "", human_count(n).text);
-    for (size_t i = 0; i < n; i++) {
-        struct ingot_fact f = ingot_source_fact(source, i);
-        overview_fact_text(&f, FACT_MAX, text, sizeof text);
-        markup_add(to, "<dt>");
-        markup_text(to, f.key, strlen(f.key));
-        markup_add(to, "</dt><dd>");
-        markup_string(to, text);
-        markup_add(to, "</dd>\n");
-    }
-    markup_add(to, "</dl></details>\n");
-}
-
-void page_origin(struct markup *to, const struct page_model *m)
-{
-    const struct checkpoint *cp = &m->subject->checkpoint;
-    markup_add(to, "<section id=\"origin\" aria-labelledby=\"origin-title\">\n<h2 id=\"origin-title\">Origin</h2>\n");
-    if (cp->file) {
-        put_section_text(to, cp->file, INGOT_NAME_METADATA, "Metadata", true);
-        put_section_text(to, cp->file, INGOT_NAME_PROVENANCE, "Provenance: where each tensor came from", false);
-        put_section_text(to, cp->file, INGOT_NAME_RECIPE, "Recipe by which it was converted", false);
-    } else {
-        put_facts(to, cp->source);
-    }
+    markup_add(to, "<section id=\"bytes\" aria-labelledby=\"bytes-title\">\n<h2 id=\"bytes-title\">Bytes</h2>\n"
+                   "<p class=\"note\">Every byte of the file to scale, from the first at the top left to the last. "
+                   "Pointing at a region names it; so do the arrow keys.</p>\n");
+    page_strips(to, m, m->regions.n_bytes / ROWS + 1);
+    put_kinds(to, &m->regions);
     markup_add(to, "</section>\n");
 }

@@ -56,6 +56,11 @@ static void put_number(struct markup *to, double value)
     markup_put(to, "<td>%.4g</td>", value);
 }
 
+bool page_has_figures(const struct page_model *m, size_t i)
+{
+    return m->figures && m->figures[i].known;
+}
+
 /* Nothing for none: what is there stands out. */
 static void put_count(struct markup *to, uint64_t n, const char *class)
 {
@@ -107,7 +112,7 @@ static void put_tensor(struct markup *to, const struct page_model *m, size_t i)
     else
         markup_put(to, "<td>%s</td><td data-v=\"%llu\">%s</td><td>%s</td>", human_count(t.n_elems).text,
                    (unsigned long long)t.n_bytes, human_bytes(t.n_bytes).text, human_share(t.n_bytes, m->n_bytes).text);
-    if (m->figures && m->figures[i].known)
+    if (page_has_figures(m, i))
         put_stats(to, &m->figures[i].figures);
     else if (m->figures)
         markup_add(to, "<td></td><td></td><td></td><td></td><td></td><td></td><td></td>");

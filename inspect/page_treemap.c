@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The plane in which rectangles are laid out; on the page it is 480 pixels high. */
-#define WIDTH  1000.0
-#define HEIGHT 480.0
-#define TITLE  15.0 /* of a group */
+/* The plane in which rectangles are laid out, in the page's pixels where there is room; of two each has half. */
+#define WIDTH       1000.0
+#define HALF_WIDTH  560.0
+#define HEIGHT      480.0
+#define HALF_HEIGHT 340.0
+#define TITLE       15.0 /* of a group */
 
 /* Parts of all parameters: what is smaller is put together. */
 #define SMALL_CELL  3000.0
@@ -44,6 +46,7 @@ struct drawing {
     struct group *groups;
     size_t n_cells, n_groups;
     double n_elems;
+    double width, height;
 };
 
 /* ------------------------------------------------------------------------------------------------------ grouping */
@@ -117,21 +120,22 @@ static uint64_t whole(double n_elems)
     return n_elems < 0x1p64 ? (uint64_t)n_elems : UINT64_MAX;
 }
 
-static void put_place(struct markup *to, struct treemap_rect r)
+static void put_place(const struct drawing *d, struct treemap_rect r)
 {
-    markup_put(to, " x=\"%.3f%%\" y=\"%.3f%%\" width=\"%.3f%%\" height=\"%.3f%%\"", 100 * r.x / WIDTH,
-               100 * r.y / HEIGHT, 100 * r.w / WIDTH, 100 * r.h / HEIGHT);
+    markup_put(d->to, " x=\"%.3f%%\" y=\"%.3f%%\" width=\"%.3f%%\" height=\"%.3f%%\"", 100 * r.x / d->width,
+               100 * r.y / d->height, 100 * r.w / d->width, 100 * r.h / d->height);
 }
 
 /* A label only where there is room for it, on a narrow screen as well or marked as not for one. */
-static void put_label(struct markup *to, const char *text, size_t n, struct treemap_rect r, double y, const char *class)
+static void put_label(const struct drawing *d, const char *text, size_t n, struct treemap_rect r, double y,
+                      const char *class)
 {
     double need = LETTER * (double)n + 8;
     if (need > r.w || y + 4 > r.h) return;
-    markup_put(to, "<text class=\"%s%s\" x=\"4\" y=\"%.0f\">", class, need > r.w * NARROW_WIDTH / WIDTH ? " roomy" : "",
-               y);
-    markup_text(to, text, n);
-    markup_add(to, "</text>");
+    markup_put(d->to, "<text class=\"%s%s\" x=\"4\" y=\"%.0f\">", class,
+               need > r.w * NARROW_WIDTH / d->width ? " roomy" : "", y);
+    markup_text(d->to, text, n);
+    markup_add(d->to, "</text>");
 }
 
 /* As much of the name as there is room for: "mlp.c_fc.weight", "mlp.c_fc", "c_fc". */
@@ -147,37 +151,62 @@ static void put_name(const struct drawing *d, const char *name, size_t n, struct
         n -= i + 1;
         i = 0;
     }
-    put_label(d->to, name, n, r, 14, "name");
+    put_label(d, name, n, r, 14, "name");
 }
 
 static void put_share(const struct drawing *d, double n_elems, struct treemap_rect r)
 {
     struct human share = human_share(whole(n_elems), whole(d->n_elems));
-    put_label(d->to, share.text, strlen(share.text), r, 28, "share");
+    put_label(d, share.text, strlen(share.text), r, 28, "share");
 }
 
 static void put_box(const struct drawing *d, enum region_kind kind, struct treemap_rect r)
 {
     markup_put(d->to, "<svg class=\"k%c\"", region_kind_letter(kind));
-    put_place(d->to, r);
+    put_place(d, r);
     markup_add(d->to, "><rect width=\"100%\" height=\"100%\"/>");
 }
 
-/* A tensor leads to its row in the table. */
+/* Of two: the pair of a tensor, or none. */
+static size_t pair_of(const struct drawing *d, size_t tensor)
+{
+    const struct page_model *m = d->model;
+    return m->pairs ? m->pairs->pair_of[m->side][tensor] : PAGE_NO_PAIR;
+}
+
+/* A tensor leads to its row in the table, if it has one; of two, one that differs is marked. */
+static void begin_cell(const struct drawing *d, size_t tensor)
+{
+    size_t pair = pair_of(d, tensor);
+    if (!d->model->pairs) pair = tensor;
+    if (pair == PAGE_NO_PAIR)
+        markup_add(d->to, "<g><title>");
+    else
+        markup_put(d->to, "<a href=\"#t%zu\"><title>", pair);
+}
+
+static void end_cell(const struct drawing *d, size_t tensor)
+{
+    size_t pair = pair_of(d, tensor);
+    if (pair != PAGE_NO_PAIR && page_pairs_differ(d->model->pairs, pair))
+        markup_add(d->to, "<circle class=\"corner\" cx=\"100%\" r=\"8\"/>");
+    markup_add(d->to, !d->model->pairs || pair != PAGE_NO_PAIR ? "</svg></a>\n" : "</svg></g>\n");
+}
+
 static void put_cell(const struct drawing *d, const struct cell *c, bool alone, struct treemap_rect r)
 {
     char shape[192];
     struct checkpoint_tensor t = checkpoint_tensor_at(&d->model->subject->checkpoint, c->tensor);
     size_t skip = alone || c->key_len == c->name_len ? 0 : c->key_len + 1;
     human_shape(t.rank, t.shape, shape, sizeof shape);
-    markup_put(d->to, "<a href=\"#t%zu\"><title>", c->tensor);
+    begin_cell(d, c->tensor);
     markup_text(d->to, t.name, t.name_len);
     markup_put(d->to, ", %s: %s parameters, %s</title>", shape, human_count(t.n_elems).text,
                human_share(t.n_elems, whole(d->n_elems)).text);
     put_box(d, d->model->kinds[c->tensor], r);
     put_name(d, c->name + skip, c->name_len - skip, r);
     put_share(d, (double)c->n_elems, r);
-    markup_add(d->to, "</svg></a>\n");
+    end_cell(d, c->tensor);
 }
 
 static void put_rest(const struct drawing *d, const struct cell *first, size_t n, double n_elems, struct treemap_rect r)
@@ -195,9 +224,9 @@ static struct treemap_rect put_group_title(const struct drawing *d, const struct
     if (g->n < 2 || r.h < 3 * TITLE || r.w < LETTER * (double)g->cells->key_len + 8) return r;
     strip.h = TITLE;
     markup_add(d->to, "<svg");
-    put_place(d->to, strip);
+    put_place(d, strip);
     markup_add(d->to, ">");
-    put_label(d->to, g->cells->name, g->cells->key_len, strip, 11, "group");
+    put_label(d, g->cells->name, g->cells->key_len, strip, 11, "group");
     markup_add(d->to, "</svg>");
     r.y += TITLE;
     r.h -= TITLE;
@@ -233,16 +262,18 @@ static void put_groups(const struct drawing *d)
         n_left += d->groups[i].n;
     }
     if (n_left > 0) areas[n++] = left;
-    treemap_lay(areas, n, (struct treemap_rect){ 0, 0, WIDTH, HEIGHT }, rects);
+    treemap_lay(areas, n, (struct treemap_rect){ 0, 0, d->width, d->height }, rects);
     for (size_t i = 0; i < n_groups; i++) put_group(d, &d->groups[i], rects[i]);
     if (n_left > 0) put_rest(d, d->groups[n_groups].cells, n_left, left, rects[n_groups]);
     free(areas);
     free(rects);
 }
 
-static void put_treemap(struct markup *to, const struct page_model *m)
+void page_treemap(struct markup *to, const struct page_model *m)
 {
-    struct drawing d = { .to = to, .model = m };
+    struct drawing d = {
+        .to = to, .model = m, .width = m->pairs ? HALF_WIDTH : WIDTH, .height = m->pairs ? HALF_HEIGHT : HEIGHT
+    };
     collect_cells(&d);
     collect_groups(&d);
     markup_add(
@@ -300,7 +331,7 @@ void page_parameters(struct markup *to, const struct page_model *m)
                "<section id=\"parameters\" aria-labelledby=\"parameters-title\">\n"
                "<h2 id=\"parameters-title\">Parameters</h2>\n<p class=\"note\">A rectangle is a tensor, as large as "
                "its number of parameters; following it leads to its row in the table.</p>\n");
-    put_treemap(to, m);
+    page_treemap(to, m);
     put_categories(to, &m->subject->census);
     markup_add(to, "</section>\n");
 }

@@ -46,6 +46,7 @@
     const field = document.getElementById('search');
     const found = document.getElementById('found');
     const more = document.getElementById('more');
+    const only = document.getElementById('only');
     const count = (n) => n.toLocaleString('en');
     const entries = Array.from(element.querySelectorAll('tbody > tr'), (row) => ({ row, text: null }));
     let order = entries;
@@ -59,7 +60,8 @@
 
     function show() {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const hits = order.filter((e) => words.every((word) => text(e).includes(word)));
+      const wanted = (e) => !(only && only.checked) || e.row.classList.contains('differs');
+      const hits = order.filter((e) => wanted(e) && words.every((word) => text(e).includes(word)));
       body.replaceChildren(...hits.slice(0, limit).map((e) => e.row));
       found.textContent = count(hits.length) + ' of ' + count(entries.length);
       more.hidden = hits.length <= limit;
@@ -85,6 +87,7 @@
       const entry = entries.find((e) => e.row.id && '#' + e.row.id === location.hash);
       if (!entry || entry.row.isConnected) return;
       field.value = '';
+      if (only) only.checked = false;
       limit = Math.max(limit, order.indexOf(entry) + 1);
       show();
       location.replace(location.hash);
@@ -102,7 +105,8 @@
       limit = entries.length;
       show();
     }
-    field.addEventListener('input', () => { limit = PAGE; show(); });
+    for (const input of [field, only])
+      if (input) input.addEventListener('input', () => { limit = PAGE; show(); });
     more.addEventListener('click', all);
     addEventListener('beforeprint', all);
     addEventListener('hashchange', follow);
@@ -115,14 +119,14 @@
   /* A picture is one stop for the Tab key; arrows lead through its parts, and what a part is stands below. */
   function explorable(figure) {
     const about = figure.querySelector('.about');
-    const parts = all('.treemap > a, .strip > path', figure);
+    const parts = all('.treemap > a, .treemap > g, .strip > path', figure);
     const text = (part) => part.querySelector('title').textContent;
     let at = 0;
     function reach(index) {
       if (parts[at]) parts[at].setAttribute('tabindex', '-1');
       at = index;
       parts[at].setAttribute('tabindex', '0');
-      if (parts[at].localName !== 'path') return;
+      if (parts[at].localName === 'a') return;
       parts[at].setAttribute('role', 'img');
       parts[at].setAttribute('aria-label', text(parts[at]));
     }

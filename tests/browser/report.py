@@ -81,7 +81,7 @@ def contrast(browser):
     worst = """(() => {
         const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => (x /= 255) <= .04045 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
                              return .2126 * v[0] + .7152 * v[1] + .0722 * v[2] };
-        const seen = c => !/, 0\\)$/.test(c) && c !== 'transparent' && c !== 'none';
+        const seen = c => !/^rgba.*, 0\\)$/.test(c) && c !== 'transparent' && c !== 'none';
         const ground = e => { for (; e; e = e.parentElement) {
             const box = e.localName === 'svg' && e.querySelector(':scope > rect'), c = getComputedStyle(box || e);
             if (box && seen(c.fill)) return c.fill;
