@@ -221,8 +221,19 @@ void quant_store(enum ingot_dtype dtype, const struct quant_blocks *blocks, size
     }
 }
 
-void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][LANES])
+void quant_load_by_definition(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][LANES])
 {
     for (size_t i = 0; i < n; i++, k++)
         for (size_t lane = 0; lane < LANES; lane++) x[i][lane] = quant_value(dtype, step, k, lane);
+}
+
+void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][LANES])
+{
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) {
+        quant_load_avx2(dtype, step, k, n, x);
+        return;
+    }
+#endif
+    quant_load_by_definition(dtype, step, k, n, x);
 }

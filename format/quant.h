@@ -59,6 +59,11 @@ static inline float quant_value(enum ingot_dtype dtype, const uint8_t *step, siz
 }
 
 /* The elements, level x scale, of a step's inputs k .. k + n - 1. */
-void quant_load(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n, float x[][INGOT_PANEL_LANES]);
+typedef void quant_load_fn(enum ingot_dtype dtype, const uint8_t *step, size_t k, size_t n,
+                           float x[][INGOT_PANEL_LANES]);
+quant_load_fn quant_load, quant_load_by_definition;
+#if defined(__x86_64__)
+extern quant_load_fn *const quant_load_avx2;
+#endif
 
 #endif

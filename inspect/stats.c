@@ -12,6 +12,7 @@
 #include "format/layout.h"
 #include "format/map.h"
 #include "format/parallel.h"
+#include "format/quant.h"
 #include "format/simd/scan.h"
 #include "inspect/cli/memory.h"
 #include "inspect/values.h"
@@ -279,7 +280,7 @@ static void scan_piece(const struct run *r, const struct plan *p, const void *va
     (p->wide ? scan_f64 : r->scan_f32)(values, n, p->tiny, slot->bins, squares, &run);
     struct tally tally = tally_of(&run, n);
     add_tally(&slot->tally, &tally);
-    if (p->matrix && run.n_finite > 0) slot->row_squares[row] += run.m2 + run.sum / run.n_finite * run.sum;
+    if (p->matrix) slot->row_squares[row] += run.squares;
 }
 
 /* n elements from the beginning of a run on; `row` counts from the job's first. */
@@ -301,22 +302,41 @@ static void scan_batch(const struct run *r, const struct plan *p, const void *va
 
 /* ------------------------------------------------------------------------------------------------------ panels */
 
-/* n columns from `first` on of the panel that begins with row `row`, as f32 the way they stand: in place, or cast; what
- * is not in the order of elements goes by ingot_unpack(), told of a section that is this panel alone. */
+/* Inputs first .. first + n - 1 of a panel of q8 or q4, step by step. */
+static void load_steps(enum ingot_dtype dtype, const uint8_t *panel, uint64_t first, uint64_t n,
+                       float x[SCAN_MAX / LANES][LANES])
+{
+    for (uint64_t done = 0, k, count; done < n; done += count) {
+        k = (first + done) % INGOT_QUANT_STEP;
+        count = INGOT_QUANT_STEP - k < n - done ? INGOT_QUANT_STEP - k : n - done;
+        quant_load(dtype, panel + (first + done) / INGOT_QUANT_STEP * quant_step_bytes(dtype), k, count, x + done);
+    }
+}
+
+/* The same of bf16, where two inputs lie side by side; `first` is even, and of an odd number the last has a neighbour
+ * too, which is padding. */
+static void load_pairs(const struct casts *casts, const uint8_t *panel, uint64_t first, uint64_t n, float *x)
+{
+    uint16_t apart[SCAN_MAX + LANES];
+    struct ingot_cast_stats ignored = { 0 };
+    casts->unpairs16(panel + first * LANES * sizeof *apart, apart, (n + 1) / 2);
+    casts->f32_from_bf16(apart, x, n * LANES, &ignored);
+}
+
+/* n columns from `first` on of the panel that begins with row `row`, as f32 the way they stand: in place, or made so.
+ * `first` is a multiple of SCAN_MAX / LANES. */
 static const void *panel_view(const struct run *r, const struct plan *p, const struct checkpoint_tensor *t,
-                              uint64_t row, uint64_t first, uint64_t n, float room[SCAN_MAX])
+                              uint64_t row, uint64_t first, uint64_t n, float room[SCAN_MAX / LANES][LANES])
 {
     const uint8_t *panel = (const uint8_t *)t->data + row / LANES * panel_bytes(t->dtype, p->cols);
-    struct ingot_section alone = { .dtype = t->dtype, .layout = t->layout, .rank = 2, .data = panel };
     struct ingot_cast_stats ignored = { 0 };
     if (t->dtype == INGOT_F32) return panel + first * LANES * sizeof(float);
-    if (t->dtype == INGOT_F16) {
+    if (t->dtype == INGOT_F16)
         r->casts.f32_from_f16(panel + first * LANES * sizeof(uint16_t), room, n * LANES, &ignored);
-        return room;
-    }
-    alone.shape[0] = LANES;
-    alone.shape[1] = p->cols;
-    ingot_unpack(&alone, true, INGOT_F32, first * LANES, n * LANES, room, NULL);
+    else if (t->dtype == INGOT_BF16)
+        load_pairs(&r->casts, panel, first, n, room[0]);
+    else
+        load_steps(t->dtype, panel, first, n, room);
     return room;
 }
 
@@ -324,14 +344,14 @@ static const void *panel_view(const struct run *r, const struct plan *p, const s
 static void scan_sixteen(const struct run *r, const struct plan *p, const struct checkpoint_tensor *t, uint64_t first,
                          double *row_squares, struct scratch *scratch, struct slot *slot)
 {
-    _Alignas(64) float room[SCAN_MAX];
+    _Alignas(64) float room[SCAN_MAX / LANES][LANES];
     const uint8_t *rows = p->panels ? NULL : view(r, p, t, first, LANES * p->cols, scratch);
     const void *values = room;
     for (uint64_t col = 0, n; col < p->cols; col += n) {
         struct scan_run run;
         n = p->cols - col < SCAN_MAX / LANES ? p->cols - col : SCAN_MAX / LANES;
         if (rows)
-            r->scan_turn(rows + col * sizeof(float), p->cols * sizeof(float), n * LANES, room);
+            r->scan_turn(rows + col * sizeof(float), p->cols * sizeof(float), n * LANES, room[0]);
         else
             values = panel_view(r, p, t, first / p->cols, col, n, room);
         r->scan_panel(values, n * LANES, p->tiny, slot->bins, row_squares, slot->col_squares + col, &run);

@@ -52,22 +52,23 @@ static void count_finite(double value, double tiny, struct scan_run *out)
     if (magnitude > out->abs_max) out->abs_max = magnitude;
 }
 
-static double sum_of_squares(const void *values, size_t n, double mean, double *squares)
+static double squares_off(const void *values, size_t n, double mean)
 {
     double lanes[SCAN_LANES] = { 0 };
     for (size_t i = 0; i < n; i++) {
-        double value = value_at(values, i), off = value - mean;
-        if (!isfinite(value)) continue;
-        lanes[i % SCAN_LANES] += off * off;
-        if (squares) squares[i] += value * value;
+        double off = value_at(values, i) - mean;
+        if (isfinite(value_at(values, i))) lanes[i % SCAN_LANES] += off * off;
     }
     return scan_add_lanes(lanes);
 }
 
-void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
+/* `lanes` gets the squares' sums, lane by lane. */
+static void scan_wide(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
+                      double lanes[SCAN_LANES], struct scan_run *out)
 {
-    double lanes[SCAN_LANES] = { 0 };
+    double sums[SCAN_LANES] = { 0 }, added[SCAN_LANES];
     *out = (struct scan_run){ .min = INFINITY, .max = -INFINITY, .abs_min = INFINITY };
+    for (size_t i = 0; i < SCAN_LANES; i++) lanes[i] = 0;
     for (size_t i = 0; i < n; i++) {
         double value = value_at(values, i);
         if (!isfinite(value)) {
@@ -75,37 +76,51 @@ void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double 
             continue;
         }
         count_finite(value, tiny, out);
-        lanes[i % SCAN_LANES] += value;
+        sums[i % SCAN_LANES] += value;
+        lanes[i % SCAN_LANES] += value * value;
+        if (squares) squares[i] += value * value;
         bins[scan_bin(value)]++;
     }
-    out->sum = scan_add_lanes(lanes);
+    memcpy(added, lanes, sizeof added);
+    out->sum = scan_add_lanes(sums);
+    out->squares = scan_add_lanes(added);
     out->min += 0.0; /* of -0 */
     out->max += 0.0;
-    if (out->n_finite > 0) out->m2 = sum_of_squares(values, n, out->sum / out->n_finite, squares);
+    if (out->n_finite > 0 && !scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / out->n_finite);
 }
 
-void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
-                            struct scan_run *out)
+void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
 {
-    double wide[SCAN_MAX] = { 0 };
+    double lanes[SCAN_LANES];
+    scan_wide(values, n, tiny, bins, squares, lanes, out);
+}
+
+static void widen(const void *values, size_t n, double wide[SCAN_MAX])
+{
     assert(n <= SCAN_MAX);
     for (size_t i = 0; i < n; i++) {
         float value;
         memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
         wide[i] = (double)value;
     }
+}
+
+void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
+                            struct scan_run *out)
+{
+    double wide[SCAN_MAX] = { 0 };
+    widen(values, n, wide);
     scan_f64(wide, n, tiny, bins, squares, out);
 }
 
 void scan_panel_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
                               double *col_squares, struct scan_run *out)
 {
-    double squares[SCAN_MAX] = { 0 };
-    scan_f32_by_definition(values, n, tiny, bins, squares, out);
-    for (size_t i = 0; i < n; i += SCAN_LANES) {
-        for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += squares[i + row];
-        col_squares[i / SCAN_LANES] += scan_add_lanes(squares + i);
-    }
+    double wide[SCAN_MAX] = { 0 }, squares[SCAN_MAX] = { 0 }, rows[SCAN_LANES];
+    widen(values, n, wide);
+    scan_wide(wide, n, tiny, bins, squares, rows, out);
+    for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += rows[row];
+    for (size_t i = 0; i < n; i += SCAN_LANES) col_squares[i / SCAN_LANES] += scan_add_lanes(squares + i);
 }
 
 void scan_turn_by_definition(const void *rows, size_t row_bytes, size_t n, float *panel)

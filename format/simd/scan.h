@@ -7,6 +7,8 @@
 #ifndef INGOT_SCAN_H
 #define INGOT_SCAN_H
 
+#include <float.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,8 +22,8 @@ struct scan_run {
     uint32_t n_finite, n_zero, n_denormal, n_nan, n_pos_inf, n_neg_inf;
     double min, max;         /* inf and -inf where nothing is finite; a zero is +0 */
     double abs_min, abs_max; /* of those that are not zero; inf and 0 where there is none */
-    double sum;
-    double m2; /* sum of the squares of value - sum / n_finite */
+    double sum, squares;     /* of the values, and of their squares */
+    double m2;               /* sum of the squares of value - sum / n_finite */
 };
 
 /* Denormal is what lies below `tiny`, the least normal number of the dtype that the values come from, and is not zero.
@@ -29,9 +31,9 @@ struct scan_run {
  * square of value i is added to squares[i], unless squares is NULL. n <= SCAN_MAX; values need no alignment. */
 typedef void scan_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out);
 
-/* The same of f32 as they stand in a panel: value i is in row i % SCAN_LANES and column i / SCAN_LANES. Squares are
- * added to row_squares[SCAN_LANES], column by column, and the sum of a column's, as a tree, to its col_squares[]. n is
- * a multiple of SCAN_LANES. */
+/* The same of f32 as they stand in a panel: value i is in row i % SCAN_LANES and column i / SCAN_LANES. The
+ * sum of the squares of a row, which is a lane, is added to its row_squares[SCAN_LANES], and that of a column, as a
+ * tree, to its col_squares[]. n is a multiple of SCAN_LANES. */
 typedef void scan_panel_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
                            double *col_squares, struct scan_run *out);
 
@@ -58,6 +60,14 @@ uint32_t scan_bin(double value);
 
 /* The magnitude at which a bin begins. */
 double scan_bin_magnitude(uint32_t bin);
+
+/* m2 out of the two sums, in one pass. False where the mean is so large beside the deviation that too many digits
+ * cancel (or where a square is beyond a double): there a second pass is needed. */
+static inline bool scan_m2_of_sums(struct scan_run *run)
+{
+    run->m2 = run->squares - run->sum / run->n_finite * run->sum;
+    return run->m2 >= run->squares / 4 && run->m2 <= DBL_MAX;
+}
 
 static inline double scan_add_lanes(double lanes[SCAN_LANES])
 {

@@ -1,7 +1,7 @@
 /* scan_avx2.c - the scan of f32 with AVX2, 16 values at a time: the bits of format/simd/scan.c.
  *
- * Two passes over a run that is in the first-level cache after the first. A run with a NaN or an infinity, which is
- * rare, goes to the definition. */
+ * Two passes over a run that is in the first-level cache after the first: one for sums and range, one for the bins. A
+ * run with a NaN or an infinity, which is rare, goes to the definition. */
 #if defined(__x86_64__)
 
 #include "format/simd/scan.h"
@@ -12,20 +12,28 @@
 #include <string.h>
 
 #define F32_INF   0x7F800000
+#define SIGN      0x80000000
 #define MAGNITUDE 0x7FFFFFFF
 #define BIN_SHIFT 15
 #define STEP      16u /* values of an iteration: one for each lane */
 
+/* Lanes live in registers only if no loop is left. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Of bits as they stand: positive values are ordered as signed integers, negative ones among themselves as unsigned. */
 struct range {
-    float min, max;
-    int32_t abs_min, abs_max; /* bits: magnitudes are ordered as integers */
-    uint32_t least;           /* the smallest but zero, less one: so a zero is the largest */
+    int32_t high;     /* the largest value, if there is a positive one */
+    uint32_t low;     /* the smallest value, if there is a negative one */
+    uint32_t abs_min; /* the least magnitude, zeros included */
 };
 
 /* The range so far, vector by vector. */
 struct ranges {
-    __m256 min, max;
-    __m256i abs_min, abs_max, least;
+    __m256i high, low, abs_min;
 };
 
 /* Four vectors of four lanes. */
@@ -33,16 +41,29 @@ struct lanes {
     __m256d v[4];
 };
 
+/* What a pass over a run adds up. */
+struct sums {
+    struct range range;
+    double values[SCAN_LANES], squares[SCAN_LANES];
+};
+
 static const float *at(const void *values, size_t i)
 {
     return (const float *)(const void *)((const char *)values + i * sizeof(float));
 }
 
-static float value_at(const void *values, size_t i)
+static uint32_t bits_at(const void *values, size_t i)
+{
+    uint32_t bits;
+    memcpy(&bits, at(values, i), sizeof bits);
+    return bits;
+}
+
+static double value_of(uint32_t bits)
 {
     float value;
-    memcpy(&value, at(values, i), sizeof value);
-    return value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
 }
 
 static inline __m256d widen(const void *values, size_t i)
@@ -56,158 +77,222 @@ static void store_lanes(const struct lanes *lanes, double out[SCAN_LANES])
     for (size_t k = 0; k < 4; k++) _mm256_storeu_pd(out + 4 * k, lanes->v[k]);
 }
 
-static inline void widen_range(struct ranges *r, __m256 v)
+/* ------------------------------------------------------------------------------------------------------- ranges */
+
+static inline struct ranges no_ranges(void)
 {
-    __m256i magnitude = _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(MAGNITUDE));
-    r->min = _mm256_min_ps(r->min, v);
-    r->max = _mm256_max_ps(r->max, v);
-    r->abs_min = _mm256_min_epi32(r->abs_min, magnitude);
-    r->abs_max = _mm256_max_epi32(r->abs_max, magnitude);
-    r->least = _mm256_min_epu32(r->least, _mm256_sub_epi32(magnitude, _mm256_set1_epi32(1)));
+    return (struct ranges){ _mm256_set1_epi32(INT32_MIN), _mm256_setzero_si256(), _mm256_set1_epi32(-1) };
 }
 
-static void range_add(struct range *range, float value)
+static inline void widen_range(struct ranges *r, __m256i bits)
 {
-    int32_t magnitude;
-    memcpy(&magnitude, &value, sizeof magnitude);
-    magnitude &= MAGNITUDE;
-    if (value < range->min) range->min = value;
-    if (value > range->max) range->max = value;
-    if (magnitude < range->abs_min) range->abs_min = magnitude;
-    if (magnitude > range->abs_max) range->abs_max = magnitude;
-    if ((uint32_t)magnitude - 1 < range->least) range->least = (uint32_t)magnitude - 1;
+    __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(MAGNITUDE));
+    r->high = _mm256_max_epi32(r->high, bits);
+    r->low = _mm256_max_epu32(r->low, bits);
+    r->abs_min = _mm256_min_epu32(r->abs_min, magnitude);
 }
 
+static void range_add(struct range *range, uint32_t bits)
+{
+    if ((int32_t)bits > range->high) range->high = (int32_t)bits;
+    if (bits > range->low) range->low = bits;
+    if ((bits & MAGNITUDE) < range->abs_min) range->abs_min = bits & MAGNITUDE;
+}
+
+/* Each of the three is that of some value's bits: of the others' no word is true but theirs. */
 static struct range range_of(const struct ranges *r)
 {
-    struct range range = { INFINITY, -INFINITY, MAGNITUDE, 0, UINT32_MAX };
-    float low[8], high[8];
-    int32_t small[8], large[8];
-    uint32_t least[8];
-    _mm256_storeu_ps(low, r->min);
-    _mm256_storeu_ps(high, r->max);
-    _mm256_storeu_si256((__m256i *)(void *)small, r->abs_min);
-    _mm256_storeu_si256((__m256i *)(void *)large, r->abs_max);
-    _mm256_storeu_si256((__m256i *)(void *)least, r->least);
+    struct range range = { INT32_MIN, 0, UINT32_MAX };
+    int32_t high[8];
+    uint32_t low[8], least[8];
+    _mm256_storeu_si256((__m256i *)(void *)high, r->high);
+    _mm256_storeu_si256((__m256i *)(void *)low, r->low);
+    _mm256_storeu_si256((__m256i *)(void *)least, r->abs_min);
     for (size_t i = 0; i < 8; i++) {
-        if (low[i] < range.min) range.min = low[i];
-        if (high[i] > range.max) range.max = high[i];
-        if (small[i] < range.abs_min) range.abs_min = small[i];
-        if (large[i] > range.abs_max) range.abs_max = large[i];
-        if (least[i] < range.least) range.least = least[i];
+        if (high[i] > range.high) range.high = high[i];
+        if (low[i] > range.low) range.low = low[i];
+        if (least[i] < range.abs_min) range.abs_min = least[i];
     }
     return range;
 }
 
-/* With a NaN among the values min, max and sum are worth nothing, but abs_max says so. */
-static double sum_and_range(const void *values, size_t n, struct range *range)
+static bool is_finite(const struct range *range)
 {
-    struct ranges r = { _mm256_set1_ps(INFINITY), _mm256_set1_ps(-INFINITY), _mm256_set1_epi32(MAGNITUDE),
-                        _mm256_setzero_si256(), _mm256_set1_epi32(-1) };
-    struct lanes sums = { 0 };
-    double lanes[SCAN_LANES];
+    return range->high < F32_INF && range->low < SIGN + F32_INF;
+}
+
+/* The bits of the least f32 that is not below a number from 0 up to FLT_MAX. */
+static uint32_t bits_up(double value)
+{
+    float nearest = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &nearest, sizeof bits);
+    return bits + ((double)nearest < value);
+}
+
+/* What small values there are. */
+struct small {
+    uint32_t n_zero, n_below; /* below a bound, zeros included */
+    uint32_t least;           /* the least magnitude but zero, less one: of zeros alone UINT32_MAX */
+};
+
+static struct small small_of(__m256i zero, __m256i below, __m256i least)
+{
+    struct small small = { .least = UINT32_MAX };
+    uint32_t zeros[8], belows[8], leasts[8];
+    _mm256_storeu_si256((__m256i *)(void *)zeros, zero);
+    _mm256_storeu_si256((__m256i *)(void *)belows, below);
+    _mm256_storeu_si256((__m256i *)(void *)leasts, least);
+    for (size_t k = 0; k < 8; k++) {
+        small.n_zero += zeros[k];
+        small.n_below += belows[k];
+        if (leasts[k] < small.least) small.least = leasts[k];
+    }
+    return small;
+}
+
+/* A pass of its own, for most runs hold none; but those of f16 often some that are denormal there. */
+static struct small find_small(const void *values, size_t n, uint32_t bound)
+{
+    const __m256i bounds = _mm256_set1_epi32((int32_t)bound), one = _mm256_set1_epi32(1);
+    __m256i zero = _mm256_setzero_si256(), below = zero, least = _mm256_set1_epi32(-1);
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(at(values, i)));
+        __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(MAGNITUDE));
+        zero = _mm256_sub_epi32(zero, _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256()));
+        below = _mm256_sub_epi32(below, _mm256_cmpgt_epi32(bounds, magnitude));
+        least = _mm256_min_epu32(least, _mm256_sub_epi32(magnitude, one));
+    }
+    struct small small = small_of(zero, below, least);
+    for (; i < n; i++) {
+        const uint32_t magnitude = bits_at(values, i) & MAGNITUDE;
+        small.n_zero += magnitude == 0;
+        small.n_below += magnitude < bound;
+        if (magnitude - 1 < small.least) small.least = magnitude - 1;
+    }
+    return small;
+}
+
+/* Of finite values, of which there is one. */
+static void put_range(const void *values, size_t n, double tiny, const struct range *range, struct scan_run *out)
+{
+    const uint32_t bound = bits_up(tiny), low = range->low > SIGN ? range->low - SIGN : 0;
+    const uint32_t high = range->high > 0 ? (uint32_t)range->high : 0;
+    struct small small = { .least = range->abs_min - 1 };
+    if (range->abs_min == 0 || range->abs_min < bound) small = find_small(values, n, bound);
+    const double least = small.least == UINT32_MAX ? INFINITY : value_of(small.least + 1);
+    out->n_zero = small.n_zero;
+    out->n_denormal = bound ? small.n_below - small.n_zero : 0;
+    out->abs_min = least;
+    out->abs_max = value_of(high > low ? high : low);
+    out->min = low ? -value_of(low) : small.n_zero ? 0 : least;
+    out->max = high ? value_of(high) : small.n_zero ? 0 : -least;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- bins */
+
+/* Two by two: a shift takes the second out of a pair. In a loop of its own, for among the sums of the other pass it
+ * took twice as long; meanwhile the next run may come. */
+static void count_bins(const void *values, size_t n, uint32_t *bins)
+{
     size_t i = 0;
     for (; n - i >= STEP; i += STEP) {
-        widen_range(&r, _mm256_loadu_ps(at(values, i)));
-        widen_range(&r, _mm256_loadu_ps(at(values, i + 8)));
-        for (size_t k = 0; k < 4; k++) sums.v[k] = _mm256_add_pd(sums.v[k], widen(values, i + 4 * k));
+        _mm_prefetch((const char *)at(values, i) + SCAN_MAX * sizeof(float), _MM_HINT_T0);
+        UNROLL
+        for (size_t k = 0; k < STEP; k += 2) {
+            uint64_t pair;
+            memcpy(&pair, at(values, i + k), sizeof pair);
+            bins[(uint32_t)pair >> BIN_SHIFT]++;
+            bins[pair >> (32 + BIN_SHIFT)]++;
+        }
     }
-    *range = range_of(&r);
-    store_lanes(&sums, lanes);
-    for (size_t k = 0; i + k < n; k++) {
-        lanes[k] += (double)value_at(values, i + k);
-        range_add(range, value_at(values, i + k));
-    }
-    return scan_add_lanes(lanes);
+    for (; i < n; i++) bins[bits_at(values, i) >> BIN_SHIFT]++;
 }
 
-/* Bins of 16 values, two by two: a shift takes the second out of a pair. */
-static inline void count_bins(const void *values, size_t i, uint32_t *bins)
-{
-    for (size_t k = 0; k < STEP; k += 2) {
-        uint64_t pair;
-        memcpy(&pair, at(values, i + k), sizeof pair);
-        bins[(uint32_t)pair >> BIN_SHIFT]++;
-        bins[pair >> (32 + BIN_SHIFT)]++;
-    }
-}
+/* ---------------------------------------------------------------------------------------------------------- sums */
 
-static double squares_behind(const void *values, size_t from, size_t n, double mean, uint32_t *bins, double *squares,
-                             double lanes[SCAN_LANES])
-{
-    for (size_t i = from; i < n; i++) {
-        float narrow = value_at(values, i);
-        double value = (double)narrow, off = value - mean;
-        uint32_t bits;
-        memcpy(&bits, &narrow, sizeof bits);
-        bins[bits >> BIN_SHIFT]++;
-        lanes[i - from] += off * off;
-        if (squares) squares[i] += value * value;
-    }
-    return scan_add_lanes(lanes);
-}
-
-/* The second pass. */
-static double squares_and_bins(const void *values, size_t n, double mean, uint32_t *bins, double *squares)
+static double squares_off(const void *values, size_t n, double mean)
 {
     const __m256d middle = _mm256_set1_pd(mean);
     struct lanes sums = { 0 };
     double lanes[SCAN_LANES];
     size_t i = 0;
     for (; n - i >= STEP; i += STEP) {
+        UNROLL
         for (size_t k = 0; k < 4; k++) {
-            __m256d value = widen(values, i + 4 * k), off = _mm256_sub_pd(value, middle);
+            __m256d off = _mm256_sub_pd(widen(values, i + 4 * k), middle);
             sums.v[k] = _mm256_add_pd(sums.v[k], _mm256_mul_pd(off, off));
-            if (!squares) continue;
-            double *to = squares + i + 4 * k;
-            _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_mul_pd(value, value)));
         }
-        count_bins(values, i, bins);
     }
     store_lanes(&sums, lanes);
-    return squares_behind(values, i, n, mean, bins, squares, lanes);
+    for (size_t k = 0; i + k < n; k++) {
+        double off = value_of(bits_at(values, i + k)) - mean;
+        lanes[k] += off * off;
+    }
+    return scan_add_lanes(lanes);
 }
 
-static void count_small(const void *values, size_t n, double tiny, struct scan_run *out)
+/* A fused multiply-add of a square rounds once, as the sum alone would: a double holds the square of an f32. */
+static void add_up(const void *values, size_t n, struct sums *out)
 {
-    for (size_t i = 0; i < n; i++) {
-        double magnitude = fabs((double)value_at(values, i));
-        out->n_zero += magnitude == 0;
-        out->n_denormal += magnitude != 0 && magnitude < tiny;
+    struct ranges r = no_ranges();
+    struct lanes sums = { 0 }, squares = { 0 };
+    size_t i = 0;
+    for (; n - i >= STEP; i += STEP) {
+        widen_range(&r, _mm256_castps_si256(_mm256_loadu_ps(at(values, i))));
+        widen_range(&r, _mm256_castps_si256(_mm256_loadu_ps(at(values, i + 8))));
+        UNROLL
+        for (size_t k = 0; k < 4; k++) {
+            __m256d value = widen(values, i + 4 * k);
+            sums.v[k] = _mm256_add_pd(sums.v[k], value);
+            squares.v[k] = _mm256_fmadd_pd(value, value, squares.v[k]);
+        }
+    }
+    out->range = range_of(&r);
+    store_lanes(&sums, out->values);
+    store_lanes(&squares, out->squares);
+    for (size_t k = 0; i + k < n; k++) {
+        double value = value_of(bits_at(values, i + k));
+        out->values[k] += value;
+        out->squares[k] += value * value;
+        range_add(&out->range, bits_at(values, i + k));
     }
 }
 
-static double magnitude_of(uint32_t bits)
+static void add_squares(const void *values, size_t n, double *squares)
 {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
+    size_t i = 0;
+    for (; n - i >= 4; i += 4) {
+        __m256d value = widen(values, i);
+        _mm256_storeu_pd(squares + i, _mm256_fmadd_pd(value, value, _mm256_loadu_pd(squares + i)));
+    }
+    for (; i < n; i++) squares[i] += value_of(bits_at(values, i)) * value_of(bits_at(values, i));
 }
 
-/* All but m2 and the bins. False where the definition is needed, and nothing has been added yet. */
-static bool scan_range(const void *values, size_t n, struct range *range, struct scan_run *out)
+/* All that is told of finite values, of which there is one. */
+static void put_run(const void *values, size_t n, double tiny, uint32_t *bins, struct sums *sums, struct scan_run *out)
 {
-    double sum = sum_and_range(values, n, range);
     *out = (struct scan_run){
         .n_finite = (uint32_t)n,
-        .min = (double)range->min + 0.0,
-        .max = (double)range->max + 0.0,
-        .abs_min = range->least == UINT32_MAX ? INFINITY : magnitude_of(range->least + 1),
-        .abs_max = magnitude_of((uint32_t)range->abs_max),
-        .sum = sum,
+        .sum = scan_add_lanes(sums->values),
+        .squares = scan_add_lanes(sums->squares),
     };
-    return n > 0 && range->abs_max < F32_INF;
+    put_range(values, n, tiny, &sums->range, out);
+    count_bins(values, n, bins);
+    if (!scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / (double)n);
 }
 
 static void scan(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
 {
-    struct range range;
-    if (!scan_range(values, n, &range, out)) {
+    struct sums sums;
+    add_up(values, n, &sums);
+    if (n == 0 || !is_finite(&sums.range)) {
         scan_f32_by_definition(values, n, tiny, bins, squares, out);
         return;
     }
-    out->m2 = squares_and_bins(values, n, out->sum / (double)n, bins, squares);
-    if (range.abs_min == 0 || out->abs_min < tiny) count_small(values, n, tiny, out);
+    if (squares) add_squares(values, n, squares);
+    put_run(values, n, tiny, bins, &sums, out);
 }
 
 scan_fn *const scan_f32_avx2 = scan;
@@ -222,58 +307,62 @@ static inline __m256d fold(const __m256d v[4])
     return _mm256_hadd_pd(ac, bd);
 }
 
-/* One column: what differs from the middle, squared, to the lanes of `off`; squares to those of `rows`. Returns the
- * squares folded to four. */
-static inline __m256d column(const void *values, size_t i, __m256d middle, struct lanes *off, struct lanes *rows)
+/* What a pass over a panel has so far. */
+struct pass {
+    struct ranges ranges;
+    struct lanes values, squares;
+};
+
+/* One column. Returns its squares folded to four. */
+static inline __m256d column(const void *values, size_t i, struct pass *pass)
 {
-    __m256d square[4];
+    __m256d v[4];
+    widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, i))));
+    widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, i + 8))));
+    UNROLL
     for (size_t k = 0; k < 4; k++) {
-        __m256d value = widen(values, i + 4 * k), apart = _mm256_sub_pd(value, middle);
-        off->v[k] = _mm256_add_pd(off->v[k], _mm256_mul_pd(apart, apart));
-        square[k] = _mm256_mul_pd(value, value);
-        rows->v[k] = _mm256_add_pd(rows->v[k], square[k]);
+        v[k] = widen(values, i + 4 * k);
+        pass->values.v[k] = _mm256_add_pd(pass->values.v[k], v[k]);
+        pass->squares.v[k] = _mm256_fmadd_pd(v[k], v[k], pass->squares.v[k]);
     }
-    return _mm256_add_pd(_mm256_add_pd(square[0], square[2]), _mm256_add_pd(square[1], square[3]));
+    return _mm256_add_pd(_mm256_fmadd_pd(v[2], v[2], _mm256_mul_pd(v[0], v[0])),
+                         _mm256_fmadd_pd(v[3], v[3], _mm256_mul_pd(v[1], v[1])));
 }
 
-static double panel_squares_and_bins(const void *values, size_t n, double mean, uint32_t *bins, double *row_squares,
-                                     double *col_squares)
+static void add_up_panel(const void *values, size_t n, double columns[SCAN_MAX / SCAN_LANES], struct sums *out)
 {
-    const __m256d middle = _mm256_set1_pd(mean);
-    struct lanes off = { 0 }, rows;
-    double lanes[SCAN_LANES], last[4];
+    struct pass pass = { .ranges = no_ranges() };
+    double last[4];
     size_t i = 0;
-    for (size_t k = 0; k < 4; k++) rows.v[k] = _mm256_loadu_pd(row_squares + 4 * k);
     for (; n - i >= 4 * STEP; i += 4 * STEP) {
-        __m256d columns[4];
-        double *to = col_squares + i / STEP;
-        for (size_t k = 0; k < 4; k++) {
-            columns[k] = column(values, i + k * STEP, middle, &off, &rows);
-            count_bins(values, i + k * STEP, bins);
-        }
-        _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), fold(columns)));
+        __m256d four[4];
+        UNROLL
+        for (size_t k = 0; k < 4; k++) four[k] = column(values, i + k * STEP, &pass);
+        _mm256_storeu_pd(columns + i / STEP, fold(four));
     }
     for (; i < n; i += STEP) {
-        __m256d only = column(values, i, middle, &off, &rows);
-        count_bins(values, i, bins);
+        __m256d only = column(values, i, &pass);
         _mm256_storeu_pd(last, fold((__m256d[4]){ only, only, only, only }));
-        col_squares[i / STEP] += last[0];
+        columns[i / STEP] = last[0];
     }
-    store_lanes(&rows, row_squares);
-    store_lanes(&off, lanes);
-    return scan_add_lanes(lanes);
+    out->range = range_of(&pass.ranges);
+    store_lanes(&pass.values, out->values);
+    store_lanes(&pass.squares, out->squares);
 }
 
 static void scan_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
                        double *col_squares, struct scan_run *out)
 {
-    struct range range;
-    if (!scan_range(values, n, &range, out)) {
+    double columns[SCAN_MAX / SCAN_LANES];
+    struct sums sums;
+    add_up_panel(values, n, columns, &sums);
+    if (n == 0 || !is_finite(&sums.range)) {
         scan_panel_by_definition(values, n, tiny, bins, row_squares, col_squares, out);
         return;
     }
-    out->m2 = panel_squares_and_bins(values, n, out->sum / (double)n, bins, row_squares, col_squares);
-    if (range.abs_min == 0 || out->abs_min < tiny) count_small(values, n, tiny, out);
+    for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += sums.squares[row];
+    for (size_t col = 0; col < n / SCAN_LANES; col++) col_squares[col] += columns[col];
+    put_run(values, n, tiny, bins, &sums, out);
 }
 
 scan_panel_fn *const scan_panel_avx2 = scan_panel;

@@ -255,8 +255,34 @@ static void avx2_finds_the_same_bits(void **state)
         assert_memory_equal(&a, &b, sizeof a);
     }
 }
+
+/* Any bytes, scales that are no numbers among them, from any input on. */
+static void avx2_loads_the_same_bits(void **state)
+{
+    (void)state;
+    if (!cpu_detect().avx2) skip();
+    for (int round = 0; round < 2000; round++) {
+        const enum ingot_dtype dtype = quantised[round % 2];
+        const size_t n_bytes = quant_step_bytes(dtype), k = random64() % INGOT_QUANT_STEP;
+        const size_t n = random64() % (INGOT_QUANT_STEP - k + 1);
+        uint8_t *step = malloc(n_bytes);
+        float a[INGOT_QUANT_STEP][LANES] = { 0 }, b[INGOT_QUANT_STEP][LANES] = { 0 };
+        assert_non_null(step);
+        for (size_t i = 0; i < n_bytes; i++) step[i] = (uint8_t)random64();
+        quant_load_by_definition(dtype, step, k, n, a);
+        quant_load_avx2(dtype, step, k, n, b);
+        assert_memory_equal(a, b, sizeof a);
+        free(step);
+    }
+}
 #else
 static void avx2_finds_the_same_bits(void **state)
+{
+    (void)state;
+    skip();
+}
+
+static void avx2_loads_the_same_bits(void **state)
 {
     (void)state;
     skip();
@@ -406,6 +432,7 @@ int main(void)
         cmocka_unit_test(small_weights_use_the_least_scale),
         cmocka_unit_test(a_nan_or_an_infinity_makes_its_block_nan_and_no_other),
         cmocka_unit_test(avx2_finds_the_same_bits),
+        cmocka_unit_test(avx2_loads_the_same_bits),
         cmocka_unit_test(a_matrix_is_its_blocks_and_padding),
         cmocka_unit_test(any_cut_of_any_order_is_the_same),
         cmocka_unit_test(every_float_dtype_is_widened_first),

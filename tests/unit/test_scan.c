@@ -54,6 +54,7 @@ static void compare_with_loops(const float *v, size_t n)
 {
     uint32_t *bins = calloc(SCAN_BINS, sizeof *bins), n_nan = 0, n_inf = 0, n_zero = 0, n_denormal = 0, n_finite = 0;
     double *squares = calloc(n + 1, sizeof *squares), sum = 0, magnitudes = 0, m2 = 0;
+    double all_squares = 0;
     struct scan_run run;
     scan_f32_by_definition(v, n, (double)FLT_MIN, bins, squares, &run);
     for (size_t i = 0; i < n; i++) {
@@ -72,6 +73,8 @@ static void compare_with_loops(const float *v, size_t n)
     assert_int_equal(run.n_zero, n_zero);
     assert_int_equal(run.n_denormal, n_denormal);
     assert_near(run.sum, sum, magnitudes);
+    for (size_t i = 0; i < n; i++) all_squares += squares[i];
+    assert_near(run.squares, all_squares, all_squares);
     assert_near(run.m2, m2, m2);
     for (size_t i = 0; i < n; i++) {
         assert_true(squares[i] == finite_value(v, i) * finite_value(v, i));
@@ -94,6 +97,23 @@ static void a_run_has_the_figures_of_plain_loops(void **state)
         for (size_t i = 0; i < n; i++) v[i] = random_value(round % 3 * 40);
         compare_with_loops(v, n);
     }
+}
+
+/* Around 1 with a deviation of a millionth, as the weights of a fresh norm are: the difference of the two sums would
+ * have lost all digits. */
+static void a_large_mean_costs_the_deviation_no_digits(void **state)
+{
+    float v[SCAN_MAX];
+    uint32_t *bins = calloc(SCAN_BINS, sizeof *bins);
+    struct scan_run run;
+    double m2 = 0;
+    (void)state;
+    for (size_t i = 0; i < SCAN_MAX; i++) v[i] = 1 + (float)(i % 2 ? 8 : -8) * 0x1p-23F;
+    scan_f32_select()(v, SCAN_MAX, (double)FLT_MIN, bins, NULL, &run);
+    for (size_t i = 0; i < SCAN_MAX; i++) m2 += ((double)v[i] - 1) * ((double)v[i] - 1);
+    assert_near(run.m2, m2, m2);
+    assert_true(run.squares > SCAN_MAX);
+    free(bins);
 }
 
 static void a_zero_is_positive_whatever_its_sign(void **state)
@@ -253,6 +273,8 @@ static void vectors_give_the_bits_of_the_definition(void **state)
         for (size_t i = 0; i < n; i++) {
             float v = random_value(round % 4 * 2);
             if (round % 8 == 5) v = 0.25F;
+            if (round % 8 == 4) v = round % 16 == 4 ? fabsf(v) : -fabsf(v);
+            if (round % 32 == 31) v = -0.0F;
             memcpy(block + 1 + i * sizeof v, &v, sizeof v);
         }
         compare_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
@@ -270,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_has_the_figures_of_plain_loops),
+        cmocka_unit_test(a_large_mean_costs_the_deviation_no_digits),
         cmocka_unit_test(a_zero_is_positive_whatever_its_sign),
         cmocka_unit_test(nothing_finite_leaves_an_empty_range),
         cmocka_unit_test(a_panel_has_its_rows_beside_each_other),
