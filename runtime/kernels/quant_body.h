@@ -68,6 +68,69 @@ TILE_BODY void tile(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, size
                        y + p * INGOT_PANEL_LANES, y_stride, ahead);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- one row */
+
+enum {
+    ROW_PANELS = 4,  /* that are read side by side, while their sums fit the registers */
+    ROW_BLOCKS = 24, /* of a panel are prefetched while as many are computed: 52 KiB of q8 on their way */
+};
+
+/* Block number `b` of one row in n_panels panels. Eight inputs of one panel are a line or two, then it is the next
+ * one's turn: so close together that several streams are always being waited for, and the inputs are read once. */
+TILE_BODY void row_block(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, size_t n_panels,
+                         const uint8_t *step, size_t panel_bytes, const struct quant_rows *x, size_t b, float *y,
+                         size_t ahead)
+{
+    const size_t half = b % 2;
+    const uint8_t *eight = step + QUANT_SCALE_BYTES + half * (INGOT_QUANT_BLOCK / 8) * eight_bytes;
+    const int8_t *codes = x->codes + b * INGOT_QUANT_BLOCK;
+    ints sums[ROW_PANELS];
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        sums[p] = splat(-zero * x->sums[b]);
+        tile_prefetch(step + p * panel_bytes, ahead, 1);
+    }
+    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8, eight += eight_bytes) {
+        TILE_UNROLL
+        for (size_t p = 0; p < n_panels; p++) {
+            tile_prefetch(eight + p * panel_bytes, ahead, eight_bytes);
+            sums[p] = dot(sums[p], load(eight + p * panel_bytes, 0), codes + k);
+            sums[p] = dot(sums[p], load(eight + p * panel_bytes, 1), codes + k + 4);
+        }
+    }
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++)
+        finish(sums[p], load_scales(step + p * panel_bytes, half), x->scales[b], y + p * INGOT_PANEL_LANES);
+}
+
+/* One row times n_panels panels. What follows is prefetched: their next blocks, then the first ones of the panels
+ * behind. */
+TILE_BODY void row_panels(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, size_t n_panels,
+                          const uint8_t *w, size_t panel_bytes, size_t n_blocks, const struct quant_rows *x, float *y)
+{
+    const size_t step_bytes = QUANT_SCALE_BYTES + INGOT_QUANT_STEP / 8 * eight_bytes;
+    const size_t last = (n_blocks - 1) / ROW_BLOCKS * ROW_BLOCKS;
+    for (size_t b = 0; b < n_blocks; b++) {
+        const size_t ahead = b < last ? ROW_BLOCKS / 2 * step_bytes : n_panels * panel_bytes - last / 2 * step_bytes;
+        row_block(load, dot, eight_bytes, zero, n_panels, w + b / 2 * step_bytes, panel_bytes, x, b, y, ahead);
+    }
+}
+
+TILE_BODY void row(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, const uint8_t *w,
+                   size_t panel_bytes, size_t n_panels, size_t n_in, const struct quant_rows *x, float *y)
+{
+    const size_t n_blocks = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK;
+    size_t p = 0;
+    for (; p + ROW_PANELS <= n_panels; p += ROW_PANELS)
+        row_panels(load, dot, eight_bytes, zero, ROW_PANELS, w + p * panel_bytes, panel_bytes, n_blocks, x,
+                   y + p * INGOT_PANEL_LANES);
+    for (; p < n_panels; p++)
+        row_panels(load, dot, eight_bytes, zero, 1, w + p * panel_bytes, panel_bytes, n_blocks, x,
+                   y + p * INGOT_PANEL_LANES);
+}
+
+/* ------------------------------------------------------------------------------------------------------ the kernels */
+
 #define QUANT_TILE_DEFINE(rows, dtype)                                                                                 \
     static void tile_##dtype##_##rows(const uint8_t *w, size_t panel_bytes, size_t n_panels, size_t n_blocks,          \
                                       const struct quant_piece *x, float *y, size_t y_stride, size_t ahead)            \
@@ -89,7 +152,10 @@ TILE_BODY void tile(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, size
     static void panels_##dtype(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,                        \
                                const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)                   \
     {                                                                                                                  \
-        panels_by_quant_tiles(&tiles_##dtype, w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);                 \
+        if (n_rows == 1)                                                                                               \
+            row(load_##dtype, dot_##dtype, EIGHT_BYTES_##dtype, ZERO_##dtype, w, panel_bytes, n_panels, n_in, x, y);   \
+        else                                                                                                           \
+            panels_by_quant_tiles(&tiles_##dtype, w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);             \
     }
 
 #endif
