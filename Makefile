@@ -101,7 +101,8 @@ for_name = $(if $(findstring $(1),$(notdir $(2))),$(3))
 isa = $(if $(findstring tests/emulated/,$(1)),-Itests/emulated -Wno-psabi -O1,$(call for_name,avx2,$(1),$(AVX2)) \
     $(call for_name,avxvnni,$(1),$(AVX2) -mavxvnni) $(call for_name,avx512,$(1),$(AVX512)) \
     $(call for_name,quant_avx512,$(1),-mavx512vnni) $(call for_name,clmul,$(1),$(CLMUL)) \
-    $(call for_name,amx,$(1),$(AVX512) -mamx-tile -mamx-int8))
+    $(call for_name,amx,$(1),$(AVX512) -mamx-tile -mamx-int8) $(call for_name,fast_amx,$(1),-mavx512bf16 -mamx-bf16) \
+    $(call for_name,avx512bf16,$(1),-mavx512bf16))
 endif
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

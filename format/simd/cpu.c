@@ -26,7 +26,9 @@ enum {
 
 enum {
     LEAF_7_EDX_AMX = 1 << 24 | 1 << 25, /* tiles, and their products of bytes */
+    LEAF_7_EDX_AMX_BF16 = 1 << 22,
     LEAF_7_1_EAX_AVXVNNI = 1 << 4,
+    LEAF_7_1_EAX_AVX512_BF16 = 1 << 5,
 };
 
 static uint64_t read_xcr0(void)
@@ -58,18 +60,21 @@ static struct cpu_features ask_cpu(void)
     cpu.avx512vnni = cpu.avx512 && has_all(ecx7, bit_AVX512VNNI);
     cpu.amx = cpu.avx512vnni && has_all(saved, XCR0_TILES) && has_all(edx7, LEAF_7_EDX_AMX);
     /* Leaf 7 says itself how many sub-leaves it has. */
-    cpu.avxvnni =
-        cpu.avx2 && most7 >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && has_all(eax, LEAF_7_1_EAX_AVXVNNI);
+    if (most7 < 1 || !__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) return cpu;
+    cpu.avxvnni = cpu.avx2 && has_all(eax, LEAF_7_1_EAX_AVXVNNI);
+    cpu.avx512bf16 = cpu.avx512vnni && has_all(eax, LEAF_7_1_EAX_AVX512_BF16);
+    cpu.amxbf16 = cpu.amx && cpu.avx512bf16 && has_all(edx7, LEAF_7_EDX_AMX_BF16);
     return cpu;
 }
 
 /* Remembered with one bit more than there are features, so that it is never 0. */
-enum { MEMO_KNOWN = 1 << 8 };
+enum { MEMO_KNOWN = 1 << 9 };
 
 static unsigned pack(struct cpu_features cpu)
 {
-    return MEMO_KNOWN | (unsigned)(cpu.sse42 << 0 | cpu.clmul << 1 | cpu.avx2 << 2 | cpu.avx512 << 3 |
-                                   cpu.avxvnni << 4 | cpu.avx512vnni << 5 | cpu.amx << 6);
+    return MEMO_KNOWN |
+           (unsigned)(cpu.sse42 << 0 | cpu.clmul << 1 | cpu.avx2 << 2 | cpu.avx512 << 3 | cpu.avxvnni << 4 |
+                      cpu.avx512vnni << 5 | cpu.amx << 6 | cpu.avx512bf16 << 7 | cpu.amxbf16 << 8);
 }
 
 static struct cpu_features unpack(unsigned memo)
@@ -82,6 +87,8 @@ static struct cpu_features unpack(unsigned memo)
         .avxvnni = memo >> 4 & 1,
         .avx512vnni = memo >> 5 & 1,
         .amx = memo >> 6 & 1,
+        .avx512bf16 = memo >> 7 & 1,
+        .amxbf16 = memo >> 8 & 1,
     };
 }
 

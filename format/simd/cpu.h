@@ -12,6 +12,8 @@ struct cpu_features {
     bool avxvnni;    /* AVX2 with VPDPBUSD, on ymm */
     bool avx512vnni; /* AVX-512 with VPDPBUSD, on zmm */
     bool amx;        /* tiles, and their products of bytes; besides avx512vnni */
+    bool avx512bf16; /* avx512vnni with VDPBF16PS and conversions to bf16 */
+    bool amxbf16;    /* amx with products of bf16; besides avx512bf16 */
     bool dotprod;    /* AArch64: dot products of bytes, FEAT_DotProd */
 };
 

@@ -37,4 +37,7 @@ _Static_assert(sizeof(struct amx_config) == 64, "LDTILECFG reads 64 bytes");
 /* sums[m][n] += the sum over k of a[m][4 k .. 4 k + 3] * b[k][4 n .. 4 n + 3], signed bytes into 32 bits. */
 #define AMX_DOT_S8(sums, a, b) __asm__ volatile("tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #sums:)
 
+/* sums[m][n] += the sum over k of a[m][2 k] * b[k][2 n] + a[m][2 k + 1] * b[k][2 n + 1], of bf16 into floats. */
+#define AMX_DOT_BF16(sums, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #sums:)
+
 #endif

@@ -93,6 +93,21 @@ struct quant_kernels {
     quant_panels_fn *panels_q4;
 };
 
+/* ------------------------------------------------------------------------------------------------------------- fast */
+
+#define FAST_MIN_ROWS 16 /* below, weights are read for too few products: the exact kernels are as fast */
+
+/* As kernel_panels_fn, but w and x are rounded to bf16 (nearest, ties to even), and their products are added to y in
+ * floats in an order of the kernels' own, subnormals being zero. Any cut of p or of r gives the same bits of one table,
+ * no cut of k; another table gives others. */
+struct fast_kernels {
+    const char *name;       /* "amx-bf16", "avx512-bf16" */
+    const char *arithmetic; /* "fast (NAME)" */
+    kernel_panels_fn *panels_f32;
+    kernel_panels_fn *panels_f16;
+    kernel_panels_fn *panels_bf16;
+};
+
 /* ------------------------------------------------------------------------------------------------------- the ladder */
 
 extern const struct kernels kernels_scalar;
@@ -100,6 +115,7 @@ extern const struct quant_kernels quant_scalar;
 #if defined(__x86_64__)
 extern const struct kernels kernels_avx2, kernels_avx512;
 extern const struct quant_kernels quant_avx2, quant_avxvnni, quant_avx512, quant_amx;
+extern const struct fast_kernels fast_amx, fast_avx512bf16;
 #elif defined(__aarch64__)
 extern const struct kernels kernels_neon;
 extern const struct quant_kernels quant_neon, quant_neondot;
@@ -111,6 +127,7 @@ struct rung {
     const char *needs; /* in words */
     const struct kernels *kernels;
     const struct quant_kernels *quant;
+    const struct fast_kernels *fast; /* or NULL; kernels_fast() knows whether they run here */
 };
 
 /* The best rung that this CPU and operating system can run, or the one of that name; NULL when that name is unknown or
@@ -119,5 +136,8 @@ const struct rung *kernels_select(const char *name);
 
 /* The i-th rung that was compiled in, best first, whether it can run here or not; NULL behind the last. */
 const struct rung *kernels_rung(size_t i);
+
+/* The fast kernels of a rung that can run here; NULL where there are none, or where they cannot. */
+const struct fast_kernels *kernels_fast(const struct rung *rung);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
 
 struct amx_config {
@@ -75,11 +76,46 @@ static inline void amx_dot_s8(size_t sums, size_t a, size_t b)
         }
 }
 
+/* What is subnormal is zero to these products, before and after every operation. */
+static inline float amx_flush(float f)
+{
+    return f > -0x1p-126f && f < 0x1p-126f ? 0 * f : f;
+}
+
+static inline float amx_bf16(const uint8_t *at)
+{
+    const uint32_t bits = (uint32_t)(at[0] | at[1] << 8) << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return amx_flush(f);
+}
+
+/* Even and odd inputs are summed apart, each in a chain of its own. */
+static inline void amx_dot_bf16(size_t sums, size_t a, size_t b)
+{
+    const size_t rows = amx.config.rows[sums], columns = amx.config.row_bytes[sums] / 4;
+    assert_true(sums != a && sums != b && a != b);
+    assert_int_equal(amx.config.rows[a], rows);
+    assert_int_equal(amx.config.row_bytes[b] / 4, columns);
+    assert_int_equal(amx.config.row_bytes[a] / 4, amx.config.rows[b]);
+    for (size_t m = 0; m < rows; m++)
+        for (size_t n = 0; n < columns; n++) {
+            float sum, part[2] = { 0, 0 };
+            for (size_t k = 0; k < amx.config.row_bytes[a] / 2u; k++)
+                part[k % 2] = amx_flush(fmaf(amx_bf16(amx.tile[a][m] + 2 * k),
+                                             amx_bf16(amx.tile[b][k / 2] + 4 * n + 2 * (k % 2)), part[k % 2]));
+            memcpy(&sum, amx.tile[sums][m] + 4 * n, sizeof sum);
+            sum = amx_flush(amx_flush(sum) + amx_flush(part[0] + part[1]));
+            memcpy(amx.tile[sums][m] + 4 * n, &sum, sizeof sum);
+        }
+}
+
 #define AMX_CONFIGURE(config)        amx_configure(config)
 #define AMX_RELEASE()                memset(&amx, 0, sizeof amx)
 #define AMX_ZERO(tile)               amx_zero(tile)
 #define AMX_LOAD(tile, from, stride) amx_load(tile, from, stride)
 #define AMX_STORE(tile, to, stride)  amx_store(tile, to, stride)
 #define AMX_DOT_S8(sums, a, b)       amx_dot_s8(sums, a, b)
+#define AMX_DOT_BF16(sums, a, b)     amx_dot_bf16(sums, a, b)
 
 #endif

@@ -162,6 +162,65 @@ EMULATED simde__m512 emulated_mm512_cvtepi32_ps(simde__m512i v)
 
 #define _mm512_cvtepi32_ps emulated_mm512_cvtepi32_ps
 
+/* ---- AVX512_BF16: what is subnormal is zero, before and after every operation */
+
+typedef simde__m512i emulated_m512bh;
+
+EMULATED float emulated_flush(float f)
+{
+    return f > -0x1p-126f && f < 0x1p-126f ? 0 * f : f;
+}
+
+EMULATED uint16_t emulated_to_bf16(float f)
+{
+    uint32_t bits;
+    f = emulated_flush(f);
+    memcpy(&bits, &f, sizeof bits);
+    if (isnan(f)) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+EMULATED float emulated_from_bf16(const void *vector, int lane)
+{
+    uint16_t half;
+    memcpy(&half, (const char *)vector + lane * 2, sizeof half);
+    const uint32_t bits = (uint32_t)half << 16;
+    return emulated_flush(emulated_f32(&bits, 0));
+}
+
+EMULATED emulated_m512bh emulated_mm512_cvtne2ps_pbh(simde__m512 high, simde__m512 low)
+{
+    EMULATED_LANES(emulated_m512bh, uint16_t, 32, emulated_to_bf16(emulated_f32(i < 16 ? &low : &high, i % 16)));
+}
+
+EMULATED float emulated_dpbf16(float sum, const void *a, const void *b, int lane)
+{
+    sum = emulated_flush(sum);
+    for (int i = 2 * lane + 1; i >= 2 * lane; i--)
+        sum = emulated_flush(fmaf(emulated_from_bf16(a, i), emulated_from_bf16(b, i), sum));
+    return sum;
+}
+
+EMULATED simde__m512 emulated_mm512_dpbf16_ps(simde__m512 sum, emulated_m512bh a, emulated_m512bh b)
+{
+    EMULATED_LANES(simde__m512, float, 16, emulated_dpbf16(emulated_f32(&sum, i), &a, &b, i));
+}
+
+EMULATED simde__m512i emulated_mm512_permutexvar_epi16(simde__m512i order, simde__m512i v)
+{
+    uint16_t from[32], at[32];
+    memcpy(from, &v, sizeof from);
+    memcpy(at, &order, sizeof at);
+    EMULATED_LANES(simde__m512i, uint16_t, 32, from[at[i] % 32]);
+}
+
+#undef _mm512_dpbf16_ps
+#undef _mm512_permutexvar_epi16
+#define __m512bh                 emulated_m512bh
+#define _mm512_cvtne2ps_pbh      emulated_mm512_cvtne2ps_pbh
+#define _mm512_dpbf16_ps         emulated_mm512_dpbf16_ps
+#define _mm512_permutexvar_epi16 emulated_mm512_permutexvar_epi16
+
 /* ---- AVX-VNNI: the same instruction as AVX512-VNNI's, under another name */
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
 

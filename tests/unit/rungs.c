@@ -19,17 +19,20 @@
 #define EMULATED(table) (&emulated_##table)
 extern const struct kernels emulated_avx512;
 extern const struct quant_kernels emulated_quant_avx512, emulated_quant_avxvnni, emulated_quant_amx;
+extern const struct fast_kernels emulated_fast_avx512bf16, emulated_fast_amx;
 #else
 #define EMULATED(table) NULL
 #endif
 static const struct rung emulated[] = {
 #if defined(__x86_64__)
-    { "avx512 emulated", "floats", EMULATED(avx512), NULL },
-    { "avx512vnni emulated", "integers", NULL, EMULATED(quant_avx512) },
-    { "amx emulated", "integers", NULL, EMULATED(quant_amx) },
-    { "avxvnni emulated", "integers", NULL, EMULATED(quant_avxvnni) },
+    { "avx512 emulated", "floats", EMULATED(avx512), NULL, NULL },
+    { "avx512vnni emulated", "integers", NULL, EMULATED(quant_avx512), NULL },
+    { "amx emulated", "integers", NULL, EMULATED(quant_amx), NULL },
+    { "avxvnni emulated", "integers", NULL, EMULATED(quant_avxvnni), NULL },
+    { "avx512-bf16 emulated", "fast", NULL, NULL, EMULATED(fast_avx512bf16) },
+    { "amx-bf16 emulated", "fast", NULL, NULL, EMULATED(fast_amx) },
 #endif
-    { NULL, NULL, NULL, NULL },
+    { NULL, NULL, NULL, NULL, NULL },
 };
 
 /* The i-th of all rungs, the emulated ones first; NULL behind the last. */
@@ -66,9 +69,10 @@ static struct CMUnitTest test_of(const struct rung_test *test, const char *rung)
 /* Whether a test is for any_rung(i). */
 static bool is_for(const struct rung_test *test, size_t i)
 {
+    static const char *const needs[] = { [FLOATS] = "floats", [INTEGERS] = "integers", [FAST] = "fast" };
     for (size_t e = 0; emulated[e].name; e++, i--)
-        if (i == 0)
-            return strcmp(emulated[e].needs, test->how == FLOATS ? "floats" : "integers") == 0 && test->how < LADDER;
+        if (i == 0) return test->how < LADDER && strcmp(emulated[e].needs, needs[test->how]) == 0;
+    if (test->how == FAST) return kernels_rung(i)->fast;
     return test->how != ONE_TIME || i == 0;
 }
 

@@ -15,11 +15,11 @@
 struct rung_test {
     const char *name;
     CMUnitTestFunction test;
-    enum { FLOATS, INTEGERS, LADDER, ONE_TIME } how;
+    enum { FLOATS, INTEGERS, FAST, LADDER, ONE_TIME } how;
 };
 
-/* For each rung and each emulated table of kernels; the same for integer products; for each rung of the ladder, as
- * programs have it; once. */
+/* For each rung and each emulated table of kernels; the same for integer products, and for fast kernels where a rung
+ * has any; for each rung of the ladder, as programs have it; once. */
 #define FOR_RUNGS(function)                                                                                            \
     {                                                                                                                  \
 #function, function, FLOATS                                                                                    \
@@ -27,6 +27,10 @@ struct rung_test {
 #define FOR_QUANT_RUNGS(function)                                                                                      \
     {                                                                                                                  \
 #function, function, INTEGERS                                                                                  \
+    }
+#define FOR_FAST_RUNGS(function)                                                                                       \
+    {                                                                                                                  \
+#function, function, FAST                                                                                      \
     }
 #define FOR_LADDER(function)                                                                                           \
     {                                                                                                                  \
