@@ -69,6 +69,15 @@ static void set_bias(const struct linear *linear, const struct chunk *chunk, uin
     }
 }
 
+/* The exact kernel, unless the session may be fast and there are rows enough for it. */
+static kernel_panels_fn *panels_for(const struct product *p)
+{
+    const struct matrix *m = &p->linear->weight;
+    const struct fast_kernels *fast = p->batch->session->fast;
+    if (!fast || p->n_rows < FAST_MIN_ROWS) return m->panels;
+    return m->dtype == INGOT_F32 ? fast->panels_f32 : m->dtype == INGOT_F16 ? fast->panels_f16 : fast->panels_bf16;
+}
+
 static void multiply_chunk(const struct product *p, const struct chunk *chunk)
 {
     const struct matrix *m = &p->linear->weight;
@@ -77,8 +86,8 @@ static void multiply_chunk(const struct product *p, const struct chunk *chunk)
         m->quant_panels(w, m->panel_bytes, chunk->n_panels, m->n_in, &p->in.codes, p->n_rows, chunk->y.data,
                         chunk->y.stride);
     else
-        m->panels(w, m->panel_bytes, chunk->n_panels, m->n_in, p->in.x.data, p->in.x.stride, p->n_rows, chunk->y.data,
-                  chunk->y.stride);
+        panels_for(p)(w, m->panel_bytes, chunk->n_panels, m->n_in, p->in.x.data, p->in.x.stride, p->n_rows,
+                      chunk->y.data, chunk->y.stride);
 }
 
 static void multiply(const struct product *p, uint32_t thread, finish_fn *finish)

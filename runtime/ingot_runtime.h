@@ -8,7 +8,8 @@
  *
  * The forward pass is written down in spec/gpt2.md and the order of every floating-point operation in
  * spec/arithmetic.md. Its promise: the logits of a file are the same bits on every instruction set, for any number of
- * threads, however a prompt is cut into batches, prefill or decode. (NaN payloads excepted.)
+ * threads, however a prompt is cut into batches, prefill or decode. (NaN payloads excepted.) Only a session that was
+ * asked to be fast gives it up.
  *
  * Conventions: see format/ingot_format.h. Every entry point and every worker sets the IEEE default floating-point
  * environment (nearest even, no flush to zero) and restores the caller's.
@@ -39,6 +40,9 @@ const struct ingot_hparams *ingot_model_hparams(const struct ingot_model *model)
 const char *ingot_model_cpu(const struct ingot_model *model); /* the rung in use, e.g. "avx512" */
 /* Bytes of weights that one decoded token reads. */
 uint64_t ingot_model_token_bytes(const struct ingot_model *model);
+/* The arithmetic of sessions that ask to be fast: "fast (amx-bf16)" or "fast (avx512-bf16)". NULL where they would be
+ * exact all the same: the rung in use has no fast kernels that this processor can run, or all matrices are q8 or q4. */
+const char *ingot_model_fast(const struct ingot_model *model);
 
 /* --------------------------------------------------------------------------------------------------------- session */
 
@@ -56,6 +60,14 @@ struct ingot_session_options {
     uint32_t n_threads; /* 0: chosen; the result does not depend on it */
     uint32_t n_batch;   /* tokens per prefill step; 0: chosen; the result does not depend on it */
     enum ingot_kv kv;   /* the result does depend on it */
+
+    /* Gives up the promise above for speed. A product of 16 rows or more with an f32, f16 or bf16 matrix, which is to
+     * say prefill, is computed from both operands rounded to bf16, 8 significant bits (spec/arithmetic.md, "Fast
+     * modes", says how far off it may be). Logits differ from the exact ones in the third digit or so; they depend on
+     * the instruction set, on n_batch and on how a prompt is cut into calls, not on n_threads. Fewer rows, so decoding,
+     * q8 and q4 matrices and attention stay exact, but read what fast batches left in the cache. No error where there
+     * is nothing faster: the session is exact, and ingot_model_fast() is NULL. */
+    bool fast;
 };
 
 /* The KV cache takes 2 * n_layer * n_ctx * n_embd elements, f32 or f16, reserved here, touched as positions fill. The

@@ -62,6 +62,7 @@ struct scratch {
 struct ingot_session {
     const struct ingot_model *model;
     struct pool *pool;
+    const struct fast_kernels *fast; /* for many rows; NULL in an exact session */
     uint32_t n_ctx, n_batch, position;
     uint32_t head_size, n_threads;
     struct kv_cache kv;

@@ -9,6 +9,7 @@
 #include "tests/unit/model_fixture.h"
 
 #include <malloc.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -86,6 +87,78 @@ static void the_cache_of_a_quantised_model_is_f16(void **state)
     assert_int_equal(ingot_session_kv(session), INGOT_F16);
     ingot_session_close(session);
     model_fixture_close(&quantised);
+}
+
+/* Fast kernels that run on any processor. */
+#if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
+extern const struct fast_kernels emulated_fast_amx;
+static const struct fast_kernels *const some_fast = &emulated_fast_amx;
+#else
+static const struct fast_kernels *const some_fast = NULL;
+#endif
+
+/* Logits of n tokens at once, by these fast kernels or exact ones. */
+static void logits_by(const struct model_fixture *on, const struct fast_kernels *fast, uint32_t n_threads, size_t n,
+                      float logits[16 * 20])
+{
+    static const uint32_t ids[16] = { 3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3 };
+    const struct ingot_session_options options = { .n_threads = n_threads };
+    struct ingot_session *session;
+    assert_int_equal(ingot_session_create(on->model, &options, &session, NULL), INGOT_OK);
+    session->fast = fast;
+    assert_int_equal(ingot_session_eval(session, ids, n, INGOT_LOGITS_ALL, logits, NULL), INGOT_OK);
+    ingot_session_close(session);
+}
+
+static void a_fast_batch_of_many_rows_is_near_the_exact_one_for_any_number_of_threads(void **state)
+{
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
+    (void)state;
+    if (!some_fast) skip();
+    for (size_t d = 0; d < 3; d++) {
+        struct model_fixture model = model_from_options(OPTIONS, dtypes[d], NULL);
+        float exact[16 * 20], fast[16 * 20], threads[16 * 20], largest = 0;
+        logits_by(&model, NULL, 1, 16, exact);
+        logits_by(&model, some_fast, 1, 16, fast);
+        logits_by(&model, some_fast, 2, 16, threads);
+        assert_memory_equal(fast, threads, sizeof fast);
+        assert_memory_not_equal(fast, exact, sizeof fast);
+        for (size_t i = 0; i < 16 * 20; i++) largest = fmaxf(largest, fabsf(exact[i]));
+        for (size_t i = 0; i < 16 * 20; i++) assert_true(fabsf(fast[i] - exact[i]) < 0.02f * largest);
+        model_fixture_close(&model);
+    }
+}
+
+static void few_rows_and_quantised_matrices_are_exact_in_a_fast_session(void **state)
+{
+    (void)state;
+    if (!some_fast) skip();
+    struct model_fixture quantised = model_from_options(OPTIONS, INGOT_Q8, NULL);
+    float exact[16 * 20], fast[16 * 20];
+    logits_by(&fixture, NULL, 1, 15, exact);
+    logits_by(&fixture, some_fast, 1, 15, fast);
+    assert_memory_equal(fast, exact, 15 * 20 * sizeof *fast);
+    logits_by(&quantised, NULL, 1, 16, exact);
+    logits_by(&quantised, some_fast, 1, 16, fast);
+    assert_memory_equal(fast, exact, sizeof fast);
+    assert_null(ingot_model_fast(quantised.model));
+    model_fixture_close(&quantised);
+}
+
+/* And the model foretells it. */
+static void a_session_is_fast_only_if_that_was_asked_for_and_can_be(void **state)
+{
+    (void)state;
+    for (int asked = 0; asked < 2; asked++) {
+        struct ingot_session *session = open_session((struct ingot_session_options){ .fast = asked });
+        const struct fast_kernels *here = asked ? kernels_fast(fixture.model->rung) : NULL;
+        assert_ptr_equal(session->fast, here);
+        if (asked) assert_ptr_equal(ingot_model_fast(fixture.model), here ? here->arithmetic : NULL);
+        ingot_session_close(session);
+    }
+    struct ingot_model *scalar = model_on(&fixture, "scalar");
+    assert_null(ingot_model_fast(scalar));
+    ingot_model_close(scalar);
 }
 
 static void a_token_beyond_the_vocabulary_is_refused_by_its_index(void **state)
@@ -218,6 +291,9 @@ int main(void)
         cmocka_unit_test(a_context_beyond_the_models_is_refused),
         cmocka_unit_test(a_cache_is_of_the_dtype_that_was_asked_for),
         cmocka_unit_test(the_cache_of_a_quantised_model_is_f16),
+        cmocka_unit_test(a_fast_batch_of_many_rows_is_near_the_exact_one_for_any_number_of_threads),
+        cmocka_unit_test(few_rows_and_quantised_matrices_are_exact_in_a_fast_session),
+        cmocka_unit_test(a_session_is_fast_only_if_that_was_asked_for_and_can_be),
         cmocka_unit_test(a_token_beyond_the_vocabulary_is_refused_by_its_index),
         cmocka_unit_test(more_tokens_than_room_are_refused_and_nothing_is_evaluated),
         cmocka_unit_test(no_tokens_or_no_room_for_logits_is_an_argument_error),
