@@ -193,6 +193,7 @@ static enum ingot_status run_round(struct bench *b, struct crew *crew, uint32_t 
 /* Tokens a second: the longer of the times that bytes and operations need. */
 static double limit_of(const struct bench *b, const struct bench_machine *m, const struct bench_case *c)
 {
+    if (c->what == BENCH_PREFILL && b->fast) return NAN; /* the speed of products of bf16 is not measured */
     const bool quantised = b->dtype == INGOT_Q8 || b->dtype == INGOT_Q4;
     const double matrix_rate = quantised ? m->integer : m->fma;
     const double reading = m->read.most > 0 ? c->bytes / m->read.most : 0;
@@ -217,7 +218,7 @@ static enum ingot_status run_threads(struct bench *b, size_t which, struct ingot
 {
     const struct bench_settings *s = b->settings;
     const uint32_t n_threads = s->threads.values[which];
-    const struct ingot_session_options how = { .n_threads = n_threads };
+    const struct ingot_session_options how = { .n_threads = n_threads, .fast = b->settings->fast };
     struct crew crew = { .machine = &b->machines[which], .cases = b->cases + b->n_cases };
     const size_t before = b->n_cases;
     enum ingot_status status = ingot_session_create(b->engine->model, &how, &crew.session, err);
@@ -269,6 +270,8 @@ enum ingot_status bench_run(const struct engine *engine, const struct bench_sett
     *out = (struct bench){
         .engine = engine, .settings = settings, .rung = kernels_select(ingot_model_cpu(engine->model)), .kv = INGOT_F32
     };
+    out->arithmetic = engine_arithmetic(engine, settings->fast);
+    out->fast = settings->fast && ingot_model_fast(engine->model);
     out->dtype = ingot_find(engine->file, "h.0.attn.c_attn.weight", &matrix) ? matrix.dtype : INGOT_F32;
     draw_ids(out, hp);
     out->logits = memory_array(hp->n_vocab, sizeof *out->logits);

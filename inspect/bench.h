@@ -27,6 +27,7 @@ struct bench_settings {
     struct bench_list threads, prefill, depths; /* ascending; what the context cannot hold is left out */
     uint32_t n_decoded, n_rounds;
     uint64_t seed; /* of the ids that are fed */
+    bool fast;     /* the sessions' option */
     ingot_progress_fn progress;
     void *progress_ctx;
 };
@@ -56,6 +57,8 @@ struct bench {
     const struct engine *engine;
     const struct bench_settings *settings;
     const struct rung *rung;
+    const char *arithmetic;                        /* of prefill: engine_arithmetic() */
+    bool fast;                                     /* that is not exact */
     enum ingot_dtype dtype, kv;                    /* of the layers' matrices; of the cache */
     struct bench_machine machines[BENCH_LIST_MAX]; /* by number of threads */
     struct bench_case *cases;

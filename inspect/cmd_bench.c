@@ -22,6 +22,7 @@ enum {
     OPT_DECODED,
     OPT_ROUNDS,
     OPT_SEED,
+    OPT_FAST,
     OPT_NO_START,
     OPT_JSON,
     OPT_QUIET,
@@ -64,6 +65,7 @@ static const struct option options[N_OPTIONS] = {
                    .fallback = "1",
                    .max = UINT64_MAX,
                    .help = "Of the token ids, which are drawn at random" },
+    [OPT_FAST] = FAST_OPTION,
     [OPT_NO_START] = { .name = "no-start", .help = "Do not measure how long a start takes" },
     [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_QUIET] = QUIET_OPTION("No progress bar"),
@@ -131,6 +133,7 @@ static enum ingot_status read_settings(const struct option_value *v, uint32_t n_
     s->n_decoded = (uint32_t)v[OPT_DECODED].count;
     s->n_rounds = (uint32_t)v[OPT_ROUNDS].count;
     s->seed = v[OPT_SEED].count;
+    s->fast = v[OPT_FAST].given;
     if (status != INGOT_OK) return status;
     if (v[OPT_THREADS].text)
         status = parse_list(&options[OPT_THREADS], v[OPT_THREADS].text, 1, THREADS_MAX, &s->threads, err);
@@ -226,8 +229,9 @@ static void print_spread(const char *what, const struct bench_spread *s)
 static void print_text(const struct results *r)
 {
     const struct bench *b = &r->bench;
-    printf("%s on %s, cache %s, %s read per token; %u round%s\n\n", ingot_dtype_name(b->dtype), b->rung->name,
-           ingot_dtype_name(b->kv), human_bytes(ingot_model_token_bytes(r->engine.model)).text, r->settings.n_rounds,
+    printf("%s on %s, %s arithmetic, cache %s, %s read per token; %u round%s\n\n", ingot_dtype_name(b->dtype),
+           b->rung->name, b->arithmetic, ingot_dtype_name(b->kv),
+           human_bytes(ingot_model_token_bytes(r->engine.model)).text, r->settings.n_rounds,
            r->settings.n_rounds == 1 ? "" : "s");
     print_cases(b);
     printf("\n");
@@ -298,6 +302,7 @@ static void print_json(const struct results *r)
     json_t *root = json_begin(), *cases = json_array(), *machines = json_array();
     json_put(root, "file", json_text(r->engine.path, strlen(r->engine.path)));
     json_put(root, "cpu", json_string(b->rung->name));
+    json_put(root, "arithmetic", json_string(b->arithmetic));
     json_put(root, "dtype", json_string(ingot_dtype_name(b->dtype)));
     json_put(root, "cache", json_string(ingot_dtype_name(b->kv)));
     json_put(root, "token_bytes", json_count(ingot_model_token_bytes(r->engine.model)));
@@ -361,7 +366,8 @@ const struct command command_bench = {
         "The limit is what this machine allows: the longer of the time that the bytes of a token take at the best "
         "speed at which the same threads read the same mapped weights, and the time that its operations take at the "
         "speed of multiply-adds on registers (of bytes for the products of q8 and q4, of f32 for all others). Both are "
-        "measured in the same rounds. Weights that fit into a cache may be read faster than the limit says.\n\n"
+        "measured in the same rounds. Weights that fit into a cache may be read faster than the limit says. "
+        "There is none for prefill with --fast.\n\n"
         "Start is measured with the file in the page cache: opening and binding; the same up to the first token; and "
         "a whole process of `ingot run` that prints one token.",
     .examples = "ingot bench gpt2.ingot\n"

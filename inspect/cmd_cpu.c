@@ -24,16 +24,24 @@ static const char *rung_state(const struct rung *used, const char *name)
     return strcmp(used->name, name) == 0 ? "used" : "available";
 }
 
+/* What --fast uses there. */
+static const char *fast_state(const struct rung *rung)
+{
+    const struct fast_kernels *fast = kernels_fast(rung);
+    return fast ? fast->name : "";
+}
+
 static void print_table(const struct rung *used, const char *forced)
 {
-    static const struct table_column columns[] = { { .title = "instruction set" },
-                                                   { .title = "state" },
-                                                   { .title = "needs" } };
-    struct table t = table_begin(columns, 3);
+    static const struct table_column columns[] = {
+        { .title = "instruction set" }, { .title = "state" }, { .title = "fast" }, { .title = "needs" }
+    };
+    struct table t = table_begin(columns, 4);
     for (size_t i = 0; kernels_rung(i); i++) {
         const struct rung *rung = kernels_rung(i);
         table_cell(&t, "%s", rung->name);
         table_cell(&t, "%s", rung_state(used, rung->name));
+        table_cell(&t, "%s", fast_state(rung));
         table_cell(&t, "%s", rung->needs);
     }
     table_end(&t);
@@ -50,11 +58,15 @@ static void print_json(const struct rung *used, const char *forced)
     json_put(detected, "avxvnni", json_boolean(features.avxvnni));
     json_put(detected, "avx512", json_boolean(features.avx512));
     json_put(detected, "avx512vnni", json_boolean(features.avx512vnni));
+    json_put(detected, "avx512bf16", json_boolean(features.avx512bf16));
+    json_put(detected, "amx", json_boolean(features.amx));
+    json_put(detected, "amxbf16", json_boolean(features.amxbf16));
     for (size_t i = 0; kernels_rung(i); i++)
         if (kernels_select(kernels_rung(i)->name)) json_add(available, json_string(kernels_rung(i)->name));
     json_put(root, "detected", detected);
     json_put(root, "available", available);
     json_put(root, "used", json_string(used->name));
+    json_put(root, "fast", kernels_fast(used) ? json_string(kernels_fast(used)->name) : json_null());
     json_put(root, "forced", json_boolean(forced != NULL));
     json_put(root, "cpus", json_count(parallel_threads(0)));
     json_end(root);
@@ -83,7 +95,7 @@ const struct command command_cpu = {
     .n_options = N_OPTIONS,
     .description = "Shows the instruction sets that processor and operating system offer together, and the one that "
                    "run and eval use. INGOT_CPU=NAME in the environment forces another one. The results are the same "
-                   "bits on all of them.",
+                   "bits on all of them. Only where something stands under 'fast' and --fast is given, they are not.",
     .examples = "ingot cpu\n"
                 "INGOT_CPU=scalar ingot run gpt2.ingot -p Hello",
     .run = run_cpu,

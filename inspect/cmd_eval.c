@@ -26,6 +26,7 @@ enum {
     OPT_THREADS,
     OPT_BATCH,
     OPT_KV,
+    OPT_FAST,
     OPT_STEP,
     N_OPTIONS
 };
@@ -59,6 +60,7 @@ static const struct option options[N_OPTIONS] = {
                     .max = 65536,
                     .help = "Tokens in one step; chosen when not given. The logits do not depend on it" },
     [OPT_KV] = KV_OPTION("The logits depend on it"),
+    [OPT_FAST] = FAST_OPTION,
     [OPT_STEP] = { .name = "step", .help = "Feed the tokens one by one, as in decoding" },
 };
 
@@ -73,6 +75,7 @@ struct candidate {
 struct evaluation {
     struct engine engine;
     struct ingot_session *session;
+    const char *arithmetic;
     struct ingot_ids ids;
     uint32_t n_vocab;
     float *logits; /* [portion, n_vocab] */
@@ -235,7 +238,8 @@ static enum ingot_status set_up(struct evaluation *e, const struct option_value 
     uint64_t batch = v[OPT_BATCH].count;
     const struct ingot_session_options how = { .n_threads = (uint32_t)v[OPT_THREADS].count,
                                                .n_batch = (uint32_t)batch,
-                                               .kv = engine_kv(v[OPT_KV].text) };
+                                               .kv = engine_kv(v[OPT_KV].text),
+                                               .fast = v[OPT_FAST].given };
     enum ingot_status status = read_tokens(e, v, err);
     if (status != INGOT_OK) return status;
     e->n_vocab = ingot_model_hparams(e->engine.model)->n_vocab;
@@ -243,6 +247,7 @@ static enum ingot_status set_up(struct evaluation *e, const struct option_value 
     if (e->portion > e->ids.n) e->portion = e->ids.n;
     e->logits = memory_array(e->portion * e->n_vocab, sizeof *e->logits);
     begin_output(e, v);
+    e->arithmetic = engine_arithmetic(&e->engine, v[OPT_FAST].given);
     status = ingot_session_create(e->engine.model, &how, &e->session, err);
     return status == INGOT_OK ? begin_npy(e, v, err) : status;
 }
@@ -252,6 +257,7 @@ static void print_results(struct evaluation *e)
     if (e->rows) {
         json_t *root = json_begin();
         json_put(root, "vocabulary", json_count(e->n_vocab));
+        json_put(root, "arithmetic", json_string(e->arithmetic));
         json_put(root, "tokens", e->rows);
         json_end(root);
         e->rows = NULL;
@@ -298,7 +304,7 @@ const struct command command_eval = {
                    "probability.\n\n"
                    "--npy writes the logits themselves, row by row; padding rows of the vocabulary are left out. The "
                    "bytes of that file are the same for every instruction set, number of threads, batch and for "
-                   "--step.",
+                   "--step; with --fast they are not.",
     .examples = "ingot eval gpt2.ingot -p 'The quick brown fox'\n"
                 "ingot eval gpt2.ingot --ids 15496,11,616 --npy logits.npy\n"
                 "ingot eval gpt2.ingot --ids 15496,11,616 --json --top 10",

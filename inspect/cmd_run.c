@@ -30,6 +30,7 @@ enum {
     OPT_THREADS,
     OPT_BATCH,
     OPT_KV,
+    OPT_FAST,
     N_OPTIONS
 };
 
@@ -88,6 +89,7 @@ static const struct option options[N_OPTIONS] = {
                     .max = 65536,
                     .help = "Tokens of the prompt in one step; chosen when not given. The text does not depend on it" },
     [OPT_KV] = KV_OPTION("The text depends on it"),
+    [OPT_FAST] = FAST_OPTION,
 };
 
 /* A prompt is fed in portions of this many tokens, so that an interruption does not wait for all of it. */
@@ -101,6 +103,7 @@ struct run {
     size_t n_prompt, n_made;
     float *logits;
     struct stream stream;
+    const char *arithmetic;
     bool as_ids, slide;
     double began, ready, prompt_done, first_token, ended; /* seconds of the monotonic clock */
 };
@@ -152,8 +155,8 @@ static void print_stats(const struct run *r)
         fprintf(stderr, "text         %zu tokens in %s, %.1f tokens/s, weights at %s\n", n_decoded,
                 human_duration(making).text, (double)n_decoded / making,
                 human_rate((double)ingot_model_token_bytes(r->engine.model) * (double)n_decoded / making).text);
-    fprintf(stderr, "machine      %s, %u thread%s\n", ingot_model_cpu(r->engine.model), n_threads,
-            n_threads == 1 ? "" : "s");
+    fprintf(stderr, "machine      %s, %u thread%s, %s arithmetic\n", ingot_model_cpu(r->engine.model), n_threads,
+            n_threads == 1 ? "" : "s", r->arithmetic);
 }
 
 /* ------------------------------------------------------------------------------------------- generation */
@@ -262,11 +265,13 @@ static enum ingot_status set_up(struct run *r, const struct option_value *v, str
     uint32_t n_vocab = ingot_model_hparams(r->engine.model)->n_vocab;
     struct ingot_session_options session = { .n_threads = (uint32_t)v[OPT_THREADS].count,
                                              .n_batch = (uint32_t)v[OPT_BATCH].count,
-                                             .kv = engine_kv(v[OPT_KV].text) };
+                                             .kv = engine_kv(v[OPT_KV].text),
+                                             .fast = v[OPT_FAST].given };
     struct ingot_sampling sampling = { .temperature = (float)v[OPT_TEMPERATURE].real,
                                        .top_k = (uint32_t)v[OPT_TOP_K].count,
                                        .top_p = (float)v[OPT_TOP_P].real,
                                        .seed = v[OPT_SEED].count };
+    r->arithmetic = engine_arithmetic(&r->engine, v[OPT_FAST].given);
     r->as_ids = v[OPT_IDS].given || !r->engine.tokenizer;
     r->slide = v[OPT_SLIDE].given;
     r->stream.escape = terminal_is(stdout);
@@ -317,8 +322,8 @@ const struct command command_run = {
                    "<|endoftext|>. The text ends at the model's own end-of-text, after N tokens, or at the end of "
                    "the context, whichever is first.\n\n"
                    "The same file, prompt, options and seed give the same text on every machine, for any instruction "
-                   "set and any number of threads. On a terminal, control characters are shown as \\xNN; in a pipe "
-                   "every byte passes.\n\n"
+                   "set and any number of threads, unless --fast is given. On a terminal, control characters are "
+                   "shown as \\xNN; in a pipe every byte passes.\n\n"
                    "A file without a vocabulary is run with --ids and prints ids.",
     .examples = "ingot run gpt2.ingot -p 'The dog'\n"
                 "ingot run gpt2.ingot -p 'Once upon a time' -n 100 --seed 7\n"

@@ -27,6 +27,7 @@ enum {
     OPT_TOKENS,
     OPT_JSON,
     OPT_THREADS,
+    OPT_FAST,
     OPT_QUIET,
     N_OPTIONS
 };
@@ -53,6 +54,7 @@ static const struct option options[N_OPTIONS] = {
     [OPT_TOKENS] = { .name = "tokens", .help = "List every token with its log-probability and its rank" },
     [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_THREADS] = THREADS_OPTION("Threads; chosen when not given. The result does not depend on it"),
+    [OPT_FAST] = FAST_OPTION,
     [OPT_QUIET] = QUIET_OPTION("No progress bar"),
 };
 
@@ -72,6 +74,7 @@ struct job {
     struct scored *texts;
     size_t n_texts;
     struct score_total total;
+    const char *arithmetic;
 };
 
 /* ------------------------------------------------------------------------------------------------------------ scoring
@@ -136,7 +139,9 @@ static enum ingot_status score_all(struct job *job, const struct arguments *args
     const struct option_value *v = args->values;
     job->settings = (struct score_settings){ .n_ctx = (uint32_t)v[OPT_CTX].count,
                                              .stride = (uint32_t)v[OPT_STRIDE].count,
-                                             .n_threads = (uint32_t)v[OPT_THREADS].count };
+                                             .n_threads = (uint32_t)v[OPT_THREADS].count,
+                                             .fast = v[OPT_FAST].given };
+    job->arithmetic = engine_arithmetic(&job->engine, v[OPT_FAST].given);
     enum ingot_status status = score_settings_check(ingot_model_hparams(job->engine.model)->n_ctx, &job->settings, err);
     if (status == INGOT_OK) status = list_texts(job, args, err);
     for (size_t i = 0; i < job->n_texts && status == INGOT_OK; i++) status = score_one(job, v, &job->texts[i], err);
@@ -273,6 +278,7 @@ static void print_json(const struct job *job, bool tokens)
 {
     json_t *root = json_begin(), *texts = json_array(), *all = json_object();
     json_put(root, "file", json_text(job->engine.path, strlen(job->engine.path)));
+    json_put(root, "arithmetic", json_string(job->arithmetic));
     json_put(root, "ctx", json_count(job->settings.n_ctx));
     json_put(root, "stride", json_count(job->settings.stride));
     for (size_t i = 0; i < job->n_texts; i++) {
@@ -341,8 +347,8 @@ const struct command command_score = {
         "stands before a vertical bar is given and not scored: '2,0,1|0,1,2; 1,1,0|0,1,1' asks how well two answers to "
         "two questions are predicted.\n\n"
         "Sums are made in double in the order of the vocabulary and of the text; several texts are summed in the order "
-        "in which they stand. The number of threads and the instruction set do not show in the result; another C "
-        "library, whose exp and log are used, may change its last digits.",
+        "in which they stand. The number of threads and, without --fast, the instruction set do not show in the "
+        "result; another C library, whose exp and log are used, may change its last digits.",
     .examples = "ingot score gpt2.ingot chapter.txt\n"
                 "ingot score gpt2.ingot --tokens --no-start - <<<'Hello World'\n"
                 "ingot score gpt2-q4.ingot wiki.txt --ctx 1024 --stride 512 --json",

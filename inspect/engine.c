@@ -52,6 +52,16 @@ enum ingot_kv engine_kv(const char *choice)
     return strcmp(choice, "f32") == 0 ? INGOT_KV_F32 : strcmp(choice, "f16") == 0 ? INGOT_KV_F16 : INGOT_KV_DEFAULT;
 }
 
+const char *engine_arithmetic(const struct engine *engine, bool fast)
+{
+    const char *arithmetic = fast ? ingot_model_fast(engine->model) : NULL;
+    if (arithmetic)
+        report_note("the arithmetic is %s: results are not the same bits on every machine", arithmetic);
+    else if (fast)
+        report_note("nothing is faster here with --fast: the arithmetic is exact");
+    return arithmetic ? arithmetic : "exact";
+}
+
 enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err)
 {
     if (engine->tokenizer) return INGOT_OK;

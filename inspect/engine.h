@@ -26,6 +26,17 @@ extern const char *const engine_kv_choices[];
     }
 enum ingot_kv engine_kv(const char *choice);
 
+/* The option --fast: its row in a table, and how a session with or without it computes. Where it is given, a note on
+ * stderr says what it does here. */
+#define FAST_HELP                                                                                                      \
+    "Feed 16 tokens and more at once by products of bf16, if the processor has them: faster, but the results are "     \
+    "only near the exact ones, and differ between machines and batches"
+#define FAST_OPTION                                                                                                    \
+    {                                                                                                                  \
+        .name = "fast", .help = FAST_HELP                                                                              \
+    }
+const char *engine_arithmetic(const struct engine *engine, bool fast);
+
 /* MISSING, with the advice to use --ids, when there is no vocabulary. */
 enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingot_error *err);
 

@@ -146,7 +146,9 @@ struct walk {
 
 static enum ingot_status open_walk(struct walk *w, const struct ingot_model *const *models, struct ingot_error *err)
 {
-    const struct ingot_session_options how = { .n_ctx = w->settings->n_ctx, .n_threads = w->settings->n_threads };
+    const struct ingot_session_options how = { .n_ctx = w->settings->n_ctx,
+                                               .n_threads = w->settings->n_threads,
+                                               .fast = w->settings->fast };
     const size_t n = w->text->ids.n < PORTION ? w->text->ids.n : PORTION;
     enum ingot_status status = INGOT_OK;
     for (size_t m = 0; m < w->n_models && status == INGOT_OK; m++) {

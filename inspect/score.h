@@ -12,6 +12,7 @@
 struct score_settings {
     uint32_t n_ctx, stride;     /* of the windows; stride 0: half of n_ctx. n_ctx 0: the model's */
     uint32_t n_threads;         /* 0: chosen */
+    bool fast;                  /* the session's option */
     ingot_progress_fn progress; /* counts tokens */
     void *progress_ctx;
 };
