@@ -14,9 +14,7 @@ enum { LANES = INGOT_PANEL_LANES, HALF = LANES / 2 };
 
 /* ----------------------------------------------------------------------------------------------- panels times rows */
 
-/* Lanes 0..7 (half 0) or 8..15 (half 1) of the weights of one input, widened. Inputs come in pairs, as bf16 stores
- * them: `pair` is the address of inputs k and k + 1, k even, and `odd` says which. The odd one of a last pair is never
- * asked for: f32 has no padding there. */
+/* Of the weights of one input lanes 0..7 (half 0) or 8..15 (half 1). */
 static inline __m256 load_f32(const uint8_t *pair, size_t odd, size_t half)
 {
     return _mm256_load_ps((const float *)(const void *)(pair + 64 * odd + 32 * half));
@@ -34,17 +32,13 @@ static inline __m256 load_bf16(const uint8_t *pair, size_t odd, size_t half)
     return _mm256_castsi256_ps(odd ? _mm256_slli_epi32(_mm256_srli_epi32(both, 16), 16) : _mm256_slli_epi32(both, 16));
 }
 
-enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
-
 typedef __m256 load_fn(const uint8_t *pair, size_t odd, size_t half);
 
-/* The two halves of 16 chains. */
-struct chains {
+typedef struct {
     __m256 half[2];
-};
+} chains;
 
-/* One input: its weights in every panel times its value in every row. */
-TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, struct chains chain[][TILE_MAX_ROWS],
+TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, chains chain[][TILE_MAX_ROWS],
                           const uint8_t *pair, size_t panel_bytes, size_t odd, const float *x)
 {
     TILE_UNROLL
@@ -59,56 +53,28 @@ TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, struct 
     }
 }
 
-static inline struct chains load_chains(const float *y)
+static inline chains load_chains(const float *y)
 {
-    return (struct chains){ { _mm256_loadu_ps(y), _mm256_loadu_ps(y + HALF) } };
+    return (chains){ { _mm256_loadu_ps(y), _mm256_loadu_ps(y + HALF) } };
 }
 
-static inline struct chains zero_chains(void)
+static inline chains zero_chains(void)
 {
-    return (struct chains){ { _mm256_setzero_ps(), _mm256_setzero_ps() } };
+    return (chains){ { _mm256_setzero_ps(), _mm256_setzero_ps() } };
 }
 
-static inline struct chains add_chains(struct chains a, struct chains b)
+static inline chains add_chains(chains a, chains b)
 {
-    return (struct chains){ { _mm256_add_ps(a.half[0], b.half[0]), _mm256_add_ps(a.half[1], b.half[1]) } };
+    return (chains){ { _mm256_add_ps(a.half[0], b.half[0]), _mm256_add_ps(a.half[1], b.half[1]) } };
 }
 
-static inline void store_chains(float *y, struct chains chains)
+static inline void store_chains(float *y, chains c)
 {
-    _mm256_storeu_ps(y, chains.half[0]);
-    _mm256_storeu_ps(y + HALF, chains.half[1]);
+    _mm256_storeu_ps(y, c.half[0]);
+    _mm256_storeu_ps(y + HALF, c.half[1]);
 }
 
-/* The body of every tile_fn; the first five arguments are constants after inlining. */
-TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
-                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
-{
-    struct chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
-    TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++)
-            chain[p][r] = continues ? load_chains(y + r * y_stride + p * LANES) : zero_chains();
-    }
-    size_t k = 0;
-    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
-        TILE_UNROLL
-        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-        tile_forget_loads();
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
-    }
-    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-    TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) {
-            float *out = y + r * y_stride + p * LANES;
-            store_chains(out, continues ? chain[p][r] : add_chains(load_chains(out), chain[p][r]));
-        }
-    }
-}
+#include "runtime/kernels/tile_body.h"
 
 /* 12 of the 16 registers are accumulators. */
 #define TILE_HEIGHTS(X, ...)                                                                                           \

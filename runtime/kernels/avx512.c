@@ -14,8 +14,6 @@ enum { LANES = INGOT_PANEL_LANES };
 
 /* ----------------------------------------------------------------------------------------------- panels times rows */
 
-/* The 16 weights of one input, widened. Inputs come in pairs, as bf16 stores them: `pair` is the address of inputs k
- * and k + 1, k even, and `odd` says which. The odd one of a last pair is never asked for: f32 has no padding there. */
 static inline __m512 load_f32(const uint8_t *pair, size_t odd)
 {
     return _mm512_load_ps(pair + 64 * odd);
@@ -33,12 +31,11 @@ static inline __m512 load_bf16(const uint8_t *pair, size_t odd)
                                    : _mm512_slli_epi32(both, 16));
 }
 
-enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
-
 typedef __m512 load_fn(const uint8_t *pair, size_t odd);
 
-/* One input: its weights in every panel times its value in every row. */
-TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, __m512 chain[][TILE_MAX_ROWS],
+typedef __m512 chains;
+
+TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, chains chain[][TILE_MAX_ROWS],
                           const uint8_t *pair, size_t panel_bytes, size_t odd, const float *x)
 {
     __m512 w[TILE_MAX_PANELS];
@@ -52,35 +49,27 @@ TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, __m512 
     }
 }
 
-/* The body of every tile_fn; the first five arguments are constants after inlining. */
-TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
-                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+static inline chains zero_chains(void)
 {
-    __m512 chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
-    TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++)
-            chain[p][r] = continues ? _mm512_loadu_ps(y + r * y_stride + p * LANES) : _mm512_setzero_ps();
-    }
-    size_t k = 0;
-    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
-        TILE_UNROLL
-        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-        tile_forget_loads();
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
-    }
-    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-    TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) {
-            float *out = y + r * y_stride + p * LANES;
-            _mm512_storeu_ps(out, continues ? chain[p][r] : _mm512_add_ps(_mm512_loadu_ps(out), chain[p][r]));
-        }
-    }
+    return _mm512_setzero_ps();
 }
+
+static inline chains load_chains(const float *y)
+{
+    return _mm512_loadu_ps(y);
+}
+
+static inline void store_chains(float *y, chains c)
+{
+    _mm512_storeu_ps(y, c);
+}
+
+static inline chains add_chains(chains a, chains b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+#include "runtime/kernels/tile_body.h"
 
 /* 24 accumulators hide the latency of 2 fused multiply-adds per cycle and leave registers for the weights; few
  * rows take more panels instead. */

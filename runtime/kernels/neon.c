@@ -16,9 +16,7 @@ enum { LANES = INGOT_PANEL_LANES, QUARTER = LANES / 4 };
 
 /* ----------------------------------------------------------------------------------------------- panels times rows */
 
-/* Lanes 4 q .. 4 q + 3 of the weights of one input, widened. Inputs come in pairs, as bf16 stores them: `pair` is the
- * address of inputs k and k + 1, k even, and `odd` says which. The odd one of a last pair is never asked for: f32 has
- * no padding there. */
+/* Of the weights of one input lanes 4 q .. 4 q + 3. */
 static inline float32x4_t load_f32(const uint8_t *pair, size_t odd, size_t q)
 {
     return vld1q_f32((const float *)(const void *)(pair + 64 * odd + 16 * q));
@@ -35,17 +33,13 @@ static inline float32x4_t load_bf16(const uint8_t *pair, size_t odd, size_t q)
     return vreinterpretq_f32_u32(odd ? vandq_u32(both, vdupq_n_u32(0xffff0000u)) : vshlq_n_u32(both, 16));
 }
 
-enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
-
 typedef float32x4_t load_fn(const uint8_t *pair, size_t odd, size_t q);
 
-/* 16 chains. */
-struct chains {
+typedef struct {
     float32x4_t q[4];
-};
+} chains;
 
-/* One input: its weights in every panel times its value in every row. */
-TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, struct chains chain[][TILE_MAX_ROWS],
+TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, chains chain[][TILE_MAX_ROWS],
                           const uint8_t *pair, size_t panel_bytes, size_t odd, const float *x)
 {
     TILE_UNROLL
@@ -60,59 +54,31 @@ TILE_BODY void tile_input(load_fn *load, size_t n_panels, size_t n_rows, struct 
     }
 }
 
-static inline struct chains load_chains(const float *y)
+static inline chains load_chains(const float *y)
 {
-    return (struct chains){ { vld1q_f32(y), vld1q_f32(y + 4), vld1q_f32(y + 8), vld1q_f32(y + 12) } };
+    return (chains){ { vld1q_f32(y), vld1q_f32(y + 4), vld1q_f32(y + 8), vld1q_f32(y + 12) } };
 }
 
-static inline struct chains zero_chains(void)
+static inline chains zero_chains(void)
 {
     const float32x4_t zero = vdupq_n_f32(0);
-    return (struct chains){ { zero, zero, zero, zero } };
+    return (chains){ { zero, zero, zero, zero } };
 }
 
-static inline struct chains add_chains(struct chains a, struct chains b)
+static inline chains add_chains(chains a, chains b)
 {
     TILE_UNROLL
     for (size_t q = 0; q < 4; q++) a.q[q] = vaddq_f32(a.q[q], b.q[q]);
     return a;
 }
 
-static inline void store_chains(float *y, struct chains chains)
+static inline void store_chains(float *y, chains c)
 {
     TILE_UNROLL
-    for (size_t q = 0; q < 4; q++) vst1q_f32(y + QUARTER * q, chains.q[q]);
+    for (size_t q = 0; q < 4; q++) vst1q_f32(y + QUARTER * q, c.q[q]);
 }
 
-/* The body of every tile_fn; the first five arguments are constants after inlining. */
-TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
-                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
-{
-    struct chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
-    TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++)
-            chain[p][r] = continues ? load_chains(y + r * y_stride + p * LANES) : zero_chains();
-    }
-    size_t k = 0;
-    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
-        TILE_UNROLL
-        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-        tile_forget_loads();
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
-    }
-    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-    TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) {
-            float *out = y + r * y_stride + p * LANES;
-            store_chains(out, continues ? chain[p][r] : add_chains(load_chains(out), chain[p][r]));
-        }
-    }
-}
+#include "runtime/kernels/tile_body.h"
 
 /* 24 of the 32 registers are accumulators. */
 #define TILE_HEIGHTS(X, ...)                                                                                           \

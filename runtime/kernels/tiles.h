@@ -67,30 +67,4 @@ TILE_BODY void tile_forget_loads(void)
     __asm__ volatile("" ::: "memory");
 }
 
-/* The tile_fns of one height for one kernel, from a body tile(load, continues, pair_bytes, n_panels, n_rows, ...). */
-#define TILE_DEFINE(rows, panels, kernel, dtype, continues)                                                            \
-    static void kernel##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,     \
-                                       size_t y_stride, size_t ahead)                                                  \
-    {                                                                                                                  \
-        tile(load_##dtype, continues, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);   \
-    }                                                                                                                  \
-    static void kernel##_##rows##_one(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,      \
-                                      size_t y_stride, size_t ahead)                                                   \
-    {                                                                                                                  \
-        tile(load_##dtype, continues, PAIR_BYTES_##dtype, 1, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);        \
-    }
-#define TILE_ENTRY(rows, panels, kernel, dtype, continues)                                                             \
-    { rows, panels, kernel##_##rows##_wide, kernel##_##rows##_one },
-
-/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...). */
-#define TILE_SET(kernel, dtype, continues)                                                                             \
-    TILE_HEIGHTS(TILE_DEFINE, kernel, dtype, continues)                                                                \
-    static const struct tile_set tiles_##kernel = { PAIR_BYTES_##dtype / 2,                                            \
-                                                    { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) } };          \
-    static void kernel(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,                \
-                       size_t x_stride, size_t n_rows, float *y, size_t y_stride)                                      \
-    {                                                                                                                  \
-        panels_by_tiles(&tiles_##kernel, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);            \
-    }
-
 #endif

@@ -1,0 +1,75 @@
+/*
+ * tile_body.h - the body of a tile_fn, for a file that has said what 16 chains are:
+ *
+ *   chains                     16 of them: a register or several
+ *   zero_chains(), load_chains(y), store_chains(y, c), add_chains(a, b)
+ *   load_fn                    the type of load_f32, load_f16 and load_bf16: weights of one input, widened. Inputs come
+ *                              in pairs, as bf16 stores them: their address is that of inputs k and k + 1, k even, and
+ *                              `odd` says which. The odd one of a last pair is never asked for: f32 has no padding
+ * there tile_input(load, n_panels, n_rows, chain, pair, panel_bytes, odd, x) one input: its weights in every panel
+ * times its value in every row
+ */
+#ifndef INGOT_TILE_BODY_H
+#define INGOT_TILE_BODY_H
+
+#include "runtime/kernels/tiles.h"
+
+enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
+
+/* The first five arguments are constants after inlining. */
+TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
+                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+{
+    chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++)
+            chain[p][r] = continues ? load_chains(y + r * y_stride + p * INGOT_PANEL_LANES) : zero_chains();
+    }
+    size_t k = 0;
+    for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
+        TILE_UNROLL
+        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+        tile_forget_loads();
+        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
+    }
+    if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) {
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) {
+            float *out = y + r * y_stride + p * INGOT_PANEL_LANES;
+            store_chains(out, continues ? chain[p][r] : add_chains(load_chains(out), chain[p][r]));
+        }
+    }
+}
+
+/* The tile_fns of one height for one kernel, from a body tile(load, continues, pair_bytes, n_panels, n_rows, ...). */
+#define TILE_DEFINE(rows, panels, kernel, dtype, continues)                                                            \
+    static void kernel##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,     \
+                                       size_t y_stride, size_t ahead)                                                  \
+    {                                                                                                                  \
+        tile(load_##dtype, continues, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);   \
+    }                                                                                                                  \
+    static void kernel##_##rows##_one(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,      \
+                                      size_t y_stride, size_t ahead)                                                   \
+    {                                                                                                                  \
+        tile(load_##dtype, continues, PAIR_BYTES_##dtype, 1, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);        \
+    }
+#define TILE_ENTRY(rows, panels, kernel, dtype, continues)                                                             \
+    { rows, panels, kernel##_##rows##_wide, kernel##_##rows##_one },
+
+/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...). */
+#define TILE_SET(kernel, dtype, continues)                                                                             \
+    TILE_HEIGHTS(TILE_DEFINE, kernel, dtype, continues)                                                                \
+    static const struct tile_set tiles_##kernel = { PAIR_BYTES_##dtype / 2,                                            \
+                                                    { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) } };          \
+    static void kernel(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,                \
+                       size_t x_stride, size_t n_rows, float *y, size_t y_stride)                                      \
+    {                                                                                                                  \
+        panels_by_tiles(&tiles_##kernel, w, panel_bytes, n_panels, n_in, x, x_stride, n_rows, y, y_stride);            \
+    }
+
+#endif
