@@ -12,7 +12,7 @@
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older kernels refuse it, which costs nothing */
 #endif
 
-#define POPULATE_BYTES (UINT64_C(64) << 10) /* below it page faults cost less than the system call */
+#define POPULATE_BYTES (UINT64_C(64) << 10) /* below it page faults cost less than the system calls */
 
 /* One read() moves at most 2 GiB. */
 #define READ_STEP (UINT64_C(1) << 30)
@@ -92,13 +92,23 @@ void map_close(struct file_map *map)
     *map = (struct file_map){ 0 };
 }
 
+/* Of what is in memory at both ends all usually is. */
+static bool is_in_memory(const struct file_map *map, uint64_t first, uint64_t last, uint64_t page)
+{
+    unsigned char ends[2];
+    uint8_t *bytes = (uint8_t *)(uintptr_t)map->bytes;
+    return mincore(bytes + first, page, &ends[0]) == 0 && mincore(bytes + last, page, &ends[1]) == 0 &&
+           (ends[0] & ends[1] & 1);
+}
+
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t first = off & ~(page - 1);
+    uint64_t first = off & ~(page - 1), last = (off + n - 1) & ~(page - 1);
     if (!map->owned || n < POPULATE_BYTES) return;
     int saved = errno;
-    madvise((void *)(uintptr_t)(map->bytes + first), off + n - first, MADV_POPULATE_READ);
+    if (!is_in_memory(map, first, last, page))
+        madvise((void *)(uintptr_t)(map->bytes + first), off + n - first, MADV_POPULATE_READ);
     errno = saved;
 }
 

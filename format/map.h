@@ -21,8 +21,9 @@ enum ingot_status map_open_fd(int fd, const char *label, unsigned flags, struct 
 
 void map_close(struct file_map *map);
 
-/* Advice that [off, off + n) will be read now: maps a large range in one call instead of by page faults. Never fails.
- */
+/* Advice that [off, off + n) will be read now: what is not in memory is read in one call. What is comes by page faults,
+ * each of which maps many pages: over a file in memory they take a quarter less time than such a call, which looks at
+ * every page. Never fails. */
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
 
 /* Advice that this process's own memory [p, p + n) be backed by large pages, where whole ones fit. Never fails. */
