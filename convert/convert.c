@@ -24,6 +24,9 @@
 /* With 4.5 MiB each, 72 MiB of private memory at most, and more writers than disks can use. */
 #define MAX_WORKERS 16u
 
+/* One in so many values that vanish is worth a warning; a few tiny ones do in every cast to 16 bits. */
+#define NOTABLE 100u
+
 /* What became of one tensor while it was written. */
 struct tensor_work {
     uint64_t first_job; /* as many jobs as it has chunks, or as its source has units, whichever is more */
@@ -257,6 +260,11 @@ static void warn_of_cast(const struct conversion *c, const struct plan_tensor *t
     if (work->n_overflow > 0) {
         snprintf(message, sizeof message, "%" PRIu64 " of %" PRIu64 " values %s in %s", work->n_overflow, n,
                  quantised ? "are cut to the largest" : "became infinite", ingot_dtype_name(t->dtype));
+        warn(c, t->name, message);
+    }
+    if (work->n_underflow > n / NOTABLE) {
+        snprintf(message, sizeof message, "%" PRIu64 " of %" PRIu64 " values, none of them 0, became 0 in %s",
+                 work->n_underflow, n, ingot_dtype_name(t->dtype));
         warn(c, t->name, message);
     }
     if (work->n_nan > 0 && quantised) {

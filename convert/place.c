@@ -170,16 +170,40 @@ enum ingot_status planner_check_present(struct planner *p)
                       "the checkpoint lacks this tensor and %u others", n_missing - 1);
 }
 
+static bool is_unused(const struct planner *p, uint32_t rule)
+{
+    return !p->used[rule] && p->chosen.recipe->rules[rule].action == RULE_TAKE;
+}
+
+/* "5, 6, 9" */
+static void list_unused(const struct planner *p, char *out, size_t room)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < p->chosen.recipe->n_rules && n + 32 < room; i++)
+        if (is_unused(p, i))
+            n += (size_t)snprintf(out + n, room - n, "%s%zu", n ? ", " : "", p->chosen.recipe->rules[i].line);
+    if (n + 32 >= room) snprintf(out + n, room - n, ", ..");
+}
+
 void planner_warn_of_unused_rules(const struct planner *p)
 {
     const struct recipe *recipe = p->chosen.recipe;
-    char message[192], shown[96];
+    char message[320], shown[192];
+    uint32_t n_unused = 0, last = 0;
     if (recipe->built_in || !p->options->warning) return;
     for (uint32_t i = 0; i < recipe->n_rules; i++) {
-        const struct recipe_rule *rule = &recipe->rules[i];
-        if (p->used[i] || rule->action != RULE_TAKE) continue;
-        snprintf(message, sizeof message, "line %zu: no tensor of the checkpoint is called %s", rule->line,
-                 ingot_escape(rule->from.items[0], strlen(rule->from.items[0]), shown, sizeof shown));
-        p->options->warning(p->options->warning_ctx, p->options->recipe, message);
+        if (!is_unused(p, i)) continue;
+        n_unused++;
+        last = i;
     }
+    if (n_unused == 0) return;
+    if (n_unused == 1) {
+        const struct recipe_rule *rule = &recipe->rules[last];
+        ingot_escape(rule->from.items[0], strlen(rule->from.items[0]), shown, sizeof shown);
+        snprintf(message, sizeof message, "line %zu: no tensor of the checkpoint is called %s", rule->line, shown);
+    } else {
+        list_unused(p, shown, sizeof shown);
+        snprintf(message, sizeof message, "%u rules match no tensor of the checkpoint, in lines %s", n_unused, shown);
+    }
+    p->options->warning(p->options->warning_ctx, p->options->recipe, message);
 }

@@ -48,7 +48,7 @@ enum ingot_status planner_place(struct planner *p);
 /* MISSING when a slot that a GPT-2 needs, or one of its parts, has no source. */
 enum ingot_status planner_check_present(struct planner *p);
 
-/* A rule of one's own that matches nothing is nearly always a slip: warns of each. */
+/* A rule of one's own that matches nothing is nearly always a slip: one warning of all of them. */
 void planner_warn_of_unused_rules(const struct planner *p);
 
 /* Cuts the parts of every slot out of their sources and puts them together, which gives the slot's dimensions. SHAPE

@@ -97,14 +97,16 @@ static int by_name(const void *a, const void *b)
 static enum ingot_status check_names_unique(const struct ingot_source *src, struct ingot_error *err)
 {
     const char **names = malloc(src->n_tensors * sizeof(char *) + 1);
+    char shown[256];
     if (!names) return fail_memory(err, src->path);
     for (size_t i = 0; i < src->n_tensors; i++) names[i] = src->tensors[i].name;
     qsort(names, src->n_tensors, sizeof *names, by_name);
     enum ingot_status status = INGOT_OK;
     for (size_t i = 1; i < src->n_tensors && status == INGOT_OK; i++)
         if (strcmp(names[i - 1], names[i]) == 0)
-            status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, names[i], "get another copy",
-                                "two tensors of the checkpoint have this name");
+            status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->path, "get another copy",
+                                "two of its tensors are called %s",
+                                ingot_escape(names[i], strlen(names[i]), shown, sizeof shown));
     free(names);
     return status;
 }

@@ -147,6 +147,8 @@ enum ingot_status source_choose(const char *path, struct chosen_reader *out, str
     if (candidate.is_directory)
         return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, advise(advice),
                           "the directory holds no checkpoint that is known");
+    if (candidate.file_bytes == 0)
+        return ingot_fail(err, INGOT_E_TRUNCATED, 0, path, "get another copy", "the file is empty");
     return ingot_fail(err, INGOT_E_UNSUPPORTED, 0, path, advise(advice),
                       "the content is no checkpoint format that is known");
 }

@@ -2,6 +2,7 @@
 #include "inspect/bench.h"
 
 #include "format/error.h"
+#include "format/parallel.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/progress.h"
 #include "inspect/machine.h"
@@ -190,10 +191,12 @@ static enum ingot_status run_round(struct bench *b, struct crew *crew, uint32_t 
     return status;
 }
 
-/* Tokens a second: the longer of the times that bytes and operations need. */
+/* Tokens a second: the longer of the times that bytes and operations need. Threads that take turns on a core measure
+ * one another's turns, not the machine. */
 static double limit_of(const struct bench *b, const struct bench_machine *m, const struct bench_case *c)
 {
     if (c->what == BENCH_PREFILL && b->fast) return NAN; /* the speed of products of bf16 is not measured */
+    if (c->n_threads > parallel_threads(0)) return NAN;
     const bool quantised = b->dtype == INGOT_Q8 || b->dtype == INGOT_Q4;
     const double matrix_rate = quantised ? m->integer : m->fma;
     const double reading = m->read.most > 0 ? c->bytes / m->read.most : 0;

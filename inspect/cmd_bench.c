@@ -366,8 +366,10 @@ const struct command command_bench = {
         "The limit is what this machine allows: the longer of the time that the bytes of a token take at the best "
         "speed at which the same threads read the same mapped weights, and the time that its operations take at the "
         "speed of multiply-adds on registers (of bytes for the products of q8 and q4, of f32 for all others). Both are "
-        "measured in the same rounds. Weights that fit into a cache may be read faster than the limit says. "
-        "There is none for prefill with --fast.\n\n"
+        "measured in the same rounds. Weights that fit into a cache may be read faster than the limit says. There is "
+        "none for prefill with --fast, and none for more threads than cores.
+
+        "
         "Start is measured with the file in the page cache: opening and binding; the same up to the first token; and "
         "a whole process of `ingot run` that prints one token.",
     .examples = "ingot bench gpt2.ingot\n"

@@ -260,13 +260,6 @@ static void summarise(const struct findings *f, double seconds)
 /* ---------------------------------------------------------------------------------------------------------------- JSON
  */
 
-/* JSON has no infinities: they are strings, as `cat` has them. */
-static json_t *number_json(double value)
-{
-    if (isfinite(value)) return json_real(value);
-    return json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
-}
-
 static json_t *tensor_json(const struct diff *d, const struct diff_pair *p, unsigned side)
 {
     if (p->at[side] == DIFF_NOWHERE) return json_null();
@@ -292,11 +285,11 @@ static void put_figures(json_t *o, const struct diff *d, const struct diff_pair 
     json_put(o, "equal", json_count(f->n_equal));
     json_put(o, "within_tolerance", json_count(f->n_within));
     json_put(o, "not_finite", json_count(f->n_not_finite));
-    json_put(o, "max_abs", number_json(differs ? f->max_abs : 0));
+    json_put(o, "max_abs", json_element(differs ? f->max_abs : 0));
     json_put(o, "max_abs_at", differs ? json_shape(findings_place(d, p, f->max_abs_at, place), place) : json_null());
-    json_put(o, "max_abs_a", differs ? number_json(f->max_a) : json_null());
-    json_put(o, "max_abs_b", differs ? number_json(f->max_b) : json_null());
-    json_put(o, "max_rel", number_json(f->max_rel));
+    json_put(o, "max_abs_a", differs ? json_element(f->max_a) : json_null());
+    json_put(o, "max_abs_b", differs ? json_element(f->max_b) : json_null());
+    json_put(o, "max_rel", json_element(f->max_rel));
     json_put(o, "max_ulp", json_count(f->max_ulp));
     json_put(o, "cosine", json_number(diff_cosine(f)));
     json_put(o, "rms", json_number(diff_rms(f)));

@@ -89,7 +89,7 @@ struct evaluation {
     double log_p; /* of the token at hand, given those before it; NaN for the first */
 };
 
-/* Of two equal logits the lower id comes first; NaN never does. */
+/* Of two equal logits the lower id comes first; NaN comes last. */
 static void select_best(struct evaluation *e, const float *logits)
 {
     size_t n = 0;
@@ -99,7 +99,8 @@ static void select_best(struct evaluation *e, const float *logits)
         for (; at > 0 && logits[id] > e->best[at - 1].logit; at--) e->best[at] = e->best[at - 1];
         e->best[at] = (struct candidate){ id, logits[id] };
     }
-    for (; n < e->n_best; n++) e->best[n] = (struct candidate){ 0, NAN };
+    for (uint32_t id = 0; n < e->n_best; id++)
+        if (isnan(logits[id])) e->best[n++] = (struct candidate){ id, NAN };
 }
 
 /* log softmax of the k-th best: one pass over the vocabulary for the best, differences for the others. */

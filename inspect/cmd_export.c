@@ -3,9 +3,9 @@
 
 #include "convert/ingot_convert.h"
 #include "convert/input.h"
+#include "inspect/checkpoint.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
-#include "inspect/cli/signals.h"
 #include "inspect/summary.h"
 
 #include <stdio.h>
@@ -67,8 +67,7 @@ static int export_file(const struct arguments *args, const char *format)
     struct ingot_error err = { 0 };
     struct ingot_export_report report = { 0 };
     struct ingot_file *file = NULL;
-    signals_name_mapping(args->operands[0]);
-    if (ingot_open(args->operands[0], INGOT_OPEN_MAP, &file, &err) != INGOT_OK) return report_error(&err);
+    if (checkpoint_open_ingot(args->operands[0], &file, &err) != INGOT_OK) return report_error(&err);
     struct progress progress = progress_begin("export", v[OPT_QUIET].given);
     struct ingot_export_options how = { .dtype = dtype_to_write(v[OPT_DTYPE].text),
                                         .overwrite = v[OPT_FORCE].given,
@@ -109,7 +108,8 @@ const struct command command_export = {
     .description =
         "Writes the model in FILE, an .ingot file, as a Hugging Face directory (for transformers), as GGUF (for "
         "llama.cpp) or as a .bin of llm.c, with its tokenizer. Where dtypes are kept no bit of a weight is lost, and "
-        "converting the result again gives the same sections. In GGUF q8 is kept as Q8_0; elsewhere it becomes f32, "
+        "converting the result again gives the same sections. In GGUF q8 is kept as Q8_0, if its rows are a multiple "
+        "of 32 long; elsewhere it becomes f32, "
         "as q4 does everywhere, which holds every value of it.\n\n"
         "FILE is verified first. OUT appears under its name only when it is complete and synced; interrupted, or with "
         "the disk full, the export leaves what was there before. What a format cannot say, as an untied head in "

@@ -66,18 +66,24 @@ json_t *json_shape(uint32_t rank, const uint64_t *shape)
 
 json_t *json_number(double value)
 {
-    return isfinite(value) ? json_real(value) : json_null();
+    if (isfinite(value)) return json_real(value);
+    return isnan(value) ? json_null() : json_string(value > 0 ? "inf" : "-inf");
+}
+
+json_t *json_element(double value)
+{
+    return isnan(value) ? json_string("nan") : json_number(value);
 }
 
 static void print(json_t *root, size_t flags)
 {
-    /* A failed write shows in ferror(stdout), which report_finish() looks at. */
     if (speaks_yaml) {
         yaml_print(root, stdout);
     } else {
         json_dumpf(root, stdout, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
         putchar('\n');
     }
+    report_flush(); /* a failure is remembered, and its cause while it is known */
     json_decref(root);
 }
 

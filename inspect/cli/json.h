@@ -27,8 +27,11 @@ json_t *json_count(uint64_t n);
 json_t *json_text(const char *text, size_t n);
 json_t *json_digest(struct ingot_digest digest);
 json_t *json_shape(uint32_t rank, const uint64_t *shape);
-/* A number, or null for infinities and NaN, which JSON does not have. */
+/* A figure. JSON has no infinities, so they are the strings "inf" and "-inf"; of NaN, which says that there is no such
+ * figure, null. */
 json_t *json_number(double value);
+/* An element of a tensor, where NaN is a value: the string "nan". */
+json_t *json_element(double value);
 
 /* Prints to stdout, indented, and frees. */
 void json_end(json_t *root);

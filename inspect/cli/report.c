@@ -77,16 +77,22 @@ void report_no_memory(void)
     exit(report_failure(INGOT_E_MEMORY, NULL, NULL, "not enough memory"));
 }
 
+/* What has become of errno since a write failed may be another call's; but these are only a write's. */
+static int cause_of_failure(void)
+{
+    return errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EPIPE || errno == EINTR ? errno : EIO;
+}
+
 bool report_flush(void)
 {
+    if (!ferror(stdout)) errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return true;
-    if (!output_errno) output_errno = errno ? errno : EIO;
+    if (!output_errno) output_errno = cause_of_failure();
     return false;
 }
 
 int report_finish(int code)
 {
-    errno = 0;
     bool arrived = report_flush();
     if (fclose(stdout) != 0 && arrived && errno != EBADF) {
         arrived = false;

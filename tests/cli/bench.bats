@@ -77,6 +77,13 @@ PYTHON
     [ "$(json 'j["cpu"], j["machine"][0]["f32_operations_per_second"], j["results"][0]["limit"]')" = "('scalar', None, None)" ]
 }
 
+@test "more threads than cores are measured, but have no limit of their own" {
+    ingot bench "$BARE" --threads 1,200 --rounds 1 --no-start --depth 0 --prefill 8 -n 2 --json
+    expect 0
+    [ "$(json '{(r["threads"], r["limit"] is None) for r in j["results"] if r["threads"] == 200}')" = "{(200, True)}" ]
+    [ "$(json 'any(r["limit"] for r in j["results"] if r["threads"] == 1) or "scalar" in str(j)')" = True ]
+}
+
 @test "lists are numbers in their range" {
     for list in "" 0 257 1,,2 x 1,2x "$(seq -s, 1 17)"; do
         ingot bench "$BARD" --threads "$list"

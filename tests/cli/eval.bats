@@ -95,6 +95,37 @@ PYTHON
     cmp a.ingot "$BARD"
 }
 
+# A model all of whose logits are NaN, for its last norm has none but NaN.
+make_nan() { # file
+    cp -r "$INGOT_ROOT/tests/models/bard" nan
+    chmod -R u+w nan
+    local at
+    ingot ls nan --json
+    at=$(json '[t["offset"] for t in j["tensors"] if t["name"].endswith("ln_f.weight")][0]')
+    printf '\xff%.0s' {1..512} | dd of=nan/model.safetensors bs=1 seek="$at" conv=notrunc status=none
+    "$INGOT" convert nan -o "$1" -q
+}
+
+@test "of logits that are all NaN each token is listed once" {
+    make_nan nan.ingot
+    ingot eval nan.ingot --ids 1,2 --json --top 4
+    expect 0
+    [ "$(json '[[(b["id"], b["logit"]) for b in t["top"]] for t in j["tokens"]]')" = "[[(0, None), (1, None), (2, None), (3, None)], [(0, None), (1, None), (2, None), (3, None)]]" ]
+    [ "$(json '[t["log_probability"] for t in j["tokens"]]')" = "[None, '-inf']" ]
+}
+
+@test "an infinite figure is a string in JSON and in YAML, one that does not exist is null" {
+    make_nan nan.ingot
+    ingot score nan.ingot --ids 1,2 --json
+    [ "$(json 'j["all"]["perplexity"], j["all"]["nats"]')" = "('inf', 'inf')" ]
+    ingot score nan.ingot --ids 1,2 --yaml
+    [[ $out == *'perplexity: inf'* ]]
+    ingot diff "$BARD" nan.ingot --ids 1,2 --json
+    [ "$(json 'j["kl"]["max"], j["max_abs"], j["b"]["perplexity"]')" = "('inf', 'inf', 'inf')" ]
+    ingot score "$BARE" --ids 1,2 --json
+    [ "$(json 'j["all"]["bits_per_byte"]')" = None ]
+}
+
 @test "ids are numbers parted by a comma or by spaces, and none is missing" {
     ingot eval "$BARD" --ids 1,22,333 --npy a.npy
     for list in '1 22 333' ' 1, 22 ,333 ' $'1\n22\t333\n'; do

@@ -49,6 +49,20 @@ content_id() {
     expect 0
 }
 
+@test "a directory is answered as every command that runs a model answers it" {
+    ingot export "$INGOT_ROOT/tests/models/bard" -o x.gguf
+    expect_error 3 "bard: is a directory, not an .ingot file" "ingot convert"
+}
+
+@test "q8 stays q8 in GGUF where its rows are whole blocks" {
+    "$INGOT_BUILD"/tests/tools/random_checkpoint narrow --n_layer 1 --n_head 3 --n_embd 48 --n_inner 64 --n_vocab 30 --n_ctx 8
+    ingot convert narrow -o narrow.ingot --dtype q8 -q
+    ingot export narrow.ingot -o narrow.gguf -q
+    expect 0
+    ingot ls narrow.gguf --json
+    [ "$(json '[t["dtype"] for t in j["tensors"] if t["name"] in ("blk.0.ffn_up.weight", "blk.0.ffn_down.weight")]')" = "['F32', 'Q8_0']" ]
+}
+
 @test "without -o it is a usage error" {
     ingot export "$BARD"
     expect_error 2 "-o OUT is missing"

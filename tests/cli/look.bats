@@ -246,7 +246,7 @@ END
     expect_error 3 cut.ingot
     : >zero
     ingot ls zero
-    expect_error 4 zero "(at byte 0)"
+    expect_error 3 zero "the file is empty" "(at byte 0)"
     cp "$BARD" bad.ingot
     damage bad.ingot 8300
     ingot ls bad.ingot

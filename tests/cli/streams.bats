@@ -15,6 +15,18 @@ load common
     done
 }
 
+@test "the cause of what did not arrive is said, whatever prints it" {
+    local model=$INGOT_ROOT/tests/models/bard
+    for words in "ls" "ls --json" "ls --yaml" "show" "params --tree" "stats --yaml" "map --json" "hash" "hex" "hex --json" \
+        "cat wte.weight" "cat --json wte.weight" "report --no-stats --yaml" "diff -qv $model" "diff --json -qv $model"; do
+        read -r command options <<<"$words"
+        status=0
+        (ulimit -f 1 && exec "$INGOT" "$command" "$BARD" $options >out 2>err) || status=$? # a block is room for the error
+        [ $status -eq 5 ] || { echo "$words: $status"; return 1; }
+        [ "$(cat err)" = "ingot: standard output: cannot write: File too large" ] || { echo "$words: $(cat err)"; return 1; }
+    done
+}
+
 @test "a reader that leaves is status 5 without a word" {
     ln -s "$BARD" bard
     ln -s "$BARE" bare

@@ -84,7 +84,8 @@ def main():
                 continue  # arrays in arrays: their elements are looked at
             if key:
                 seen.add((at, key))
-                if types is not None and kind not in types and not (kind == "integer" and "number" in types):
+                number = kind == "integer" or value in ("inf", "-inf")
+                if types is not None and kind not in types and not (number and "number" in types):
                     wrong.add(f"{title}: {path} is printed as {kind}, the page says {' or '.join(sorted(types))}")
             elif kind not in ("object", "array"):
                 wrong.add(f"{title}: {path} ({kind}) is printed, but is not on the page")

@@ -703,6 +703,28 @@ static void on_warning(void *ctx, const char *subject, const char *message)
     snprintf(n->text + used, sizeof n->text - used, "%s: %s\n", subject, message);
 }
 
+static void a_matrix_that_vanishes_is_worth_a_warning_and_a_few_values_are_not(void **state)
+{
+    (void)state;
+    for (enum ingot_dtype dtype = INGOT_F16;; dtype = INGOT_Q8) {
+        struct place p = set_up("", "F32");
+        struct notes notes = { "" };
+        struct ingot_convert_options options = { .dtype = dtype, .warning = on_warning, .warning_ctx = &notes };
+        struct ingot_error err = { 0 };
+        struct fixture_tensor *faint = fixture_find(p.f, "h.1.mlp.c_proj.weight");
+        for (uint64_t i = 0; i < 120; i++) fixture_put(faint, i, 1e-30);
+        fixture_put(fixture_find(p.f, "h.0.mlp.c_proj.weight"), 7, 1e-30);
+        fixture_put(fixture_find(p.f, "h.1.mlp.c_proj.bias"), 0, 1e-30); /* a vector: stays f32 */
+        rewrite(p);
+        assert_int_equal(ingot_convert(p.dir, out_path(p), &options, NULL, &err), INGOT_OK);
+        assert_non_null(strstr(notes.text, "h.1.mlp.c_proj.weight: 120 of 120 values, none of them 0, became 0 in "));
+        assert_null(strstr(notes.text, "h.0.mlp"));
+        assert_null(strstr(notes.text, "bias:"));
+        tear_down(p);
+        if (dtype == INGOT_Q8) break;
+    }
+}
+
 static void overflow_is_reported_by_tensor_with_its_count(void **state)
 {
     (void)state;
@@ -972,6 +994,7 @@ int main(void)
         cmocka_unit_test(a_conversion_can_be_stopped_until_it_is_published),
         cmocka_unit_test(a_stopped_conversion_leaves_nothing),
         cmocka_unit_test(a_source_that_changes_meanwhile_is_noticed),
+        cmocka_unit_test(a_matrix_that_vanishes_is_worth_a_warning_and_a_few_values_are_not),
         cmocka_unit_test(overflow_is_reported_by_tensor_with_its_count),
         cmocka_unit_test(a_checkpoint_without_a_tokenizer_is_worth_a_warning),
         cmocka_unit_test(the_report_says_what_was_done),

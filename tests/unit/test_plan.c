@@ -603,6 +603,20 @@ static void a_rule_that_matches_nothing_is_worth_a_warning(void **state)
     tear_down(p);
 }
 
+static void several_rules_that_match_nothing_are_one_warning(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    char text[1024] = "";
+    struct ingot_error err;
+    write_all(p, COMMON "  - tok -> wte.weight\n  - {from: mask, drop: a mask}\n  - pos -> wpe.weight\n");
+    assert_int_equal(convert(p, (struct ingot_convert_options){ .warning = on_warning, .warning_ctx = text }, &err),
+                     INGOT_OK);
+    assert_non_null(strstr(text, "2 rules match no tensor of the checkpoint, in lines 20, 22\n"));
+    assert_null(strstr(text, "called tok"));
+    tear_down(p);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- choosing
  */
 
@@ -755,6 +769,7 @@ int main(void)
         cmocka_unit_test(a_tensor_without_a_rule_is_refused_and_one_to_drop_is_dropped),
         cmocka_unit_test(more_layers_than_tensors_cost_no_memory),
         cmocka_unit_test(a_rule_that_matches_nothing_is_worth_a_warning),
+        cmocka_unit_test(several_rules_that_match_nothing_are_one_warning),
         cmocka_unit_test(recipes_that_nearly_fit_are_named_with_what_they_lack),
         cmocka_unit_test(nanogpts_weights_as_safetensors_need_a_recipe_and_heads),
         cmocka_unit_test(tensors_that_no_recipe_knows_are_refused),
