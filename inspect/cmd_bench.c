@@ -367,9 +367,7 @@ const struct command command_bench = {
         "speed at which the same threads read the same mapped weights, and the time that its operations take at the "
         "speed of multiply-adds on registers (of bytes for the products of q8 and q4, of f32 for all others). Both are "
         "measured in the same rounds. Weights that fit into a cache may be read faster than the limit says. There is "
-        "none for prefill with --fast, and none for more threads than cores.
-
-        "
+        "none for prefill with --fast, and none for more threads than cores.\n\n"
         "Start is measured with the file in the page cache: opening and binding; the same up to the first token; and "
         "a whole process of `ingot run` that prints one token.",
     .examples = "ingot bench gpt2.ingot\n"
