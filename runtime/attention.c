@@ -158,7 +158,7 @@ void attention_mix(struct ingot_session *s, uint32_t layer, uint32_t first, uint
     const uint32_t n_head = s->model->hp.n_head;
     const uint32_t n_tiles = (n_rows - first + TILE_QUERIES - 1) / TILE_QUERIES;
     uint32_t item;
-    while (pool_next(s->pool, n_tiles * n_head, &item)) {
+    while (pool_next(s->pool, thread, n_tiles * n_head, &item)) {
         struct tile t = { .session = s, .layer = layer, .head = item % n_head };
         t.first = first + (n_tiles - 1 - item / n_head) * TILE_QUERIES;
         t.n_rows = n_rows - t.first < TILE_QUERIES ? n_rows - t.first : TILE_QUERIES;

@@ -50,12 +50,14 @@ static bool is_quantised(const struct linear *linear)
     return linear->weight.quant_panels;
 }
 
-/* Enough chunks that threads end together, not so many that drawing them costs: a row passes through a quantised panel
- * in a fraction of the time of others. */
+/* Enough chunks that threads end together, not so many that drawing them costs. With one row the threads are through
+ * within some tens of microseconds, and the last chunk is what others wait for; with many, a chunk of many panels keeps
+ * the rows in the cache. */
 static uint32_t chunk_panels(const struct matrix *m, uint32_t n_threads, uint32_t n_rows)
 {
-    const uint32_t most = n_rows == 1 && !m->quant_panels ? CHUNK_PANELS / 2 : CHUNK_PANELS;
-    const uint32_t share = (n_threads == 1 ? m->n_panels : m->n_panels / (2 * n_threads)) / STEP_PANELS * STEP_PANELS;
+    const uint32_t most = n_rows == 1 ? CHUNK_PANELS / 2 : CHUNK_PANELS;
+    const uint32_t n_chunks = n_rows == 1 ? 12 * n_threads : n_threads == 1 ? 1 : 2 * n_threads;
+    const uint32_t share = m->n_panels / n_chunks / STEP_PANELS * STEP_PANELS;
     return share > most ? most : share > 0 ? share : STEP_PANELS;
 }
 
@@ -97,7 +99,7 @@ static void multiply(const struct product *p, uint32_t thread, finish_fn *finish
     const uint32_t step = chunk_panels(m, pool_size(s->pool), p->n_rows);
     const uint32_t n_chunks = (m->n_panels + step - 1) / step;
     uint32_t item;
-    while (pool_next(s->pool, n_chunks, &item)) {
+    while (pool_next(s->pool, thread, n_chunks, &item)) {
         const uint32_t panel = item * step;
         struct chunk chunk = { .from = panel * (uint32_t)LANES, .y = s->scratch[thread].chunk };
         chunk.n_panels = min_u32(step, m->n_panels - panel);
@@ -195,11 +197,12 @@ static void finish_logits(const struct product *p, const struct chunk *chunk)
 
 /* ----------------------------------------------------------------------------------------------------------- phases */
 
-static void embed(const struct batch *b)
+static void embed(const struct batch *b, uint32_t thread)
 {
     struct ingot_session *s = b->session;
     uint32_t r;
-    while (pool_next(s->pool, b->n_rows, &r)) model_embed(s->model, b->ids[r], s->position + r, row_of(&s->x, r));
+    while (pool_next(s->pool, thread, b->n_rows, &r))
+        model_embed(s->model, b->ids[r], s->position + r, row_of(&s->x, r));
     pool_barrier(s->pool);
 }
 
@@ -221,7 +224,7 @@ static struct operand normalise(const struct batch *b, const struct norm *norm, 
     const struct rows *x = self ? &own->normed : &s->normed;
     const struct codes *c = self ? &own->codes : &s->codes;
     uint32_t r = 0;
-    while (self ? r < b->n_rows - first : pool_next(s->pool, b->n_rows - first, &r)) {
+    while (self ? r < b->n_rows - first : pool_next(s->pool, thread, b->n_rows - first, &r)) {
         normalise_row(b, norm, first + r, row_of(x, r));
         if (codes) quantise(s, row_of(x, r), s->model->hp.n_embd, c, r, 0);
         r++;
@@ -239,7 +242,7 @@ static struct operand mixed(const struct batch *b, const struct linear *linear, 
     const struct codes *c = self ? &s->scratch[thread].codes : &s->codes;
     if (!is_quantised(linear)) return floats((struct rows){ row_of(&s->mixed, first), s->mixed.stride });
     uint32_t r = 0;
-    while (self ? r < b->n_rows - first : pool_next(s->pool, b->n_rows - first, &r)) {
+    while (self ? r < b->n_rows - first : pool_next(s->pool, thread, b->n_rows - first, &r)) {
         quantise(s, row_of(&s->mixed, first + r), s->model->hp.n_embd, c, r, 0);
         r++;
     }
@@ -304,7 +307,7 @@ static void forward(void *ctx, uint32_t thread)
 {
     const struct batch *b = ctx;
     const uint32_t n_layer = b->session->model->hp.n_layer, unwanted = b->n_rows - b->n_wanted;
-    embed(b);
+    embed(b, thread);
     for (uint32_t layer = 0; layer < n_layer; layer++) {
         const uint32_t first = layer + 1 < n_layer ? 0 : unwanted;
         attention_block(b, layer, first, thread);

@@ -1,4 +1,4 @@
-/* pool.c - spin a little, politely, then sleep: a start signal, a ticket counter and a barrier. */
+/* pool.c - spin a little, politely, then sleep: a start signal, shares of items and a barrier. */
 #include "runtime/pool.h"
 
 #include "runtime/fpenv.h"
@@ -16,15 +16,20 @@
 #define BURSTS 80
 #define PAUSES 50
 
-/* A number that grows and can be waited for. Cache lines of their own: a ticket must not slow a barrier. */
+/* A number that grows and can be waited for. Cache lines of their own: an arrival must not slow who waits. */
 struct signal_line {
     _Alignas(64) atomic_uint value;
+};
+
+/* Of a thread's share of the items, how many are taken: in the low half from its beginning, in the high half from its
+ * end. */
+struct share_line {
+    _Alignas(64) _Atomic uint64_t taken;
 };
 
 struct pool {
     struct signal_line start;   /* one step per pool_run() */
     struct signal_line barrier; /* one step per completed barrier */
-    struct signal_line tickets;
     struct signal_line arrived;
     struct signal_line n_sleeping;
     pthread_mutex_t lock; /* with `wake`: only for those who sleep */
@@ -35,6 +40,7 @@ struct pool {
     uint32_t n_threads;
     pthread_t *threads; /* n_threads - 1 workers */
     struct pool_worker *workers;
+    struct share_line *shares; /* of each thread */
 };
 
 struct pool_worker {
@@ -132,10 +138,12 @@ struct pool *pool_create(uint32_t n_threads)
     pthread_cond_init(&pool->wake, NULL);
     pool->threads = calloc(n_threads, sizeof *pool->threads);
     pool->workers = calloc(n_threads, sizeof *pool->workers);
-    if (!pool->threads || !pool->workers) {
+    pool->shares = aligned_alloc(_Alignof(struct share_line), n_threads * sizeof *pool->shares);
+    if (!pool->threads || !pool->workers || !pool->shares) {
         pool_close(pool);
         return NULL;
     }
+    for (uint32_t i = 0; i < n_threads; i++) atomic_init(&pool->shares[i].taken, 0);
     start_workers(pool, n_threads);
     return pool;
 }
@@ -150,6 +158,7 @@ void pool_close(struct pool *pool)
     pthread_mutex_destroy(&pool->lock);
     free(pool->threads);
     free(pool->workers);
+    free(pool->shares);
     free(pool);
 }
 
@@ -167,10 +176,30 @@ void pool_run(struct pool *pool, pool_fn fn, void *ctx)
     pool_barrier(pool);
 }
 
-bool pool_next(struct pool *pool, uint32_t n_items, uint32_t *item)
+/* One of n items that a share had at first. *at counts from where it was taken: the end, or the beginning. */
+static bool take(struct share_line *share, uint32_t n, bool from_end, uint32_t *at)
 {
-    *item = atomic_fetch_add_explicit(&pool->tickets.value, 1, memory_order_relaxed);
-    return *item < n_items;
+    uint64_t taken = atomic_load_explicit(&share->taken, memory_order_relaxed);
+    do {
+        const uint32_t begin = (uint32_t)taken, end = (uint32_t)(taken >> 32);
+        if (begin + end == n) return false;
+        *at = from_end ? end : begin;
+    } while (!atomic_compare_exchange_weak_explicit(&share->taken, &taken, taken + (from_end ? UINT64_C(1) << 32 : 1),
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+bool pool_next(struct pool *pool, uint32_t thread, uint32_t n_items, uint32_t *item)
+{
+    for (uint32_t i = 0, at; i < pool->n_threads; i++) {
+        const uint32_t owner = (thread + i) % pool->n_threads;
+        const uint32_t begin = (uint32_t)((uint64_t)n_items * owner / pool->n_threads);
+        const uint32_t end = (uint32_t)((uint64_t)n_items * (owner + 1) / pool->n_threads);
+        if (!take(&pool->shares[owner], end - begin, i > 0, &at)) continue;
+        *item = i > 0 ? end - 1 - at : begin + at;
+        return true;
+    }
+    return false;
 }
 
 void pool_barrier(struct pool *pool)
@@ -180,7 +209,8 @@ void pool_barrier(struct pool *pool)
         wait_change(pool, &pool->barrier, round);
         return;
     }
-    atomic_store_explicit(&pool->tickets.value, 0, memory_order_relaxed);
+    for (uint32_t i = 0; i < pool->n_threads; i++)
+        atomic_store_explicit(&pool->shares[i].taken, 0, memory_order_relaxed);
     atomic_store_explicit(&pool->arrived.value, 0, memory_order_relaxed);
     step(pool, &pool->barrier);
 }

@@ -3,8 +3,9 @@
  *
  * A decoded token of a small model takes 100 microseconds and has twenty phases, so threads are not handed jobs: all of
  * them run the same function from end to end and meet at pool_barrier() between phases. Within a phase work is dealt
- * out in items by pool_next(), one ticket counter that every barrier puts back to zero; who comes late, or is slowed by
- * another process, takes fewer items. Which thread computes an item is never visible in the result.
+ * out in items by pool_next(): every thread has a share, neighbouring items that it takes in ascending order, so that
+ * what it reads is one straight stretch of memory; who is through takes the last items of others, so that nobody waits
+ * for one who comes late or is slowed by another process. Which thread computes an item is never visible in the result.
  *
  * Waiting spins for some tens of microseconds, longer than any phase should be out of step, yielding the CPU now and
  * then, and then sleeps.
@@ -32,11 +33,11 @@ uint32_t pool_size(const struct pool *pool);
  */
 void pool_run(struct pool *pool, pool_fn fn, void *ctx);
 
-/* Inside fn: the next item of this phase, each number 0 .. n_items - 1 going to exactly one thread; false when none is
- * left. */
-bool pool_next(struct pool *pool, uint32_t n_items, uint32_t *item);
+/* Inside fn: the next item of this phase for `thread`, each number 0 .. n_items - 1 going to exactly one thread; false
+ * when none is left. */
+bool pool_next(struct pool *pool, uint32_t thread, uint32_t n_items, uint32_t *item);
 
-/* Inside fn: waits until every thread is here. What they wrote before is then visible to all, and tickets restart. */
+/* Inside fn: waits until every thread is here. What they wrote before is then visible to all, and dealing restarts. */
 void pool_barrier(struct pool *pool);
 
 /* Cores that this process may run on, hardware threads of one core counted once; at least 1. Two hardware threads share

@@ -43,10 +43,9 @@ static void close_work(struct work *work)
 static void rounds(void *ctx, uint32_t thread)
 {
     struct work *w = ctx;
-    (void)thread;
     for (uint32_t round = 0; round < N_ROUNDS; round++) {
         uint32_t item;
-        while (pool_next(w->pool, N_ITEMS, &item))
+        while (pool_next(w->pool, thread, N_ITEMS, &item))
             w->done[(round + 1) % 2][item] = w->done[round % 2][N_ITEMS - 1 - item] + 1;
         pool_barrier(w->pool);
     }
