@@ -45,8 +45,8 @@ static void put_side(struct markup *to, const struct page_both *b, unsigned s)
     put_letter(to, b, s);
     markup_add(to, "<dl>\n");
     page_field(to, "parameters", human_count(census_total(&m->subject->census)).text);
-    page_field(to, "tensors", human_count(m->n_tensors).text);
-    page_field(to, "tensor bytes", human_bytes(m->n_bytes).text);
+    if (m->subject->checkpoint.file) page_field(to, "tensors", human_count(m->n_tensors).text);
+    if (m->subject->checkpoint.file) page_field(to, "tensor bytes", human_bytes(m->n_bytes).text);
     overview_file(&m->subject->checkpoint, page_field, to);
     page_verification(to, m);
     markup_add(to, "</dl></div>\n");
@@ -89,8 +89,8 @@ static void put_largest(struct markup *to, const struct page_both *b)
         findings_place_text(d, p, place, sizeof place);
         markup_put(to, "<li><a href=\"#t%zu\">", largest[i]);
         markup_text(to, t.t.name, t.t.name_len);
-        markup_put(to, "</a> <span class=\"soft\">RMS %.3g of A, at most %.4g, at %s</span></li>\n",
-                   diff_rms(&p->figures), p->figures.max_abs, place);
+        markup_put(to, "</a> <span class=\"soft\">RMS %.3g of A, at most %.4g%s%s</span></li>\n", diff_rms(&p->figures),
+                   p->figures.max_abs, t.t.rank ? ", at " : "", t.t.rank ? place : "");
     }
     markup_add(to, "</ol></div>\n");
 }
@@ -248,7 +248,7 @@ void page_both_bytes(struct markup *to, const struct page_both *b)
     for (unsigned s = 0; s < 2; s++) {
         markup_add(to, "<div>");
         put_letter(to, b, s);
-        page_strips(to, b->model[s], (n[0] > n[1] ? n[0] : n[1]) / ROWS + 1);
+        page_strips(to, b->model[s], page_row_bytes(n[0] > n[1] ? n[0] : n[1], ROWS));
         markup_add(to, "</div>\n");
     }
     markup_add(to, "</div>\n");

@@ -54,10 +54,18 @@ static void put_what(struct markup *to, const struct findings *f, const struct d
         shape[s] = shapes[s];
     }
     markup_add(to, "<th scope=\"row\">");
-    markup_text(to, named.t.name, named.t.name_len);
+    page_tensor_name(to, named.t.name, named.t.name_len);
     markup_put(to, "</th><td>%s</td>", findings_differ(f, p) ? findings_difference(f, p) : "equal");
     put_words(to, dtype);
     put_words(to, shape);
+}
+
+/* Nothing where there is no number: a cosine with zeros. */
+static void put_number(struct markup *to, const char *prefix, double value, int digits)
+{
+    markup_add(to, prefix);
+    if (!isnan(value)) markup_put(to, "%.*g", digits, value);
+    markup_add(to, "</td>");
 }
 
 /* How far apart the values are: nothing where they are not. */
@@ -71,13 +79,15 @@ static void put_distance(struct markup *to, const struct findings *found, const 
     }
     findings_share(f, share);
     findings_place_text(&found->diff, p, place, sizeof place);
-    markup_put(to, "<td>%s</td><td data-v=\"%.9g\"><i>%.4g</i> <i class=\"soft\">%s</i></td><td>%.4g</td>", share,
-               f->max_abs, f->max_abs, place, f->max_rel);
+    markup_put(to, "<td>%s</td><td data-v=\"%.9g\"><i>%.4g</i> <i class=\"soft\">%s</i>", share, f->max_abs, f->max_abs,
+               strcmp(place, "[]") == 0 ? "" : place);
+    put_number(to, "</td><td>", f->max_rel, 4);
     if (p->quantised)
         markup_add(to, "<td></td>");
     else
         markup_put(to, "<td>%" PRIu64 "</td>", f->max_ulp);
-    markup_put(to, "<td>%.9g</td><td>%.3g</td>", diff_cosine(f), diff_rms(f));
+    put_number(to, "<td>", diff_cosine(f), 9);
+    put_number(to, "<td>", diff_rms(f), 3);
 }
 
 /* --------------------------------------------------------------------------------------------------- statistics */
@@ -131,8 +141,9 @@ static uint64_t not_finite(const struct stats_figures *f)
 static void put_not_finite(struct markup *to, const struct couple *c)
 {
     uint64_t n[2] = { not_finite(c->of[0]), not_finite(c->of[1]) };
-    if (n[0] == n[1] && n[0] > 0)
-        markup_put(to, "<td class=\"bad\">%s</td>", human_count(n[0]).text);
+    bool once = n[0] == n[1] || !c->of[0] || !c->of[1];
+    if (once && n[0] + n[1] > 0)
+        markup_put(to, "<td class=\"bad\">%s</td>", human_count(n[0] ? n[0] : n[1]).text);
     else if (n[0] + n[1] > 0)
         markup_put(to, "<td class=\"bad\" data-v=\"%" PRIu64 "\"><i>%s</i> <i>%s</i></td>", n[0] > n[1] ? n[0] : n[1],
                    human_count(n[0]).text, human_count(n[1]).text);

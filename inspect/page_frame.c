@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-#define ROWS_AT_ONCE 500u /* page.js shows as many at first */
+#define ROWS_AT_ONCE  500u /* page.js shows as many at first */
+#define LONG_NAME     160u
+#define ROW_BYTES_MIN 64u
 
 const char *page_name(const char *path, size_t *n)
 {
@@ -69,6 +71,18 @@ void page_end(struct markup *to)
 void page_row(struct markup *to, size_t i)
 {
     if (i == ROWS_AT_ONCE) markup_add(to, "</tbody>\n<tbody class=\"later\">\n");
+}
+
+void page_tensor_name(struct markup *to, const char *name, size_t n)
+{
+    markup_add(to, n > LONG_NAME ? "<div class=\"long\">" : "");
+    markup_text(to, name, n);
+    markup_add(to, n > LONG_NAME ? "</div>" : "");
+}
+
+uint64_t page_row_bytes(uint64_t n_bytes, unsigned n_rows)
+{
+    return n_bytes / n_rows < ROW_BYTES_MIN ? ROW_BYTES_MIN : n_bytes / n_rows + 1;
 }
 
 void page_field(void *ctx, const char *name, const char *value)

@@ -43,6 +43,12 @@ void page_end(struct markup *to);
  * by and by. */
 void page_row(struct markup *to, size_t i);
 
+/* A tensor's name; one that would make its row a wall is shown in a box. */
+void page_tensor_name(struct markup *to, const char *name, size_t n);
+
+/* Bytes in a row of a map of so many rows, about: no row of a few bytes for a few bytes of file. */
+uint64_t page_row_bytes(uint64_t n_bytes, unsigned n_rows);
+
 /* One row of a list of names and values; an overview_fn, whose ctx is the markup. */
 void page_field(void *ctx, const char *name, const char *value);
 

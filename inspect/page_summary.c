@@ -170,7 +170,7 @@ void page_bytes(struct markup *to, const struct page_model *m)
     markup_add(to, "<section id=\"bytes\" aria-labelledby=\"bytes-title\">\n<h2 id=\"bytes-title\">Bytes</h2>\n"
                    "<p class=\"note\">Every byte of the file to scale, from the first at the top left to the last. "
                    "Pointing at a region names it; so do the arrow keys.</p>\n");
-    page_strips(to, m, m->regions.n_bytes / ROWS + 1);
+    page_strips(to, m, page_row_bytes(m->regions.n_bytes, ROWS));
     put_kinds(to, &m->regions);
     markup_add(to, "</section>\n");
 }

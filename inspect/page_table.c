@@ -88,7 +88,7 @@ static void put_stats(struct markup *to, const struct stats_figures *f)
 static void put_name(struct markup *to, const struct checkpoint_tensor *t, enum region_kind kind)
 {
     markup_put(to, "<th scope=\"row\" class=\"k%c\">", region_kind_letter(kind));
-    markup_text(to, t->name, t->name_len);
+    page_tensor_name(to, t->name, t->name_len);
     if (t->target) {
         markup_add(to, " <span class=\"alias\">= ");
         markup_text(to, t->target, strlen(t->target));

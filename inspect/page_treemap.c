@@ -276,11 +276,14 @@ void page_treemap(struct markup *to, const struct page_model *m)
     };
     collect_cells(&d);
     collect_groups(&d);
-    markup_add(
-        to,
-        "<figure class=\"explore\">\n<svg class=\"treemap\" role=\"group\" aria-label=\"Treemap of parameters\">\n");
-    put_groups(&d);
-    markup_add(to, "</svg>\n<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
+    if (d.n_cells == 0) {
+        markup_add(to, "<p class=\"note\">There are none.</p>\n");
+    } else {
+        markup_add(to, "<figure class=\"explore\">\n<svg class=\"treemap\" role=\"group\" aria-label=\"Treemap of "
+                       "parameters\">\n");
+        put_groups(&d);
+        markup_add(to, "</svg>\n<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
+    }
     free(d.cells);
     free(d.groups);
 }
@@ -305,10 +308,11 @@ static void put_category(struct markup *to, const struct census *c, enum census_
 
 static void put_categories(struct markup *to, const struct census *c)
 {
-    markup_add(to, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Parameters by category\">\n"
-                   "<table class=\"small\"><thead><tr><th scope=\"col\">parameters</th><th scope=\"col\" class=\"n\">"
-                   "per layer</th><th scope=\"col\" class=\"n\">in all</th><th scope=\"col\" class=\"n\">share</th>"
-                   "<th scope=\"col\"><span class=\"unseen\">share, drawn</span></th></tr></thead>\n<tbody>\n");
+    markup_add(
+        to, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Parameters by category\">\n"
+            "<table class=\"small\"><thead><tr><th scope=\"col\">parameters</th><th scope=\"col\" class=\"n\">"
+            "per layer</th><th scope=\"col\" class=\"n\">in all</th><th scope=\"col\" class=\"n\">share</th>"
+            "<th scope=\"col\" class=\"bar\"><span class=\"unseen\">share, drawn</span></th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < CENSUS_CATEGORIES; i++) put_category(to, c, (enum census_category)i);
     markup_put(to,
                "</tbody><tfoot><tr><th scope=\"row\">total</th><td></td><td>%s</td><td></td><td></td></tr></tfoot>"

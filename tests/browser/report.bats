@@ -27,16 +27,17 @@ browse() { # check page [JSON...]
     browse reading page.html ls.json params.json
 }
 
-@test "a comparison marks what diff tells" {
-    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype f16 -o half.ingot
-    ingot report "$BARD" half.ingot -o page.html
+@test "a comparison shows what differs first, sorts, searches, is led by keys, and says what its JSON says" {
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype q8 -o small.ingot
+    ingot report --json "$BARD" small.ingot -o page.html
     expect 0
-    "$INGOT" diff --json "$BARD" half.ingot >diff.json || [ $? -eq 1 ]
-    browse comparing page.html diff.json
-    ingot report "$BARD" "$INGOT_ROOT/tests/models/bard" -o same.html
+    browse comparing page.html out
+}
+
+@test "a comparison of equal checkpoints in two formats has nothing marked" {
+    ingot report --json "$BARD" "$INGOT_ROOT/tests/models/bard/model.safetensors" -o page.html
     expect 0
-    "$INGOT" diff --json "$BARD" "$INGOT_ROOT/tests/models/bard" >diff.json
-    browse comparing same.html diff.json
+    browse comparing page.html out
 }
 
 @test "names that are markup are text" {
@@ -45,6 +46,11 @@ browse() { # check page [JSON...]
     expect 0
     "$INGOT" ls --json '<img src=x onerror=alert(2)>.safetensors' >ls.json
     browse hostile page.html ls.json
+    cp '<img src=x onerror=alert(2)>.safetensors' other.safetensors
+    damage other.safetensors $(($(stat -c %s other.safetensors) - 1))
+    ingot report '<img src=x onerror=alert(2)>.safetensors' other.safetensors -o both.html
+    expect 0
+    browse hostile both.html ls.json
 }
 
 @test "of a table that is too long to lay out at once every row is found, and is there without the script" {

@@ -9,7 +9,7 @@ from browser import Browser
 
 ROWS = "Array.from(document.querySelectorAll('.sortable tbody tr'))"
 SHOWN = ROWS + ".filter(r => r.offsetParent !== null)"
-ENTER, TAB, RIGHT, END = ("Enter", 13, "\r"), ("Tab", 9), ("ArrowRight", 39), ("End", 35)
+ENTER, SPACE, RIGHT = ("Enter", 13, "\r"), (" ", 32, " "), ("ArrowRight", 39)
 
 
 def column(browser, number, rows=ROWS):
@@ -26,7 +26,26 @@ def head(title):
 
 
 def fits(browser):
-    assert browser.value("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
+    """A phone, a window, and a page of A4 on its side, from which nothing can be scrolled into sight."""
+    for width in 360, 390, 1280, 1440:
+        browser.emulate(width)
+        assert browser.value("document.documentElement.scrollWidth <= innerWidth"), "wider than a window of %d" % width
+    browser.emulate(1032, media="print")
+    assert browser.value("document.documentElement.scrollWidth <= innerWidth"), "wider than paper"
+    browser.emulate()
+
+
+def strips(browser, sizes):
+    """The regions of each file's map are all of its bytes, in order and without a gap."""
+    maps = browser.value("""Array.from(document.querySelectorAll('.strip'), s => Array.from(s.children, p =>
+        [Number(p.dataset.offset), Number(p.dataset.bytes)]))""")
+    assert len(maps) == len(sizes)
+    for regions, size in zip(maps, sizes):
+        at = 0
+        for offset, n in regions:
+            assert offset == at
+            at += n
+        assert at == size
 
 
 def sorting(browser):
@@ -103,9 +122,10 @@ def contrast(browser):
     browser.emulate()
 
 
-def treemap(browser):
+def treemap(browser, n=1):
     """One stop for Tab, arrows for its parts, Enter leads to the row, also one that is not shown."""
-    assert browser.value("document.querySelectorAll('.treemap [tabindex=\"0\"]').length") == 1
+    assert browser.value("document.querySelectorAll('.treemap').length") == n
+    assert browser.value("document.querySelectorAll('.treemap [tabindex=\"0\"]').length") == n
     browser.value("document.querySelector('.treemap [tabindex=\"0\"]').focus()")
     about = "document.querySelector('.treemap ~ .about').textContent"
     first = browser.value(about)
@@ -150,23 +170,60 @@ def reading(browser, page, ls, params):
     treemap(browser)
     sorting(browser)
     searching(browser, {"ln_1.weight": sum("ln_1.weight" in t["name"] for t in ls["tensors"]), "x y z": 0})
-    for width in 360, 1280:
-        browser.emulate(width)
-        fits(browser)
+    fits(browser)
 
 
-def comparing(browser, page, diff):
-    diff = json.load(open(diff))
+def comparison_sorts(browser, diff):
+    """Largest first by figures of the comparison and by A's of two, by the keyboard."""
+    titles = [h for h in browser.value("Array.from(document.querySelectorAll('.sortable thead th'), h => h.textContent)")]
+    rms = {t["name"]: t["rms"] for t in diff["tensors"] if t.get("rms")}
+    for title in "RMS", "max abs", "std":
+        browser.value(head(title) + ".querySelector('button').focus()")
+        browser.key(*ENTER)
+        assert browser.value(head(title) + ".getAttribute('aria-sort')") == "descending"
+        texts = column(browser, titles.index(title))
+        values = [number(text) for text in texts if text]
+        assert values == sorted(values, reverse=True) and "" not in texts[:len(values)]
+        if title == "RMS" and rms:
+            assert column(browser, 0)[:len(values)] != [] and abs(values[0] / max(rms.values()) - 1) < 0.01
+
+
+def only_what_differs(browser, differing, others):
+    """A box that the space bar ticks."""
+    browser.value("document.getElementById('only').focus()")
+    browser.key(*SPACE)
+    browser.until("document.getElementById('only').checked")
+    assert sorted(column(browser, 0, SHOWN)) == sorted(differing)
+    assert browser.value("document.getElementById('found').textContent") == "%d of %d" % (len(differing), len(differing + others))
+    searching(browser, {name: sum(name in d for d in differing) for name in (differing + others)[:1] + others[:1]})
+    browser.value("document.getElementById('search').value = ''")
+    browser.click("#only")
+    assert len(column(browser, 0, SHOWN)) == len(differing + others)
+
+
+def comparing(browser, page, report):
+    """Everything that a page of two files has, as `report --json` says it."""
+    report = json.load(open(report))
+    diff, files = report["diff"], report["files"]
     browser.open(page)
     assert browser.value("document.querySelector('#verdict').className") == ("same" if diff["equal"] else "other")
-    assert browser.value("document.querySelectorAll('tr.differs th').length > 0") != diff["equal"]
-    assert browser.value(ROWS + ".filter(r => r.className === 'differs').map(r => r.cells[0].textContent)") == \
-        [t["name"] for t in diff["tensors"]]
-    assert len(column(browser, 0)) == diff["n_both"] + diff["n_only_a"] + diff["n_only_b"]
+    differing, others = ([t["name"] for t in diff["tensors"] if bool(t["difference"]) == wanted] for wanted in (True, False))
+    assert browser.value(ROWS + ".filter(r => r.className === 'differs').map(r => r.cells[0].textContent)") == differing
+    assert column(browser, 0) == differing + others and len(differing + others) == diff["n_both"] + diff["n_only_a"] + diff["n_only_b"]
+    totals = [f["params"]["parameters"] for f in files]
+    field = "Array.from(document.querySelectorAll('.cards dt')).filter(e => e.textContent === %s).map(e => e.nextSibling.textContent)"
+    assert [number(text) for text in browser.value(field % json.dumps("parameters"))] == totals
+    assert [number(text) for text in browser.value("Array.from(document.querySelectorAll('#parameters tfoot td'), e => e.textContent)")] == totals
+    strips(browser, [f["bytes"] for file in files for f in file["map"]["files"]])
+    assert browser.value("document.querySelectorAll('#tensors .spark').length") == len(differing + others)
+    assert browser.value("document.querySelectorAll('.treemap a:has(.corner)').length > 0") == bool(differing)
+    theme(browser)
     contrast(browser)
-    for width in 360, 1280:
-        browser.emulate(width)
-        fits(browser)
+    areas(browser)
+    treemap(browser, 2)
+    only_what_differs(browser, differing, others)
+    comparison_sorts(browser, diff)
+    fits(browser)
 
 
 def hostile(browser, page, ls):
