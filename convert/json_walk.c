@@ -32,10 +32,13 @@ static bool skip_char(struct json_text *t, char c)
     return true;
 }
 
-/* Length of the string that begins at t, quotes included; 0 when it does not end. */
+/* Length of the string that begins at t, quotes included; 0 when it does not end. Most hold no backslash. */
 static size_t string_length(struct json_text t)
 {
-    for (size_t i = 1; i < t.n; i++) {
+    const char *end = t.n > 0 ? memchr(t.at + 1, '"', t.n - 1) : NULL;
+    if (!end) return 0;
+    const char *escape = memchr(t.at, '\\', (size_t)(end - t.at));
+    for (size_t i = escape ? (size_t)(escape - t.at) : (size_t)(end - t.at); i < t.n; i++) {
         if (t.at[i] == '"') return i + 1;
         if (t.at[i] == '\\') i++;
     }
@@ -45,16 +48,17 @@ static size_t string_length(struct json_text t)
 /* Length of the array or object that begins at t; 0 when it does not end. Kinds of brackets are not told apart. */
 static size_t nested_length(struct json_text t)
 {
+    static const int8_t steps[256] = { ['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2 };
     size_t depth = 0, n = 0;
     do {
-        struct json_text rest = { t.at + n, t.n - n, 0 };
-        if (rest.n == 0) return 0;
-        char c = *rest.at;
-        size_t step = c == '"' ? string_length(rest) : 1;
-        if (step == 0) return 0;
-        if (c == '{' || c == '[') depth++;
-        if (c == '}' || c == ']') depth--;
-        n += step;
+        while (n < t.n && steps[(unsigned char)t.at[n]] == 0) n++;
+        if (n == t.n) return 0;
+        int step = steps[(unsigned char)t.at[n]];
+        size_t length = step == 2 ? string_length((struct json_text){ t.at + n, t.n - n, 0 }) : 1;
+        if (length == 0) return 0;
+        if (step == 1) depth++;
+        if (step == -1) depth--;
+        n += length;
     } while (depth > 0);
     return n;
 }

@@ -50,7 +50,8 @@ struct parser {
 /* One member of the header while it is being read. */
 struct member {
     struct json_text text; /* the description */
-    char shown[160];       /* the tensor's name, escaped */
+    const char *name;      /* the tensor's, for errors */
+    size_t name_len;
 };
 
 __attribute__((format(printf, 5, 6))) static enum ingot_status bad_member(const struct parser *p,
@@ -58,12 +59,13 @@ __attribute__((format(printf, 5, 6))) static enum ingot_status bad_member(const 
                                                                           enum ingot_status status,
                                                                           struct ingot_error *err, const char *fmt, ...)
 {
-    char what[256];
+    char what[256], shown[160];
     va_list args;
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
-    return ingot_fail(err, status, m->text.off, p->path, ADVICE_COPY, "tensor %s: %s", m->shown, what);
+    ingot_escape(m->name, m->name_len, shown, sizeof shown);
+    return ingot_fail(err, status, m->text.off, p->path, ADVICE_COPY, "tensor %s: %s", shown, what);
 }
 
 static const struct word *find_dtype(const char *name)
@@ -211,24 +213,21 @@ static const struct word *take_dtype(struct json_text *t)
     return NULL;
 }
 
-/* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, a blank behind each comma and colon or none. */
-static bool read_usual(const struct parser *p, const struct member *m, struct ingot_source_tensor *out)
+/* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, a blank behind each comma and colon or none. What is in *t is
+ * worth nothing after false. */
+static bool read_usual(const struct parser *p, const struct member *m, struct ingot_source_tensor *t)
 {
     struct json_text rest = m->text;
-    struct ingot_source_tensor t = *out;
     const struct word *word;
     uint64_t span[2];
     uint32_t n;
     if (!take_key(&rest, "{\"dtype\":") || !(word = take_dtype(&rest)) || !take_key(&rest, ",")) return false;
     if (!take_key(&rest, "\"shape\":") || !skip_text(&rest, "[")) return false;
-    if (!take_counts(&rest, t.shape, INGOT_MAX_RANK, &t.rank) || !take_key(&rest, ",")) return false;
+    if (!take_counts(&rest, t->shape, INGOT_MAX_RANK, &t->rank) || !take_key(&rest, ",")) return false;
     if (!take_key(&rest, "\"data_offsets\":") || !skip_text(&rest, "[")) return false;
     if (!take_counts(&rest, span, 2, &n) || n != 2 || !skip_text(&rest, "}") || rest.n > 0) return false;
-    set_dtype(&t, word);
-    if (place(p, m, span[0], span[1], &t, NULL) != INGOT_OK || check_size(p, m, word, &t, NULL) != INGOT_OK)
-        return false;
-    *out = t;
-    return true;
+    set_dtype(t, word);
+    return place(p, m, span[0], span[1], t, NULL) == INGOT_OK && check_size(p, m, word, t, NULL) == INGOT_OK;
 }
 
 static enum ingot_status read_any(const struct parser *p, const struct member *m, struct ingot_source_tensor *t,
@@ -257,40 +256,47 @@ static enum ingot_status read_name(struct parser *p, struct json_text key, struc
 {
     json_t *name = NULL;
     if ((*out = usual_name(key))) {
-        ingot_escape(*out, key.n - 2, m->shown, sizeof m->shown);
+        m->name = *out;
+        m->name_len = key.n - 2;
         return INGOT_OK;
     }
     enum ingot_status status = json_parse(key, p->path, MAX_KEY_BYTES, &name, err);
     if (status != INGOT_OK) return status;
-    size_t n = json_string_length(name);
-    ingot_escape(json_string_value(name), n, m->shown, sizeof m->shown);
-    if (n > INGOT_MAX_NAME)
-        status = bad_member(p, m, INGOT_E_LIMIT, err, "a name of %zu bytes; the limit is %d", n, INGOT_MAX_NAME);
-    else if (!(*out = strdup(json_string_value(name))))
+    m->name = json_string_value(name);
+    m->name_len = json_string_length(name);
+    if (m->name_len > INGOT_MAX_NAME)
+        status =
+            bad_member(p, m, INGOT_E_LIMIT, err, "a name of %zu bytes; the limit is %d", m->name_len, INGOT_MAX_NAME);
+    else if (!(m->name = *out = strdup(m->name)))
         status = fail_memory(err, p->path);
     json_decref(name);
     return status;
 }
 
+/* Into its place in the array: there may be 100,000. */
 static enum ingot_status add_tensor(struct parser *p, struct json_text key, struct json_text value,
                                     struct ingot_error *err)
 {
     struct member m = { .text = value };
-    struct ingot_source_tensor t = { .file = p->base, .check = INGOT_NO_CHECK };
     char *name = NULL;
-    struct ingot_source_tensor *grown = array_grow(p->tensors, &p->cap, p->n, sizeof *grown);
-    if (!grown) return fail_memory(err, p->path);
-    p->tensors = grown;
+    struct ingot_source_tensor *t = array_grow(p->tensors, &p->cap, p->n, sizeof *t);
+    if (!t) return fail_memory(err, p->path);
+    p->tensors = t;
+    t += p->n;
+    *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
     enum ingot_status status = read_name(p, key, &m, &name, err);
     if (status == INGOT_OK && p->n >= INGOT_MAX_SECTIONS)
         status = bad_member(p, &m, INGOT_E_LIMIT, err, "more than %u tensors", INGOT_MAX_SECTIONS);
-    if (status == INGOT_OK && !read_usual(p, &m, &t)) status = read_any(p, &m, &t, err);
+    if (status == INGOT_OK && !read_usual(p, &m, t)) {
+        *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
+        status = read_any(p, &m, t, err);
+    }
     if (status != INGOT_OK) {
         free(name);
         return status;
     }
-    t.name = name;
-    p->tensors[p->n++] = t;
+    t->name = name;
+    p->n++;
     return INGOT_OK;
 }
 

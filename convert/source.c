@@ -88,26 +88,79 @@ enum ingot_status source_check_unchanged(const struct ingot_source *src, struct 
     return INGOT_OK;
 }
 
+/* Names in buckets by their hash. */
+struct buckets {
+    uint32_t bits;
+    uint32_t *ends; /* 2^bits */
+    const char **names;
+};
+
+static size_t bucket_of(const struct buckets *b, const char *name)
+{
+    return ingot_hash64(name, strlen(name)) >> (64 - b->bits);
+}
+
+/* As many buckets as names, or a few more: most then hold none or one. */
+static bool make_buckets(struct buckets *b, const struct ingot_source *src)
+{
+    b->bits = 1;
+    while (b->bits < 31 && (size_t)1 << b->bits < src->n_tensors) b->bits++;
+    b->ends = calloc((size_t)1 << b->bits, sizeof *b->ends);
+    b->names = malloc(src->n_tensors * sizeof *b->names + 1);
+    return b->ends && b->names;
+}
+
+/* By counting; each bucket's end is at first its beginning. */
+static void fill_buckets(struct buckets *b, const struct ingot_source *src)
+{
+    uint32_t total = 0;
+    for (size_t i = 0; i < src->n_tensors; i++) b->ends[bucket_of(b, src->tensors[i].name)]++;
+    for (size_t k = 0; k < (size_t)1 << b->bits; k++) {
+        const uint32_t n = b->ends[k];
+        b->ends[k] = total;
+        total += n;
+    }
+    for (size_t i = 0; i < src->n_tensors; i++)
+        b->names[b->ends[bucket_of(b, src->tensors[i].name)]++] = src->tensors[i].name;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* The least of those that are there twice, or NULL. Whoever makes all hashes fall into one bucket has them sorted. */
+static const char *find_twin(const struct buckets *b)
+{
+    const char *least = NULL;
+    for (size_t k = 0, from = 0; k < (size_t)1 << b->bits; from = b->ends[k++]) {
+        if (b->ends[k] - from < 2) continue;
+        qsort(b->names + from, b->ends[k] - from, sizeof *b->names, by_name);
+        for (size_t i = from + 1; i < b->ends[k]; i++)
+            if (strcmp(b->names[i - 1], b->names[i]) == 0 && (!least || strcmp(b->names[i], least) < 0))
+                least = b->names[i];
+    }
+    return least;
+}
+
 /* Two tensors of one name would make the choice between them an accident. */
 static enum ingot_status check_names_unique(const struct ingot_source *src, struct ingot_error *err)
 {
-    const char **names = malloc(src->n_tensors * sizeof(char *) + 1);
+    struct buckets b = { 0 };
+    const char *twin = NULL;
     char shown[256];
-    if (!names) return fail_memory(err, src->path);
-    for (size_t i = 0; i < src->n_tensors; i++) names[i] = src->tensors[i].name;
-    qsort(names, src->n_tensors, sizeof *names, by_name);
     enum ingot_status status = INGOT_OK;
-    for (size_t i = 1; i < src->n_tensors && status == INGOT_OK; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->path, "get another copy",
-                                "two of its tensors are called %s",
-                                ingot_escape(names[i], strlen(names[i]), shown, sizeof shown));
-    free(names);
+    if (make_buckets(&b, src)) {
+        fill_buckets(&b, src);
+        twin = find_twin(&b);
+    } else {
+        status = fail_memory(err, src->path);
+    }
+    if (twin)
+        status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->path, "get another copy",
+                            "two of its tensors are called %s", ingot_escape(twin, strlen(twin), shown, sizeof shown));
+    free(b.ends);
+    free(b.names);
     return status;
 }
 
@@ -130,7 +183,7 @@ static enum ingot_status check_facts_unique(const struct ingot_source *src, stru
 static int by_place(const void *a, const void *b)
 {
     const struct ingot_source_tensor *s = a, *t = b;
-    int order = strcmp(s->file, t->file);
+    int order = s->file == t->file ? 0 : strcmp(s->file, t->file);
     if (order == 0) order = (s->file_off > t->file_off) - (s->file_off < t->file_off);
     return order ? order : strcmp(s->name, t->name);
 }

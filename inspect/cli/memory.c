@@ -12,9 +12,8 @@ void *memory_array(size_t n, size_t size)
     return p;
 }
 
-void *memory_grow(void *array, size_t *capacity, size_t need, size_t size)
+void *memory_grow_now(void *array, size_t *capacity, size_t need, size_t size)
 {
-    if (need <= *capacity) return array;
     size_t wanted = *capacity < 16 ? 16 : *capacity;
     while (wanted < need && wanted <= SIZE_MAX / 2) wanted *= 2;
     void *p = wanted < need ? NULL : reallocarray(array, wanted, size);

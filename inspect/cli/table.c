@@ -24,12 +24,13 @@ struct table table_begin(const struct table_column *columns, size_t n_columns)
     return (struct table){ .columns = columns, .n_columns = n_columns };
 }
 
-/* The text of the next cell stands behind the last one's, n bytes long. */
+/* The text of the next cell stands behind the last one's, n bytes long. Of 700,000 cells each byte counts: in a virtual
+ * machine the first touch of a page is dear. */
 static void add_cell(struct table *t, size_t n)
 {
     t->cells = memory_grow(t->cells, &t->cells_capacity, t->n_cells + 1, sizeof *t->cells);
     uint32_t width = (uint32_t)terminal_text_width(t->text + t->text_used, n);
-    t->cells[t->n_cells++] = (struct table_place){ t->text_used, (uint32_t)n, width };
+    t->cells[t->n_cells++] = (struct table_place){ (uint32_t)n, width };
     t->text_used += n;
 }
 
@@ -127,7 +128,7 @@ struct page {
 
 static char *page_room(struct page *p, size_t n)
 {
-    p->text = memory_grow(p->text, &p->capacity, p->used + n, 1);
+    p->text = memory_grow(p->text, &p->capacity, p->used + n + 1, 1); /* even of no bytes there is a place */
     p->used += n;
     return p->text + p->used - n;
 }
@@ -177,16 +178,25 @@ static size_t put_shortened(struct page *p, const char *text, struct table_place
     return head_width + 2 + own;
 }
 
+/* What fits comes with its blanks in one piece. */
+static void put_whole(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
+{
+    size_t blanks = cell.width < width ? width - cell.width : 0;
+    size_t before = right ? blanks : 0, behind = (right ? 0 : blanks) + GAP;
+    if (last) behind = 0;
+    char *to = page_room(p, before + cell.n + behind);
+    memset(to, ' ', before);
+    memcpy(to + before, text, cell.n);
+    memset(to + before + cell.n, ' ', behind);
+}
+
 static void put_cell(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
 {
-    size_t own = cell.width;
-    if (own > width && width > 2) {
-        own = put_shortened(p, text, cell, width);
-    } else {
-        if (right && own < width) page_fill(p, ' ', width - own);
-        page_put(p, text, cell.n);
-        if (right && own < width) own = width;
+    if (cell.width <= width || width <= 2) {
+        put_whole(p, text, cell, width, right, last);
+        return;
     }
+    size_t own = put_shortened(p, text, cell, width);
     if (!last && own < width + GAP) page_fill(p, ' ', width + GAP - own);
 }
 
@@ -199,23 +209,25 @@ static void put_titles(const struct table *t, const struct fit *fit, struct page
     for (size_t c = 0; c <= last; c++) {
         const char *title = t->columns[c].title;
         uint32_t n = (uint32_t)strlen(title);
-        struct table_place place = { 0, n, n };
+        struct table_place place = { n, n };
         if (fit->shown[c]) put_cell(p, title, place, fit->width[c], t->columns[c].right, c == last);
     }
     page_style(p, STYLE_PLAIN);
     page_line(p);
 }
 
-/* Empty cells at the end of a row leave no trailing blanks. */
-static void put_row(const struct table *t, const struct fit *fit, size_t row, struct page *p)
+/* Its text begins at `text`; returns where that of the next one does. Empty cells at the end of a row leave no trailing
+ * blanks. */
+static const char *put_row(const struct table *t, const struct fit *fit, size_t row, const char *text, struct page *p)
 {
     const struct table_place *cells = t->cells + row * t->n_columns;
     size_t last = 0;
     for (size_t c = 0; c < t->n_columns; c++)
         if (fit->shown[c] && cells[c].n > 0) last = c;
-    for (size_t c = 0; c <= last; c++)
-        if (fit->shown[c]) put_cell(p, t->text + cells[c].at, cells[c], fit->width[c], t->columns[c].right, c == last);
+    for (size_t c = 0; c < t->n_columns; text += cells[c++].n)
+        if (fit->shown[c] && c <= last) put_cell(p, text, cells[c], fit->width[c], t->columns[c].right, c == last);
     page_line(p);
+    return text;
 }
 
 static void put_rule(const struct table *t, const struct fit *fit, struct page *p)
@@ -230,12 +242,13 @@ void table_end(struct table *t)
 {
     struct fit fit = { 0 };
     struct page page = { 0 };
+    const char *text = t->text;
     measure(t, &fit);
     squeeze(t, &fit, terminal_width(stdout));
     if (!t->no_titles) put_titles(t, &fit, &page);
     for (size_t row = 0; row < count_rows(t); row++) {
         if (row > 0 && row == t->rule_before) put_rule(t, &fit, &page);
-        put_row(t, &fit, row, &page);
+        text = put_row(t, &fit, row, text, &page);
     }
     page_send(&page);
     free(page.text);

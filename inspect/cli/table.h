@@ -20,9 +20,8 @@ struct table_column {
     unsigned drop; /* 0: never */
 };
 
-/* A cell's text, and the columns of a terminal that it takes. */
+/* The bytes of a cell's text, and the columns of a terminal that it takes. */
 struct table_place {
-    size_t at;
     uint32_t n, width;
 };
 

@@ -82,9 +82,18 @@ size_t terminal_text_prefix(const char *text, size_t n, size_t width)
     return at;
 }
 
+/* Eight bytes of which none is the beginning or a part of a wider character. */
+static bool is_ascii(const char *text)
+{
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    return (bytes & UINT64_C(0x8080808080808080)) == 0;
+}
+
 size_t terminal_text_width(const char *text, size_t n)
 {
     size_t at = 0, total, w;
+    while (n - at >= 8 && is_ascii(text + at)) at += 8;
     while (at < n && (unsigned char)text[at] < 0x80) at++;
     for (total = at; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
     return total;
