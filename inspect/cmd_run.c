@@ -239,10 +239,24 @@ static enum ingot_status begin_unconditionally(struct run *r, struct ingot_error
 
 static enum ingot_status check_room(const struct run *r, struct ingot_error *err)
 {
-    uint32_t n_ctx = ingot_session_n_ctx(r->session);
+    uint32_t n_ctx = ingot_model_hparams(r->engine.model)->n_ctx;
     if (r->ids.n <= n_ctx || r->slide) return INGOT_OK;
     return ingot_fail(err, INGOT_E_CONTEXT_FULL, INGOT_NO_OFFSET, "prompt", "--slide uses its newest half",
                       "%zu tokens do not fit into a context of %u", r->ids.n, n_ctx);
+}
+
+/* Room for no more positions than the text can have: a short one then starts without touching memory for a long one.
+ * What slides fills the whole context. */
+static enum ingot_status create_session(struct run *r, const struct option_value *v, struct ingot_error *err)
+{
+    uint32_t n_ctx = ingot_model_hparams(r->engine.model)->n_ctx;
+    uint64_t n_made = v[OPT_TOKENS].count;
+    struct ingot_session_options session = { .n_threads = (uint32_t)v[OPT_THREADS].count,
+                                             .n_batch = (uint32_t)v[OPT_BATCH].count,
+                                             .kv = engine_kv(v[OPT_KV].text),
+                                             .fast = v[OPT_FAST].given };
+    if (!r->slide && n_made < n_ctx - r->n_prompt) session.n_ctx = (uint32_t)(r->n_prompt + n_made);
+    return ingot_session_create(r->engine.model, &session, &r->session, err);
 }
 
 static enum ingot_status read_prompt(struct run *r, const struct option_value *v, struct ingot_error *err)
@@ -255,6 +269,7 @@ static enum ingot_status read_prompt(struct run *r, const struct option_value *v
     if (unconditional) status = begin_unconditionally(r, err);
     r->n_prompt = r->ids.n;
     if (status == INGOT_OK) status = check_room(r, err);
+    if (status == INGOT_OK) status = create_session(r, v, err);
     if (status == INGOT_OK && !unconditional && !v[OPT_NO_ECHO].given) echo_prompt(r, &text);
     user_text_free(&text);
     return status;
@@ -263,10 +278,6 @@ static enum ingot_status read_prompt(struct run *r, const struct option_value *v
 static enum ingot_status set_up(struct run *r, const struct option_value *v, struct ingot_error *err)
 {
     uint32_t n_vocab = ingot_model_hparams(r->engine.model)->n_vocab;
-    struct ingot_session_options session = { .n_threads = (uint32_t)v[OPT_THREADS].count,
-                                             .n_batch = (uint32_t)v[OPT_BATCH].count,
-                                             .kv = engine_kv(v[OPT_KV].text),
-                                             .fast = v[OPT_FAST].given };
     struct ingot_sampling sampling = { .temperature = (float)v[OPT_TEMPERATURE].real,
                                        .top_k = (uint32_t)v[OPT_TOP_K].count,
                                        .top_p = (float)v[OPT_TOP_P].real,
@@ -276,9 +287,7 @@ static enum ingot_status set_up(struct run *r, const struct option_value *v, str
     r->slide = v[OPT_SLIDE].given;
     r->stream.escape = terminal_is(stdout);
     r->logits = memory_array(n_vocab, sizeof *r->logits);
-    enum ingot_status status = ingot_sampler_create(&sampling, n_vocab, &r->sampler, err);
-    if (status == INGOT_OK) status = ingot_session_create(r->engine.model, &session, &r->session, err);
-    return status;
+    return ingot_sampler_create(&sampling, n_vocab, &r->sampler, err);
 }
 
 static void tear_down(struct run *r)
