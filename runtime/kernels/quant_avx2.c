@@ -9,16 +9,12 @@
 
 #if defined(__x86_64__)
 
-#include "runtime/kernels/quant_ymm.h"
+#include "runtime/kernels/quant_many.h"
 
-/* sums + u x s, added up in fours. The compiler shall not regroup the sums of several inputs: it would need registers
- * for all of them and keep the accumulators in memory. */
+/* sums + u x s, added up in fours. */
 static inline __m256i add_products(__m256i sums, __m256i u, __m256i s)
 {
-    const __m256i pairs = _mm256_maddubs_epi16(u, s);
-    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-    __asm__("" : "+x"(sums));
-    return sums;
+    return add_pairs(sums, _mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
 }
 
 /* --------------------------------------------------------------------------------------------------------------- q8 */
@@ -63,10 +59,29 @@ enum { ZERO_q8 = 0, ZERO_q4 = Q4_BIAS };
 QUANT_PANELS(q8, 4)
 QUANT_PANELS(q4, 6)
 
+/* Few rows as the file has the weights, many with unpacked ones. */
+static void rows_q8(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const struct quant_rows *x,
+                    size_t n_rows, float *y, size_t y_stride)
+{
+    if (n_rows < MANY_LEAST)
+        panels_q8(w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);
+    else
+        many_rows(&many_q8, w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);
+}
+
+static void rows_q4(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const struct quant_rows *x,
+                    size_t n_rows, float *y, size_t y_stride)
+{
+    if (n_rows < MANY_LEAST)
+        panels_q4(w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);
+    else
+        many_rows(&many_q4, w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);
+}
+
 const struct quant_kernels quant_avx2 = {
     .quantise = quantise_row,
-    .panels_q8 = panels_q8,
-    .panels_q4 = panels_q4,
+    .panels_q8 = rows_q8,
+    .panels_q4 = rows_q4,
 };
 
 #endif

@@ -295,6 +295,7 @@ static void long_products_give_the_bits_of_scalar(void **state)
         for (size_t i = 0; i < sizeof n_in / sizeof n_in[0]; i++) {
             check_product(kernels, either(d), n_in[i], 1, 6, RANDOM, &seed);
             check_product(kernels, either(d), n_in[i], 13, 2, RANDOM, &seed);
+            check_product(kernels, either(d), n_in[i], 31, 2, RANDOM, &seed);
         }
         for (size_t n_rows = 47; n_rows <= 200; n_rows += 17)
             check_product(kernels, either(d), 70, n_rows, 3, RANDOM, &seed);
@@ -308,7 +309,7 @@ static void products_of_extremes_give_the_bits_of_scalar(void **state)
     const struct quant_kernels *kernels = quant(state);
     uint64_t seed = 6;
     for (size_t i = 0; i < 120; i++)
-        check_product(kernels, either(i), 1 + random_below(&seed, 130), 1 + random_below(&seed, 14),
+        check_product(kernels, either(i), 1 + random_below(&seed, 130), 1 + random_below(&seed, 40),
                       1 + random_below(&seed, 5), ALL_EXTREME, &seed);
 }
 
@@ -319,13 +320,14 @@ static void the_largest_sums_give_the_bits_of_scalar(void **state)
     static const int8_t inputs[] = { 127, -127, 0, 1 };
     const struct quant_kernels *kernels = quant(state);
     uint64_t seed = 7;
-    for (size_t i = 0; i < 2 * sizeof codes * sizeof inputs; i++) {
-        struct product t = product_create(either(i), STEP, 1 + i % 8, 2, false, RANDOM, &seed);
+    for (size_t i = 0; i < 4 * sizeof codes * sizeof inputs; i++) {
+        const size_t n_rows = i < 2 * sizeof codes * sizeof inputs ? 1 + i % 8 : 25 + i % 8;
+        struct product t = product_create(either(i), STEP, n_rows, 2, false, RANDOM, &seed);
         const size_t step_bytes = quant_step_bytes(t.dtype);
         const int8_t input = inputs[i / 2 % sizeof inputs];
         for (size_t p = 0; p < 2; p++)
-            memset((uint8_t *)t.w.data + p * step_bytes + QUANT_SCALE_BYTES, codes[i / 2 / sizeof inputs],
-                   step_bytes - QUANT_SCALE_BYTES);
+            memset((uint8_t *)t.w.data + p * step_bytes + QUANT_SCALE_BYTES,
+                   codes[i / 2 / sizeof inputs % sizeof codes], step_bytes - QUANT_SCALE_BYTES);
         memset(t.codes.data, input, t.n_rows * STEP);
         for (size_t b = 0; b < t.n_rows * 2; b++) ((int32_t *)t.sums.data)[b] = input * BLOCK;
         memcpy(t.want.data, t.y.data, t.n_rows * t.y_stride * sizeof(float));
@@ -341,7 +343,7 @@ static void products_with_strange_scales_give_the_bits_of_scalar(void **state)
     const struct quant_kernels *kernels = quant(state);
     uint64_t seed = 8;
     for (size_t i = 0; i < 120; i++)
-        check_product(kernels, either(i), 1 + random_below(&seed, 100), 1 + random_below(&seed, 14),
+        check_product(kernels, either(i), 1 + random_below(&seed, 100), 1 + random_below(&seed, 40),
                       1 + random_below(&seed, 5), STRANGE_SCALES, &seed);
 }
 
@@ -350,7 +352,7 @@ static void products_cut_between_steps_give_the_same_bits(void **state)
     const struct quant_kernels *kernels = quant(state);
     uint64_t seed = 9;
     for (size_t i = 0; i < 60; i++) {
-        struct product t = product_create(either(i), 2 + random_below(&seed, 800), 1 + random_below(&seed, 20),
+        struct product t = product_create(either(i), 2 + random_below(&seed, 800), 1 + random_below(&seed, 60),
                                           1 + random_below(&seed, 9), true, RANDOM, &seed);
         const size_t k = random_below(&seed, t.n_in) / STEP * STEP, r = random_below(&seed, t.n_rows),
                      p = random_below(&seed, t.n_panels);

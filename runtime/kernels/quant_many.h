@@ -1,0 +1,276 @@
+/*
+ * quant_many.h - integer products with many rows, for AVX2.
+ *
+ * No instruction of AVX2 multiplies the bytes of a file and adds them up in 32 bits, so operands are brought into other
+ * shapes first. That costs as much as multiplying with a row or two, and is done once for all rows of a group:
+ *
+ *   for a group of rows
+ *       for a piece of the inputs          of these rows it is gathered
+ *           for a panel                    of which it is unpacked, to stay in the first-level cache
+ *               for a tile of rows
+ *
+ * q8: levels and inputs become signed words, VPMADDWD adds pairs of products to 32 bits. Words are made from bytes by
+ * shifts, which pair inputs 0 and 2 of each four, and 1 and 3; the order within a block is free.
+ *
+ * q4: inputs + 128 are unsigned, VPMADDUBSW adds pairs of their products with levels to 16 bits: 2 x 255 x 63 does not
+ * saturate. What the 128 adds to the sum of two such pairs is unpacked with the levels, negated. The sum without it is
+ * at most 4 x 127 x 63 and fits as well, so it is right although what leads to it may wrap around.
+ */
+#ifndef INGOT_QUANT_MANY_H
+#define INGOT_QUANT_MANY_H
+
+#include "runtime/kernels/quant_ymm.h"
+
+enum {
+    MANY_BLOCKS = 8, /* in a piece */
+    MANY_INPUTS = MANY_BLOCKS * INGOT_QUANT_BLOCK,
+    MANY_GROUP = 96, /* rows at most; what is gathered of them takes 57 KiB of the stack */
+    MANY_TILE = 6,   /* rows at most */
+    MANY_LEAST = 24, /* rows from which on unpacking pays */
+
+    /* The shapes of a block, for all lanes and for one row. */
+    BLOCK_WEIGHTS_q8 = INGOT_QUANT_BLOCK * INGOT_PANEL_LANES * 2,
+    BLOCK_WEIGHTS_q4 = INGOT_QUANT_BLOCK / 8 * 3 * 64, /* of each eight: 4 levels of every lane, 4 more, the 16 bits */
+    BLOCK_INPUTS_q8 = INGOT_QUANT_BLOCK * 2,
+    BLOCK_INPUTS_q4 = INGOT_QUANT_BLOCK,
+};
+
+/* A piece of a panel. */
+struct unpacked {
+    _Alignas(64) uint8_t weights[MANY_BLOCKS * BLOCK_WEIGHTS_q8];
+    floats scales[MANY_BLOCKS];
+};
+
+/* A piece of one row; not a power of two in size, so that rows do not compete for cache sets. */
+struct gathered {
+    _Alignas(64) uint8_t inputs[MANY_BLOCKS * BLOCK_INPUTS_q8];
+    float scales[MANY_BLOCKS];
+};
+
+/* A step, two blocks, and a block's inputs, into the shapes above. The bytes at `step` + ahead are prefetched. */
+typedef void unpack_fn(const uint8_t *step, size_t ahead, uint8_t *weights);
+typedef void gather_fn(const int8_t *codes, uint8_t *inputs);
+
+/* sums[r] += a block of weights times the same block of row r. */
+typedef void add_block_fn(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b);
+
+/* A panel's piece times the tile's own number of rows. */
+typedef void many_tile_fn(const struct unpacked *w, size_t n_blocks, const struct gathered *x, float *y,
+                          size_t y_stride);
+
+struct many {
+    size_t step_bytes, block_weights, block_inputs;
+    unpack_fn *unpack;
+    gather_fn *gather;
+    size_t max_rows; /* of a tile */
+    many_tile_fn *tile[MANY_TILE + 1];
+};
+
+/* sums + a x b, added up in pairs. The compiler shall not regroup the sums of several inputs: it would need registers
+ * for all of them and keep the accumulators in memory. */
+static inline __m256i add_pairs(__m256i sums, __m256i a, __m256i b)
+{
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
+    __asm__("" : "+x"(sums));
+    return sums;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- q8 */
+
+static inline void store_ymm(uint8_t *to, __m256i v)
+{
+    _mm256_store_si256((__m256i *)(void *)to, v);
+}
+
+/* The signed bytes 0 and 2 of each four as words, and 1 and 3. */
+static inline __m256i even_bytes(__m256i v)
+{
+    return _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8);
+}
+
+static inline __m256i odd_bytes(__m256i v)
+{
+    return _mm256_srai_epi16(v, 8);
+}
+
+/* Of a block, first the even pairs of its fours of inputs, then the odd ones. */
+static void unpack_q8(const uint8_t *step, size_t ahead, uint8_t *weights)
+{
+    const size_t fours = INGOT_QUANT_BLOCK / 4;
+    const uint8_t *codes = step + QUANT_SCALE_BYTES;
+    tile_prefetch(step, ahead, QUANT_Q8_STEP_BYTES);
+    for (size_t b = 0; b < INGOT_QUANT_STEP / INGOT_QUANT_BLOCK; b++, weights += BLOCK_WEIGHTS_q8)
+        for (size_t i = 0; i < 2 * fours; i++, codes += 32) {
+            const __m256i levels = _mm256_xor_si256(load_half(codes, 0), _mm256_set1_epi8((char)QUANT_Q8_ZERO));
+            store_ymm(weights + i * 32, even_bytes(levels));
+            store_ymm(weights + (2 * fours + i) * 32, odd_bytes(levels));
+        }
+}
+
+static void gather_q8(const int8_t *codes, uint8_t *inputs)
+{
+    const __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)codes);
+    store_ymm(inputs, even_bytes(block));
+    store_ymm(inputs + 32, odd_bytes(block));
+}
+
+TILE_BODY void add_block_q8(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b)
+{
+    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 2, weights += 64) {
+        const __m256i w[2] = { load_half(weights, 0), load_half(weights, 1) };
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) {
+            const __m256i pair = splat_four((const int8_t *)x[r].inputs + b * BLOCK_INPUTS_q8 + k * 2);
+            for (size_t h = 0; h < 2; h++) sums[r].half[h] = add_pairs(sums[r].half[h], w[h], pair);
+        }
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------------- q4 */
+
+static void unpack_q4(const uint8_t *step, size_t ahead, uint8_t *weights)
+{
+    const uint8_t *codes = step + QUANT_SCALE_BYTES;
+    const __m256i levels = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)quant_q4_levels));
+    const __m256i nibble = _mm256_set1_epi8(15), offset = _mm256_set1_epi8((char)128);
+    tile_prefetch(step, ahead, QUANT_Q4_STEP_BYTES);
+    for (size_t k = 0; k < INGOT_QUANT_STEP; k += 8, codes += 64, weights += 3 * 64)
+        for (size_t h = 0; h < 2; h++) {
+            const __m256i both = load_half(codes, h);
+            const __m256i low = _mm256_shuffle_epi8(levels, _mm256_and_si256(both, nibble));
+            const __m256i high = _mm256_shuffle_epi8(levels, _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble));
+            const __m256i excess =
+                _mm256_add_epi16(_mm256_maddubs_epi16(offset, low), _mm256_maddubs_epi16(offset, high));
+            store_ymm(weights + h * 32, low);
+            store_ymm(weights + 64 + h * 32, high);
+            store_ymm(weights + 128 + h * 32, _mm256_sub_epi16(_mm256_setzero_si256(), excess));
+        }
+}
+
+static void gather_q4(const int8_t *codes, uint8_t *inputs)
+{
+    const __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)codes);
+    store_ymm(inputs, _mm256_xor_si256(block, _mm256_set1_epi8((char)128)));
+}
+
+TILE_BODY void add_block_q4(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b)
+{
+    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8, weights += 3 * 64) {
+        const __m256i low[2] = { load_half(weights, 0), load_half(weights, 1) };
+        const __m256i high[2] = { load_half(weights, 2), load_half(weights, 3) };
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) {
+            const int8_t *inputs = (const int8_t *)x[r].inputs + b * BLOCK_INPUTS_q4 + k;
+            const __m256i x_low = splat_four(inputs), x_high = splat_four(inputs + 4);
+            for (size_t h = 0; h < 2; h++) {
+                const __m256i first = _mm256_add_epi16(_mm256_maddubs_epi16(x_low, low[h]), load_half(weights, 4 + h));
+                const __m256i both = _mm256_add_epi16(first, _mm256_maddubs_epi16(x_high, high[h]));
+                sums[r].half[h] = add_pairs(sums[r].half[h], both, _mm256_set1_epi16(1));
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------- tiles
+ */
+
+/* The body of every many_tile_fn; the first three arguments are constants after inlining. */
+TILE_BODY void many_tile(add_block_fn *add_block, size_t block_weights, size_t n_rows, const struct unpacked *w,
+                         size_t n_blocks, const struct gathered *x, float *y, size_t y_stride)
+{
+    for (size_t b = 0; b < n_blocks; b++) {
+        ints sums[MANY_TILE];
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) sums[r] = splat(0);
+        add_block(n_rows, sums, w->weights + b * block_weights, x, b);
+        TILE_UNROLL
+        for (size_t r = 0; r < n_rows; r++) finish(sums[r], w->scales[b], x[r].scales[b], y + r * y_stride);
+    }
+}
+
+#define MANY_DEFINE(rows, dtype)                                                                                       \
+    static void many_##dtype##_##rows(const struct unpacked *w, size_t n_blocks, const struct gathered *x, float *y,   \
+                                      size_t y_stride)                                                                 \
+    {                                                                                                                  \
+        many_tile(add_block_##dtype, BLOCK_WEIGHTS_##dtype, rows, w, n_blocks, x, y, y_stride);                        \
+    }
+#define MANY_ENTRY(rows, dtype) [rows] = many_##dtype##_##rows,
+
+/* As many as the registers hold; n_rows >= MANY_LEAST are never cut into lower ones. */
+#define MANY_HEIGHTS_q8(X) X(3, q8) X(4, q8) X(5, q8) X(6, q8)
+#define MANY_HEIGHTS_q4(X) X(3, q4) X(4, q4)
+
+#define MANY(dtype, most_rows)                                                                                         \
+    MANY_HEIGHTS_##dtype(MANY_DEFINE) static const struct many many_##dtype = {                                        \
+        .step_bytes = QUANT_SCALE_BYTES + INGOT_QUANT_STEP / 8 * EIGHT_BYTES_##dtype,                                  \
+        .block_weights = BLOCK_WEIGHTS_##dtype,                                                                        \
+        .block_inputs = BLOCK_INPUTS_##dtype,                                                                          \
+        .unpack = unpack_##dtype,                                                                                      \
+        .gather = gather_##dtype,                                                                                      \
+        .max_rows = most_rows,                                                                                         \
+        .tile = { MANY_HEIGHTS_##dtype(MANY_ENTRY) },                                                                  \
+    };
+
+MANY(q8, 6)
+MANY(q4, 4)
+
+/* ------------------------------------------------------------------------------------------------------------- loops
+ */
+
+/* n_blocks of a panel, `w` the first one's step. The bytes at `w` + ahead are wanted next. */
+static void unpack(const struct many *many, const uint8_t *w, size_t n_blocks, size_t ahead, struct unpacked *to)
+{
+    for (size_t b = 0; b < n_blocks; b += 2, w += many->step_bytes) {
+        many->unpack(w, ahead, to->weights + b * many->block_weights);
+        for (size_t i = 0; i < 2; i++) to->scales[b + i] = load_scales(w, i);
+    }
+}
+
+/* n_blocks of n_rows from block b on. */
+static void gather_many(const struct many *many, const struct quant_rows *x, size_t b, size_t n_blocks, size_t n_rows,
+                        struct gathered *rows)
+{
+    for (size_t r = 0; r < n_rows; r++) {
+        const int8_t *codes = x->codes + r * x->code_stride + b * INGOT_QUANT_BLOCK;
+        for (size_t i = 0; i < n_blocks; i++)
+            many->gather(codes + i * INGOT_QUANT_BLOCK, rows[r].inputs + i * many->block_inputs);
+        memcpy(rows[r].scales, x->scales + r * x->block_stride + b, n_blocks * sizeof *rows->scales);
+    }
+}
+
+/* quant_panels_fn for up to MANY_GROUP rows. */
+static void group_times_panels(const struct many *many, const uint8_t *w, size_t panel_bytes, size_t n_panels,
+                               size_t n_in, const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)
+{
+    const size_t n_all = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK;
+    const size_t n_tiles = (n_rows + many->max_rows - 1) / many->max_rows;
+    struct gathered rows[MANY_GROUP];
+    struct unpacked panel;
+    for (size_t b = 0; b < n_all; b += MANY_BLOCKS) {
+        const size_t n_blocks = n_all - b < MANY_BLOCKS ? n_all - b : MANY_BLOCKS;
+        gather_many(many, x, b, n_blocks, n_rows, rows);
+        for (size_t p = 0; p < n_panels; p++) {
+            unpack(many, w + p * panel_bytes + b / 2 * many->step_bytes, n_blocks, panel_bytes, &panel);
+            for (size_t t = 0; t < n_tiles; t++) {
+                const size_t r = n_rows * t / n_tiles, r_end = n_rows * (t + 1) / n_tiles;
+                many->tile[r_end - r](&panel, n_blocks, rows + r, y + r * y_stride + p * INGOT_PANEL_LANES, y_stride);
+            }
+        }
+    }
+}
+
+/* quant_panels_fn for n_rows >= MANY_LEAST. */
+static void many_rows(const struct many *many, const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,
+                      const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)
+{
+    const size_t n_groups = (n_rows + MANY_GROUP - 1) / MANY_GROUP;
+    for (size_t g = 0; g < n_groups; g++) {
+        const size_t r = n_rows * g / n_groups, r_end = n_rows * (g + 1) / n_groups;
+        struct quant_rows rows = *x;
+        rows.codes += r * x->code_stride;
+        rows.scales += r * x->block_stride;
+        group_times_panels(many, w, panel_bytes, n_panels, n_in, &rows, r_end - r, y + r * y_stride, y_stride);
+    }
+}
+
+#endif
