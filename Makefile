@@ -121,7 +121,7 @@ TEST_HELP := $(filter-out $(TEST_SRC) tests/fault/fail_nth.c,$(wildcard tests/un
 FUZZ      := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS     := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC)) $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%) $(addprefix $(BUILD)/tests/soak/,corruption damage)
 BATS      := $(wildcard tests/*/*.bats)
-TOOLS     := $(addprefix $(BUILD)/tests/tools/,random_checkpoint conformance_files) $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder/decoder
+TOOLS     := $(addprefix $(BUILD)/tests/tools/,random_checkpoint many_tensors conformance_files) $(BUILD)/tests/fault/fail_nth.so $(BUILD)/spec/decoder/decoder
 ALL_LIBS  := $(BUILD)/libinspect.a $(LIBS)
 
 $(BUILD)/libtests.a: $(call obj,$(TEST_HELP))
@@ -174,6 +174,8 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/gpt2.sh
 	@cd $(BUILD) && tests/bench/bench_kernels
+bench-inspect: $(BUILD)/ingot $(TOOLS) $(BENCHES)
+	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/inspect.sh
 bench-peers: $(BUILD)/ingot $(TOOLS) $(BENCHES)
 	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/peers.sh
 bench-quality: $(BUILD)/ingot
@@ -270,6 +272,7 @@ help:
 	@echo 'make test       all tests, set-up included; SAN=address,undefined with sanitizers'
 	@echo 'make lint       formatting, clang-tidy, cppcheck, shellcheck, the rules of the house'
 	@echo 'make bench      measurements'
+	@echo 'make bench-inspect verify beside bare XXH3, stats, ls and params, of 124M parameters and of 100,000 tensors'
 	@echo 'make bench-peers the same models run by llama.cpp, in turns; PEER=DIR or from the npm registry'
 	@echo 'make bench-quality what q8 and q4 cost, beside the formats of llama.cpp; PEER as above, or none'
 	@echo 'make fuzz       libFuzzer on every target; FUZZ_SECONDS=60 in all'
@@ -281,5 +284,5 @@ help:
 clean:
 	rm -rf $(BUILD)
 force:
-.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench bench-peers bench-quality references aarch64-test lint lint-run install uninstall help
+.PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench bench-inspect bench-peers bench-quality references aarch64-test lint lint-run install uninstall help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
