@@ -244,6 +244,37 @@ assert j["files"][0]["damaged"] == 0 and j["files"][1]["damaged"] > 0
 END
 }
 
+@test "of two files in whatever formats a page is made, with histograms of all that corresponds" {
+    for path in "$foreign"/*; do
+        "$INGOT" ls "$path" >/dev/null 2>&1 || continue
+        ingot report "$foreign/hf" "$path" -f -o page.html
+        expect 0
+        page page.html main >text || { echo "$path"; return 1; }
+        ingot diff --verbose --quiet --json "$foreign/hf" "$path"
+        [ "$(json 'len(j["tensors"])')" = "$(grep -c '<tr id="t[0-9]*"' page.html)" ] || { echo "$path"; return 1; }
+        [ "$(json 'len([t for t in j["tensors"] if t["a"]])')" -le "$(grep -c 'class="spark both"' page.html)" ] || { echo "$path"; return 1; }
+    done
+}
+
+@test "a comparison shows what differs first, marks it in both treemaps, and what is stated only in one" {
+    cp "$BARD" bad.ingot
+    ingot ls --json "$BARD"
+    damage bad.ingot "$(json '[t["offset"] for t in j["tensors"] if t["name"] == "h.1.mlp.c_fc.weight"][0] + 99')"
+    ingot report "$BARD" bad.ingot -o page.html
+    expect 0
+    page page.html h3 >titles
+    grep '<tr id="t' page.html | head -n 1 | grep -q 'class="differs"><th scope="row">h.1.mlp.c_fc.weight</th><td>values'
+    [ "$(grep -c 'class="corner"' page.html)" = 2 ]
+    grep -q 'Both state the same beside their tensors' page.html
+    refute grep -q '<mark>' page.html
+    "$INGOT" convert "$INGOT_ROOT/tests/models/bard" --dtype f16 -o half.ingot
+    ingot report --no-stats "$BARD" half.ingot -f -o page.html
+    expect 0
+    page page.html mark >marked
+    [ "$(cat marked)" = 'dtype: "keep"dtype: "f16"' ]
+    refute grep -q 'class="spark' page.html
+}
+
 @test "a full disk is an error" {
     [ -e /dev/full ] || skip "no /dev/full"
     status=0
