@@ -72,7 +72,7 @@ enum ingot_status map_open_fd(int fd, const char *label, unsigned flags, struct 
     if (flags & INGOT_OPEN_READ) return map_private(fd, size, label, out, err);
     void *p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED) return ingot_fail_errno(err, label, "map");
-    *out = (struct file_map){ .bytes = p, .size = size, .owned = true };
+    *out = (struct file_map){ .bytes = p, .size = size, .owned = true, .of_file = true };
     return INGOT_OK;
 }
 
@@ -109,6 +109,15 @@ void map_will_read(const struct file_map *map, uint64_t off, uint64_t n)
     int saved = errno;
     if (!is_in_memory(map, first, last, page))
         madvise((void *)(uintptr_t)(map->bytes + first), off + n - first, MADV_POPULATE_READ);
+    errno = saved;
+}
+
+void map_was_read(const struct file_map *map, uint64_t off, uint64_t n)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t first = (off + page - 1) & ~(page - 1), end = (off + n) & ~(page - 1);
+    int saved = errno;
+    if (map->of_file && first < end) madvise((void *)(uintptr_t)(map->bytes + first), end - first, MADV_DONTNEED);
     errno = saved;
 }
 

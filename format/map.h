@@ -10,6 +10,7 @@ struct file_map {
     const uint8_t *bytes; /* aligned to a page, or as the caller of ingot_open_memory() gave them */
     uint64_t size;        /* as seen when it was opened; never looked at again */
     bool owned;           /* to be unmapped */
+    bool of_file;         /* the file's own pages, not a copy of them */
 };
 
 /* Opens a regular file read-only. flags: enum ingot_open_flags. IO for what cannot be read or is no regular file,
@@ -25,6 +26,10 @@ void map_close(struct file_map *map);
  * each of which maps many pages: over a file in memory they take a quarter less time than such a call, which looks at
  * every page. Never fails. */
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
+
+/* Advice that [off, off + n) has been read: its pages leave this process's tables now, by whichever thread calls,
+ * instead of all at the end by one. They stay in memory, and can be read again. Never fails. */
+void map_was_read(const struct file_map *map, uint64_t off, uint64_t n);
 
 /* Advice that this process's own memory [p, p + n) be backed by large pages, where whole ones fit. Never fails. */
 void map_large_pages(void *p, uint64_t n);

@@ -15,6 +15,7 @@
 
 #define NO_SECTION UINT32_MAX
 #define NAME_SHOWN 96
+#define DROPPED    4u /* chunks that are let go of together */
 
 struct scan {
     const struct ingot_file *file;
@@ -62,6 +63,8 @@ static enum ingot_status hash_chunk(void *ctx, uint64_t job, uint32_t worker, st
     uint64_t off = section.data_off + chunk * INGOT_CHUNK_BYTES;
     map_will_read(&s->file->map, off, n);
     s->hashes[job] = ingot_hash64(s->file->map.bytes + off, n);
+    if (chunk % DROPPED == 0 && chunk >= 2 * DROPPED) /* not those just before, which others may still be at */
+        map_was_read(&s->file->map, off - 2 * DROPPED * INGOT_CHUNK_BYTES, DROPPED * INGOT_CHUNK_BYTES);
     return advance(s, n, err);
 }
 
@@ -260,14 +263,14 @@ static uint64_t first_bad_in_step(enum ingot_dtype dtype, const uint8_t *step, u
 /* The same over all steps that hold padding: the last of every panel, all of the last panel. */
 static uint64_t first_bad_step(const struct panels *p, enum ingot_dtype dtype)
 {
-    const uint64_t n = quant_step_bytes(dtype);
-    for (uint64_t at = 0; at < p->raw_bytes && n > 0 && p->stride > 0; at += n) {
-        const uint64_t row = at / p->stride * INGOT_PANEL_LANES, k = at % p->stride / n * INGOT_QUANT_STEP;
-        const uint64_t lanes = p->n_out - row, inputs = p->n_in - k;
-        if (lanes >= INGOT_PANEL_LANES && inputs >= INGOT_QUANT_STEP) continue;
-        const uint64_t bad = first_bad_in_step(dtype, p->bytes + at, lanes, inputs);
-        if (bad < n) return at + bad;
-    }
+    const uint64_t n = quant_step_bytes(dtype), n_steps = n > 0 ? p->stride / n : 0;
+    for (uint64_t row = 0, at = 0; at < p->raw_bytes && n_steps > 0; row += INGOT_PANEL_LANES, at += p->stride)
+        for (uint64_t k = p->n_out - row < INGOT_PANEL_LANES ? 0 : n_steps - 1; k < n_steps; k++) {
+            const uint64_t lanes = p->n_out - row, inputs = p->n_in - k * INGOT_QUANT_STEP;
+            if (lanes >= INGOT_PANEL_LANES && inputs >= INGOT_QUANT_STEP) continue;
+            const uint64_t bad = first_bad_in_step(dtype, p->bytes + at + k * n, lanes, inputs);
+            if (bad < n) return at + k * n + bad;
+        }
     return p->raw_bytes;
 }
 

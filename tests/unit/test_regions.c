@@ -156,6 +156,30 @@ static void what_was_just_written_is_in_memory(void **state)
     remove(path);
 }
 
+/* A copy in private memory, which nobody could read again, is left alone. */
+static void what_was_read_can_be_read_again(void **state)
+{
+    const char *path = "again";
+    static const unsigned flags[] = { INGOT_OPEN_MAP, INGOT_OPEN_READ };
+    static uint8_t ones[N];
+    FILE *out = fopen(path, "wb");
+    struct file_map map;
+    (void)state;
+    memset(ones, 1, N);
+    assert_non_null(out);
+    assert_int_equal(fwrite(ones, 1, N, out), N);
+    assert_int_equal(fclose(out), 0);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        assert_int_equal(map_open(path, flags[i], &map, NULL), INGOT_OK);
+        assert_memory_equal(map.bytes, ones, N);
+        map_was_read(&map, 0, N);
+        map_was_read(&map, 17, N - 17);
+        assert_memory_equal(map.bytes, ones, N);
+        map_close(&map);
+    }
+    remove(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +190,7 @@ int main(void)
         cmocka_unit_test(damage_is_marked_where_it_is),
         cmocka_unit_test(cells_cover_the_file_and_show_what_most_of_them_is),
         cmocka_unit_test(what_was_just_written_is_in_memory),
+        cmocka_unit_test(what_was_read_can_be_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
