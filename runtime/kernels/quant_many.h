@@ -9,8 +9,11 @@
  *           for a panel                    of which it is unpacked, to stay in the first-level cache
  *               for a tile of rows
  *
- * q8: levels and inputs become signed words, VPMADDWD adds pairs of products to 32 bits. Words are made from bytes by
- * shifts, which pair inputs 0 and 2 of each four, and 1 and 3; the order within a block is free.
+ * q8: levels w and inputs x become signed words, of which VPMADDWD adds pairs of products. Half as many products do
+ * (Winograd 1968), for (w0 + x1)(w1 + x0) = w0 x0 + w1 x1 + w0 w1 + x0 x1, and the last two terms, summed over a block,
+ * depend on the panel or on the row alone: they are known beforehand, and the accumulators begin without them.
+ * Additions take the place of the products saved, but four pipes add where two multiply. Words are made from bytes by
+ * shifts, which put inputs 0 and 2 of each four into one vector, and 1 and 3 into another.
  *
  * q4: inputs + 128 are unsigned, VPMADDUBSW adds pairs of their products with levels to 16 bits: 2 x 255 x 63 does not
  * saturate. What the 128 adds to the sum of two such pairs is unpacked with the levels, negated. The sum without it is
@@ -25,7 +28,7 @@ enum {
     MANY_BLOCKS = 8, /* in a piece */
     MANY_INPUTS = MANY_BLOCKS * INGOT_QUANT_BLOCK,
     MANY_GROUP = 96, /* rows at most; what is gathered of them takes 57 KiB of the stack */
-    MANY_TILE = 6,   /* rows at most */
+    MANY_TILE = 4,   /* rows at most */
     MANY_LEAST = 24, /* rows from which on unpacking pays */
 
     /* The shapes of a block, for all lanes and for one row. */
@@ -39,17 +42,20 @@ enum {
 struct unpacked {
     _Alignas(64) uint8_t weights[MANY_BLOCKS * BLOCK_WEIGHTS_q8];
     floats scales[MANY_BLOCKS];
+    ints starts[MANY_BLOCKS];
 };
 
 /* A piece of one row; not a power of two in size, so that rows do not compete for cache sets. */
 struct gathered {
     _Alignas(64) uint8_t inputs[MANY_BLOCKS * BLOCK_INPUTS_q8];
     float scales[MANY_BLOCKS];
+    int32_t starts[MANY_BLOCKS];
 };
 
-/* A step, two blocks, and a block's inputs, into the shapes above. The bytes at `step` + ahead are prefetched. */
-typedef void unpack_fn(const uint8_t *step, size_t ahead, uint8_t *weights);
-typedef void gather_fn(const int8_t *codes, uint8_t *inputs);
+/* A step, two blocks, and a block's inputs, into the shapes above. What both leave for `starts` is added: what the
+ * accumulators of a block begin with. The bytes at `step` + ahead are prefetched. */
+typedef void unpack_fn(const uint8_t *step, size_t ahead, uint8_t *weights, ints *starts);
+typedef int32_t gather_fn(const int8_t *codes, uint8_t *inputs);
 
 /* sums[r] += a block of weights times the same block of row r. */
 typedef void add_block_fn(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b);
@@ -62,7 +68,6 @@ struct many {
     size_t step_bytes, block_weights, block_inputs;
     unpack_fn *unpack;
     gather_fn *gather;
-    size_t max_rows; /* of a tile */
     many_tile_fn *tile[MANY_TILE + 1];
 };
 
@@ -93,47 +98,60 @@ static inline __m256i odd_bytes(__m256i v)
     return _mm256_srai_epi16(v, 8);
 }
 
-/* Of a block, first the even pairs of its fours of inputs, then the odd ones. */
-static void unpack_q8(const uint8_t *step, size_t ahead, uint8_t *weights)
+/* Of each four inputs, all lanes' even ones, then the odd ones. */
+static void unpack_q8(const uint8_t *step, size_t ahead, uint8_t *weights, ints *starts)
 {
-    const size_t fours = INGOT_QUANT_BLOCK / 4;
     const uint8_t *codes = step + QUANT_SCALE_BYTES;
     tile_prefetch(step, ahead, QUANT_Q8_STEP_BYTES);
-    for (size_t b = 0; b < INGOT_QUANT_STEP / INGOT_QUANT_BLOCK; b++, weights += BLOCK_WEIGHTS_q8)
-        for (size_t i = 0; i < 2 * fours; i++, codes += 32) {
-            const __m256i levels = _mm256_xor_si256(load_half(codes, 0), _mm256_set1_epi8((char)QUANT_Q8_ZERO));
-            store_ymm(weights + i * 32, even_bytes(levels));
-            store_ymm(weights + (2 * fours + i) * 32, odd_bytes(levels));
-        }
+    for (size_t b = 0; b < INGOT_QUANT_STEP / INGOT_QUANT_BLOCK; b++) {
+        ints products = splat(0);
+        for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 4, codes += 64, weights += 2 * 64)
+            for (size_t h = 0; h < 2; h++) {
+                const __m256i levels = _mm256_xor_si256(load_half(codes, h), _mm256_set1_epi8((char)QUANT_Q8_ZERO));
+                const __m256i even = even_bytes(levels), odd = odd_bytes(levels);
+                store_ymm(weights + h * 32, even);
+                store_ymm(weights + 64 + h * 32, odd);
+                products.half[h] = add_pairs(products.half[h], even, odd);
+            }
+        for (size_t h = 0; h < 2; h++) starts[b].half[h] = _mm256_sub_epi32(_mm256_setzero_si256(), products.half[h]);
+    }
 }
 
-static void gather_q8(const int8_t *codes, uint8_t *inputs)
+/* Of each four inputs the even ones, of all of them the odd ones. */
+static int32_t gather_q8(const int8_t *codes, uint8_t *inputs)
 {
     const __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)codes);
-    store_ymm(inputs, even_bytes(block));
-    store_ymm(inputs + 32, odd_bytes(block));
+    const __m256i even = even_bytes(block), odd = odd_bytes(block);
+    store_ymm(inputs, even);
+    store_ymm(inputs + 32, odd);
+    return -sum_of_8(_mm256_madd_epi16(even, odd));
 }
 
 TILE_BODY void add_block_q8(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b)
 {
-    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 2, weights += 64) {
-        const __m256i w[2] = { load_half(weights, 0), load_half(weights, 1) };
+    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 4, weights += 2 * 64) {
+        const __m256i even[2] = { load_half(weights, 0), load_half(weights, 1) };
+        const __m256i odd[2] = { load_half(weights, 2), load_half(weights, 3) };
         TILE_UNROLL
         for (size_t r = 0; r < n_rows; r++) {
-            const __m256i pair = splat_four((const int8_t *)x[r].inputs + b * BLOCK_INPUTS_q8 + k * 2);
-            for (size_t h = 0; h < 2; h++) sums[r].half[h] = add_pairs(sums[r].half[h], w[h], pair);
+            const int8_t *inputs = (const int8_t *)x[r].inputs + b * BLOCK_INPUTS_q8 + k;
+            const __m256i x_even = splat_four(inputs), x_odd = splat_four(inputs + 32);
+            for (size_t h = 0; h < 2; h++)
+                sums[r].half[h] =
+                    add_pairs(sums[r].half[h], _mm256_add_epi16(even[h], x_odd), _mm256_add_epi16(odd[h], x_even));
         }
     }
 }
 
 /* --------------------------------------------------------------------------------------------------------------- q4 */
 
-static void unpack_q4(const uint8_t *step, size_t ahead, uint8_t *weights)
+static void unpack_q4(const uint8_t *step, size_t ahead, uint8_t *weights, ints *starts)
 {
     const uint8_t *codes = step + QUANT_SCALE_BYTES;
     const __m256i levels = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)quant_q4_levels));
     const __m256i nibble = _mm256_set1_epi8(15), offset = _mm256_set1_epi8((char)128);
     tile_prefetch(step, ahead, QUANT_Q4_STEP_BYTES);
+    starts[0] = starts[1] = splat(0);
     for (size_t k = 0; k < INGOT_QUANT_STEP; k += 8, codes += 64, weights += 3 * 64)
         for (size_t h = 0; h < 2; h++) {
             const __m256i both = load_half(codes, h);
@@ -147,10 +165,11 @@ static void unpack_q4(const uint8_t *step, size_t ahead, uint8_t *weights)
         }
 }
 
-static void gather_q4(const int8_t *codes, uint8_t *inputs)
+static int32_t gather_q4(const int8_t *codes, uint8_t *inputs)
 {
     const __m256i block = _mm256_loadu_si256((const __m256i *)(const void *)codes);
     store_ymm(inputs, _mm256_xor_si256(block, _mm256_set1_epi8((char)128)));
+    return 0;
 }
 
 TILE_BODY void add_block_q4(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b)
@@ -174,6 +193,12 @@ TILE_BODY void add_block_q4(size_t n_rows, ints *sums, const uint8_t *weights, c
 /* ------------------------------------------------------------------------------------------------------------- tiles
  */
 
+TILE_BODY ints plus(ints sums, int32_t i)
+{
+    for (size_t h = 0; h < 2; h++) sums.half[h] = _mm256_add_epi32(sums.half[h], _mm256_set1_epi32(i));
+    return sums;
+}
+
 /* The body of every many_tile_fn; the first three arguments are constants after inlining. */
 TILE_BODY void many_tile(add_block_fn *add_block, size_t block_weights, size_t n_rows, const struct unpacked *w,
                          size_t n_blocks, const struct gathered *x, float *y, size_t y_stride)
@@ -181,7 +206,7 @@ TILE_BODY void many_tile(add_block_fn *add_block, size_t block_weights, size_t n
     for (size_t b = 0; b < n_blocks; b++) {
         ints sums[MANY_TILE];
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) sums[r] = splat(0);
+        for (size_t r = 0; r < n_rows; r++) sums[r] = plus(w->starts[b], x[r].starts[b]);
         add_block(n_rows, sums, w->weights + b * block_weights, x, b);
         TILE_UNROLL
         for (size_t r = 0; r < n_rows; r++) finish(sums[r], w->scales[b], x[r].scales[b], y + r * y_stride);
@@ -197,22 +222,21 @@ TILE_BODY void many_tile(add_block_fn *add_block, size_t block_weights, size_t n
 #define MANY_ENTRY(rows, dtype) [rows] = many_##dtype##_##rows,
 
 /* As many as the registers hold; n_rows >= MANY_LEAST are never cut into lower ones. */
-#define MANY_HEIGHTS_q8(X) X(3, q8) X(4, q8) X(5, q8) X(6, q8)
-#define MANY_HEIGHTS_q4(X) X(3, q4) X(4, q4)
+#define MANY_HEIGHTS(X, dtype) X(3, dtype) X(4, dtype)
 
-#define MANY(dtype, most_rows)                                                                                         \
-    MANY_HEIGHTS_##dtype(MANY_DEFINE) static const struct many many_##dtype = {                                        \
+#define MANY(dtype)                                                                                                    \
+    MANY_HEIGHTS(MANY_DEFINE, dtype)                                                                                   \
+    static const struct many many_##dtype = {                                                                          \
         .step_bytes = QUANT_SCALE_BYTES + INGOT_QUANT_STEP / 8 * EIGHT_BYTES_##dtype,                                  \
         .block_weights = BLOCK_WEIGHTS_##dtype,                                                                        \
         .block_inputs = BLOCK_INPUTS_##dtype,                                                                          \
         .unpack = unpack_##dtype,                                                                                      \
         .gather = gather_##dtype,                                                                                      \
-        .max_rows = most_rows,                                                                                         \
-        .tile = { MANY_HEIGHTS_##dtype(MANY_ENTRY) },                                                                  \
+        .tile = { MANY_HEIGHTS(MANY_ENTRY, dtype) },                                                                   \
     };
 
-MANY(q8, 6)
-MANY(q4, 4)
+MANY(q8)
+MANY(q4)
 
 /* ------------------------------------------------------------------------------------------------------------- loops
  */
@@ -221,7 +245,7 @@ MANY(q4, 4)
 static void unpack(const struct many *many, const uint8_t *w, size_t n_blocks, size_t ahead, struct unpacked *to)
 {
     for (size_t b = 0; b < n_blocks; b += 2, w += many->step_bytes) {
-        many->unpack(w, ahead, to->weights + b * many->block_weights);
+        many->unpack(w, ahead, to->weights + b * many->block_weights, to->starts + b);
         for (size_t i = 0; i < 2; i++) to->scales[b + i] = load_scales(w, i);
     }
 }
@@ -233,7 +257,7 @@ static void gather_many(const struct many *many, const struct quant_rows *x, siz
     for (size_t r = 0; r < n_rows; r++) {
         const int8_t *codes = x->codes + r * x->code_stride + b * INGOT_QUANT_BLOCK;
         for (size_t i = 0; i < n_blocks; i++)
-            many->gather(codes + i * INGOT_QUANT_BLOCK, rows[r].inputs + i * many->block_inputs);
+            rows[r].starts[i] = many->gather(codes + i * INGOT_QUANT_BLOCK, rows[r].inputs + i * many->block_inputs);
         memcpy(rows[r].scales, x->scales + r * x->block_stride + b, n_blocks * sizeof *rows->scales);
     }
 }
@@ -243,7 +267,7 @@ static void group_times_panels(const struct many *many, const uint8_t *w, size_t
                                size_t n_in, const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)
 {
     const size_t n_all = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK;
-    const size_t n_tiles = (n_rows + many->max_rows - 1) / many->max_rows;
+    const size_t n_tiles = (n_rows + MANY_TILE - 1) / MANY_TILE;
     struct gathered rows[MANY_GROUP];
     struct unpacked panel;
     for (size_t b = 0; b < n_all; b += MANY_BLOCKS) {
