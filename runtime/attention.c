@@ -25,19 +25,22 @@ static uint8_t *head_block(const struct ingot_session *s, uint32_t layer, uint32
     return kv->data + position / kv->n_block * kv->block_bytes + layer * kv->layer_bytes + head * kv->head_bytes;
 }
 
+/* `size` is a constant after inlining: to copy an element is a move then, not a call. */
+#define ONE_SIZE static inline __attribute__((always_inline))
+
 /* Dimensions dim .. dim + n - 1 of one head's key or value at one position. `size` is that of an element. */
 typedef void store_fn(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
                       const uint8_t *from, size_t size);
 
-static inline void store_key(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
-                             const uint8_t *from, size_t size)
+ONE_SIZE void store_key(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
+                        const uint8_t *from, size_t size)
 {
     uint8_t *to = block + position / LANES * kv->key_panel_bytes + (dim * LANES + position % LANES) * size;
     for (uint32_t i = 0; i < n; i++) memcpy(to + i * LANES * size, from + i * size, size);
 }
 
-static inline void store_value(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
-                               const uint8_t *from, size_t size)
+ONE_SIZE void store_value(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
+                          const uint8_t *from, size_t size)
 {
     uint8_t *values = block + kv->values_off + position * LANES * size;
     for (uint32_t i = 0; i < n; i++)
@@ -45,8 +48,8 @@ static inline void store_value(const struct kv_cache *kv, uint8_t *block, uint32
 }
 
 /* Element i of a row is dimension `from` + i of the C of all heads; the row goes to one position. */
-static inline void store_row(struct ingot_session *s, uint32_t layer, uint32_t position, uint32_t from, uint32_t n,
-                             const void *row, store_fn *store, size_t size)
+ONE_SIZE void store_row(struct ingot_session *s, uint32_t layer, uint32_t position, uint32_t from, uint32_t n,
+                        const void *row, store_fn *store, size_t size)
 {
     const uint8_t *elements = row;
     for (uint32_t i = 0, part; i < n; i += part) {
@@ -57,8 +60,8 @@ static inline void store_row(struct ingot_session *s, uint32_t layer, uint32_t p
     }
 }
 
-static inline void store_rows(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
-                              const float *y, size_t stride, store_fn *store)
+ONE_SIZE void store_rows(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
+                         const float *y, size_t stride, store_fn *store)
 {
     uint16_t halves[CHUNK_PANELS * LANES];
     for (uint32_t r = 0; r < n_rows; r++, y += stride) {
