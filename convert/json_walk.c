@@ -45,19 +45,21 @@ static size_t string_length(struct json_text t)
     return 0;
 }
 
+enum mark { PLAIN, OPENING, CLOSING, QUOTE };
+static const uint8_t marks[256] = { ['{'] = OPENING, ['['] = OPENING, ['}'] = CLOSING, [']'] = CLOSING, ['"'] = QUOTE };
+
 /* Length of the array or object that begins at t; 0 when it does not end. Kinds of brackets are not told apart. */
 static size_t nested_length(struct json_text t)
 {
-    static const int8_t steps[256] = { ['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = 2 };
     size_t depth = 0, n = 0;
     do {
-        while (n < t.n && steps[(unsigned char)t.at[n]] == 0) n++;
+        while (n < t.n && marks[(uint8_t)t.at[n]] == PLAIN) n++;
         if (n == t.n) return 0;
-        int step = steps[(unsigned char)t.at[n]];
-        size_t length = step == 2 ? string_length((struct json_text){ t.at + n, t.n - n, 0 }) : 1;
+        const uint8_t mark = marks[(uint8_t)t.at[n]];
+        size_t length = mark == QUOTE ? string_length((struct json_text){ t.at + n, t.n - n, 0 }) : 1;
         if (length == 0) return 0;
-        if (step == 1) depth++;
-        if (step == -1) depth--;
+        if (mark == OPENING) depth++;
+        if (mark == CLOSING) depth--;
         n += length;
     } while (depth > 0);
     return n;
