@@ -1,4 +1,5 @@
-/* file.h - an open .ingot file from the inside: views into the map, valid since they were checked at opening. */
+/* file.h - an open .ingot file from the inside: views into the map and into a copy of the index, valid since they
+ * were checked at opening. */
 #ifndef INGOT_FILE_H
 #define INGOT_FILE_H
 
@@ -19,7 +20,8 @@ struct ingot_file {
     struct ingot_file_info info;
     uint32_t n;             /* records */
     uint32_t chunks_record; /* @chunks */
-    const uint8_t *index;   /* info.index_bytes */
+    uint8_t *index_copy;    /* owned */
+    const uint8_t *index;   /* info.index_bytes: the copy, which nobody else can change */
     const uint8_t *records; /* n x RECORD_BYTES, sorted by name */
     const uint8_t *order;   /* n x u32, record numbers sorted by place */
     const char *names;

@@ -6,7 +6,12 @@
 #include "format/file.h"
 #include "format/layout.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* As many records as there may be, each with a name as long as it may be. */
+#define INDEX_BYTES_MAX                                                                                                \
+    (IX_HEADER_BYTES + (uint64_t)INGOT_MAX_SECTIONS * (RECORD_BYTES + 4 + INGOT_MAX_NAME + 1) + SECTION_ALIGN)
 
 #define KIND_FIRST_SKIPPABLE 0x8000u
 #define NAME_SHOWN           96 /* bytes of an escaped name in a message */
@@ -116,7 +121,7 @@ static uint64_t field_off(const struct walk *w, uint32_t field)
 
 static uint64_t name_off(const struct walk *w)
 {
-    return (uint64_t)((const uint8_t *)w->name - w->file->map.bytes);
+    return w->file->info.index_off + (uint64_t)((const uint8_t *)w->name - w->file->index);
 }
 
 /* For faults of a record whose name is known to be one. */
@@ -379,7 +384,7 @@ static enum ingot_status check_order(const struct ingot_file *file, struct ingot
     struct place before = { 0 };
     for (uint32_t k = 0; k < file->n; k++) {
         uint32_t record = get_u32(file->order + 4 * (size_t)k);
-        uint64_t at = (uint64_t)(file->order - file->map.bytes) + 4 * (uint64_t)k;
+        uint64_t at = file->info.index_off + (uint64_t)(file->order - file->index) + 4 * (uint64_t)k;
         if (record >= file->n) /* [F-65] */
             return ingot_fail(err, INGOT_E_ORDER, at, file->path, ADVICE_COPY, "the order names record %u of %u",
                               record, file->n);
@@ -401,10 +406,25 @@ static enum ingot_status check_order(const struct ingot_file *file, struct ingot
     return INGOT_OK;
 }
 
+/* Whoever can write to the file can change the index behind its check: what is checked is a copy. An index that is
+ * larger than any valid one costs no memory; it will be refused where it is. */
+static enum ingot_status take_index(struct ingot_file *file, struct ingot_error *err)
+{
+    const uint64_t n = file->info.index_bytes;
+    file->index = file->map.bytes + file->info.index_off;
+    map_will_read(&file->map, file->info.index_off, n);
+    if (n > INDEX_BYTES_MAX) return INGOT_OK;
+    file->index_copy = malloc(n);
+    if (!file->index_copy)
+        return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, file->path, NULL, "no memory to open the file");
+    map_large_pages(file->index_copy, n);
+    file->index = memcpy(file->index_copy, file->index, n);
+    return INGOT_OK;
+}
+
 static enum ingot_status check_hash(const struct ingot_file *file, struct ingot_error *err)
 {
     const uint8_t *sb = file->map.bytes + (size_t)file->info.slot_used * SB_SLOT_BYTES;
-    map_will_read(&file->map, file->info.index_off, file->info.index_bytes);
     if (ingot_hash64(file->index, file->info.index_bytes) == get_u64(sb + SB_INDEX_HASH_OFF)) return INGOT_OK;
     return ingot_fail(err, INGOT_E_INDEX, file->info.index_off, file->path, ADVICE_COPY,
                       "the index does not match its checksum"); /* [F-19] */
@@ -412,8 +432,8 @@ static enum ingot_status check_hash(const struct ingot_file *file, struct ingot_
 
 enum ingot_status index_open(struct ingot_file *file, struct ingot_error *err)
 {
-    file->index = file->map.bytes + file->info.index_off;
-    enum ingot_status status = check_hash(file, err);
+    enum ingot_status status = take_index(file, err);
+    if (status == INGOT_OK) status = check_hash(file, err);
     if (status == INGOT_OK) status = open_header(file, err);
     if (status == INGOT_OK) status = check_records(file, err);
     if (status == INGOT_OK) status = check_order(file, err);

@@ -1,7 +1,7 @@
 /*
  * ingot_format.h - the .ingot container: open, look, verify, write.
  *
- * An .ingot file is a model that is ready to run: two superblocks, an index that is read in place, and aligned,
+ * An .ingot file is a model that is ready to run: two superblocks, an index that needs no parsing, and aligned,
  * checksummed sections whose bytes are in the order in which the kernels read them. spec/format.md is the
  * reference; the rule ids in the comments ([F-n]) are its rules.
  *
@@ -237,8 +237,8 @@ enum ingot_open_flags {
 };
 
 /* Opens and validates. On success *out is an immutable file to be closed with ingot_close(); on failure *out is
- * NULL. Cost: O(index), independent of the tensors' bytes. Errors: any 1xx (with the offset of the byte at fault),
- * READ_VERSION, FEATURE, KIND, DTYPE, LAYOUT, CODEC, LIMIT, IO, MEMORY. */
+ * NULL. Cost: O(index), of which a copy is kept, independent of the tensors' bytes. Errors: any 1xx (with the offset of
+ * the byte at fault), READ_VERSION, FEATURE, KIND, DTYPE, LAYOUT, CODEC, LIMIT, IO, MEMORY. */
 enum ingot_status ingot_open(const char *path, unsigned flags, struct ingot_file **out, struct ingot_error *err);
 
 /* The same over bytes in memory, which are borrowed and must stay unchanged until ingot_close(). `bytes` must be
@@ -261,7 +261,7 @@ struct ingot_section ingot_section_at(const struct ingot_file *file, uint32_t i)
 /* The i-th section in order of offset (aliases right after their target). */
 uint32_t ingot_section_by_offset(const struct ingot_file *file, uint32_t i);
 
-/* Binary search in place, O(log n), no allocation. False when there is none. */
+/* Binary search, O(log n), no allocation. False when there is none. */
 bool ingot_find(const struct ingot_file *file, const char *name, struct ingot_section *out);
 
 /* One element of a tensor by its logical indices, whatever the layout; integers and f16/bf16 are widened exactly

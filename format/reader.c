@@ -62,6 +62,7 @@ void ingot_close(struct ingot_file *file)
 {
     if (!file) return;
     map_close(&file->map);
+    free(file->index_copy);
     free(file->path);
     free(file);
 }

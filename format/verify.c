@@ -177,8 +177,8 @@ static void check_placement(struct scan *s)
 static void check_index(struct scan *s)
 {
     const struct ingot_file_info *info = &s->file->info;
-    const uint8_t *sb = s->file->map.bytes + (size_t)info->slot_used * SB_SLOT_BYTES;
-    if (ingot_hash64(s->file->index, info->index_bytes) != get_u64(sb + SB_INDEX_HASH_OFF))
+    const uint8_t *bytes = s->file->map.bytes, *sb = bytes + (size_t)info->slot_used * SB_SLOT_BYTES;
+    if (ingot_hash64(bytes + info->index_off, info->index_bytes) != get_u64(sb + SB_INDEX_HASH_OFF))
         report(s, INGOT_E_CHANGED, NO_SECTION, info->index_off, info->index_bytes,
                "the index changed after it was opened");
     else

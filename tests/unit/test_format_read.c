@@ -121,6 +121,43 @@ static void a_file_is_the_same_mapped_read_and_in_memory(void **state)
     free_image(&image);
 }
 
+/* All that the index says, read through the getters. */
+static uint64_t sum_of_getters(const struct ingot_file *file)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < ingot_section_count(file); k++) {
+        const struct ingot_section s = ingot_section_at(file, ingot_section_by_offset(file, k));
+        struct ingot_section found;
+        assert_true(ingot_find(file, s.name, &found));
+        assert_ptr_equal(found.data, s.data);
+        const uint64_t numbers[] = { s.data_off, s.stored_bytes, s.shape[0], s.kind, s.target, s.first_chunk };
+        sum = sum * 31 + ingot_hash64(numbers, sizeof numbers) + ingot_hash64(s.name, s.name_len);
+    }
+    return sum;
+}
+
+static void an_index_that_is_overwritten_under_the_map_is_still_what_was_checked(void **state)
+{
+    (void)state;
+    char dir[DIRECTORY_BYTES], path[DIRECTORY_BYTES + 16];
+    struct ingot_file *file;
+    struct ingot_file_info info;
+    make_directory(dir);
+    snprintf(path, sizeof path, "%s/sample", dir);
+    write_sample(path, 0);
+    assert_int_equal(ingot_open(path, INGOT_OPEN_MAP, &file, NULL), INGOT_OK);
+    const uint64_t before = sum_of_getters(file);
+    ingot_file_get_info(file, &info);
+    const int fd = open(path, O_WRONLY);
+    for (uint64_t i = 0; i < info.index_bytes; i++)
+        assert_int_equal(pwrite(fd, "\xff", 1, (off_t)(info.index_off + i)), 1);
+    close(fd);
+    assert_true(sum_of_getters(file) == before);
+    ingot_close(file);
+    assert_int_equal(unlink(path), 0);
+    remove_directory(dir);
+}
+
 static void closing_nothing_is_fine(void **state)
 {
     (void)state;
@@ -575,6 +612,7 @@ int main(void)
         cmocka_unit_test(an_alias_is_its_target_under_another_name_and_follows_it_in_place),
         cmocka_unit_test(order_of_offset_ascends_and_names_every_section_once),
         cmocka_unit_test(a_file_is_the_same_mapped_read_and_in_memory),
+        cmocka_unit_test(an_index_that_is_overwritten_under_the_map_is_still_what_was_checked),
         cmocka_unit_test(closing_nothing_is_fine),
         cmocka_unit_test(every_rule_is_refused_with_its_status_at_its_byte),
         cmocka_unit_test(an_index_that_does_not_match_its_checksum_is_refused_at_its_begin),
