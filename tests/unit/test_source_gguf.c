@@ -184,7 +184,7 @@ static void two_tensors_of_one_name_are_refused(void **state)
     put_matrix(&im, "t", 1, 8, F32, 32);
     put_data(&im, 32, 64);
     write_image(directory, "m.gguf", im);
-    expect_refusal(directory, INGOT_E_SOURCE, INGOT_NO_OFFSET, "two tensors");
+    expect_refusal(directory, INGOT_E_SOURCE, INGOT_NO_OFFSET, "two of its tensors");
     fixture_remove(directory);
 }
 

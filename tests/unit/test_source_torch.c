@@ -926,7 +926,7 @@ static void one_name_for_two_tensors_is_refused(void **state)
     bytes_text(&b, "u.");
     struct bytes zip = zip_of(&b, &at);
     fixture_write(dir, "a.pt", zip.p, zip.n);
-    a_file_is_refused(fixture_path(dir, "a.pt"), INGOT_E_SOURCE, "two tensors");
+    a_file_is_refused(fixture_path(dir, "a.pt"), INGOT_E_SOURCE, "two of its tensors");
     bytes_free(&b);
     bytes_free(&zip);
     fixture_remove(dir);
