@@ -51,13 +51,14 @@ static bool is_quantised(const struct linear *linear)
 }
 
 /* Enough chunks that threads end together, not so many that drawing them costs. With one row the threads are through
- * within some tens of microseconds, and the last chunk is what others wait for; with many, a chunk of many panels keeps
- * the rows in the cache, and every thread gets as many chunks as the others. */
+ * within some tens of microseconds, and the last chunk is what others wait for, soonest where weights are not
+ * quantised; with many, a chunk of many panels keeps the rows in the cache. Every thread gets as many chunks as the
+ * others. */
 static uint32_t chunk_panels(const struct matrix *m, uint32_t n_threads, uint32_t n_rows)
 {
-    const uint32_t most = n_rows == 1 ? CHUNK_PANELS / 2 : CHUNK_PANELS;
-    const uint32_t least = n_rows == 1 ? 12 * n_threads : n_threads == 1 ? 1 : 2 * n_threads;
-    const uint32_t n_chunks = n_rows == 1 ? least : (m->n_panels + least * most - 1) / (least * most) * least;
+    const uint32_t most = n_rows == 1 && !m->quant_panels ? CHUNK_PANELS / 2 : CHUNK_PANELS;
+    const uint32_t least = n_rows == 1 ? 6 * n_threads : n_threads == 1 ? 1 : 2 * n_threads;
+    const uint32_t n_chunks = (m->n_panels + least * most - 1) / (least * most) * least;
     const uint32_t share = m->n_panels / n_chunks / STEP_PANELS * STEP_PANELS;
     return share > most ? most : share > 0 ? share : STEP_PANELS;
 }

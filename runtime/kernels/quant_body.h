@@ -71,62 +71,76 @@ TILE_BODY void tile(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, size
 /* ---------------------------------------------------------------------------------------------------------- one row */
 
 enum {
-    ROW_PANELS = 4,  /* that are read side by side, while their sums fit the registers */
-    ROW_BLOCKS = 24, /* of a panel are prefetched while as many are computed: 52 KiB of q8 on their way */
+    ROW_STREAMS = 4, /* panels that are read side by side, while their sums fit the registers */
+    ROW_BLOCKS = 24, /* of a stream are prefetched while as many are computed: 52 KiB of q8 on their way */
 };
 
-/* Block number `b` of one row in n_panels panels. Eight inputs of one panel are a line or two, then it is the next
- * one's turn: so close together that several streams are always being waited for, and the inputs are read once. */
-TILE_BODY void row_block(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, size_t n_panels,
-                         const uint8_t *step, size_t panel_bytes, const struct quant_rows *x, size_t b, float *y,
-                         size_t ahead)
+/* A row and its panels: each stream is several of these, one behind the other. */
+struct row {
+    const struct quant_rows *x;
+    size_t n_blocks;
+    size_t stream_bytes, stream_lanes; /* from one stream to the next, in the weights and in y */
+};
+
+/* Block number `b` of one row in n_streams panels, from `step` on. Eight inputs of one panel are a line or two, then it
+ * is the next one's turn: so close together that several streams are always being waited for, and the inputs are read
+ * once. */
+TILE_BODY void row_block(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, size_t n_streams,
+                         const struct row *row, const uint8_t *step, size_t b, float *y, size_t ahead)
 {
+    const struct quant_rows *x = row->x;
     const size_t half = b % 2;
     const uint8_t *eight = step + QUANT_SCALE_BYTES + half * (INGOT_QUANT_BLOCK / 8) * eight_bytes;
     const int8_t *codes = x->codes + b * INGOT_QUANT_BLOCK;
-    ints sums[ROW_PANELS];
+    ints sums[ROW_STREAMS];
     TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++) {
-        sums[p] = splat(-zero * x->sums[b]);
-        tile_prefetch(step + p * panel_bytes, ahead, 1);
+    for (size_t s = 0; s < n_streams; s++) {
+        sums[s] = splat(-zero * x->sums[b]);
+        tile_prefetch(step + s * row->stream_bytes, ahead, 1);
     }
     for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8, eight += eight_bytes) {
         TILE_UNROLL
-        for (size_t p = 0; p < n_panels; p++) {
-            tile_prefetch(eight + p * panel_bytes, ahead, eight_bytes);
-            sums[p] = dot(sums[p], load(eight + p * panel_bytes, 0), codes + k);
-            sums[p] = dot(sums[p], load(eight + p * panel_bytes, 1), codes + k + 4);
+        for (size_t s = 0; s < n_streams; s++) {
+            const uint8_t *mine = eight + s * row->stream_bytes;
+            tile_prefetch(mine, ahead, eight_bytes);
+            sums[s] = dot(sums[s], load(mine, 0), codes + k);
+            sums[s] = dot(sums[s], load(mine, 1), codes + k + 4);
         }
     }
     TILE_UNROLL
-    for (size_t p = 0; p < n_panels; p++)
-        finish(sums[p], load_scales(step + p * panel_bytes, half), x->scales[b], y + p * INGOT_PANEL_LANES);
+    for (size_t s = 0; s < n_streams; s++)
+        finish(sums[s], load_scales(step + s * row->stream_bytes, half), x->scales[b], y + s * row->stream_lanes);
 }
 
-/* One row times n_panels panels. What follows is prefetched: their next blocks, then the first ones of the panels
- * behind. */
-TILE_BODY void row_panels(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, size_t n_panels,
-                          const uint8_t *w, size_t panel_bytes, size_t n_blocks, const struct quant_rows *x, float *y)
+/* One panel of each stream. What follows in the stream is prefetched; behind its last panel, what is so many bytes
+ * further on. */
+TILE_BODY void row_panels(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, size_t n_streams,
+                          const struct row *row, const uint8_t *w, float *y, size_t further)
 {
     const size_t step_bytes = QUANT_SCALE_BYTES + INGOT_QUANT_STEP / 8 * eight_bytes;
-    const size_t last = (n_blocks - 1) / ROW_BLOCKS * ROW_BLOCKS;
-    for (size_t b = 0; b < n_blocks; b++) {
-        const size_t ahead = b < last ? ROW_BLOCKS / 2 * step_bytes : n_panels * panel_bytes - last / 2 * step_bytes;
-        row_block(load, dot, eight_bytes, zero, n_panels, w + b / 2 * step_bytes, panel_bytes, x, b, y, ahead);
-    }
+    const size_t ahead = ROW_BLOCKS / 2 * step_bytes;
+    for (size_t b = 0; b < row->n_blocks; b++)
+        row_block(load, dot, eight_bytes, zero, n_streams, row, w + b / 2 * step_bytes, b, y,
+                  b + ROW_BLOCKS < row->n_blocks ? ahead : ahead + further);
 }
 
-TILE_BODY void row(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, const uint8_t *w,
-                   size_t panel_bytes, size_t n_panels, size_t n_in, const struct quant_rows *x, float *y)
+/* quant_panels_fn for one row: four streams, each through a quarter of the panels, and the panels that are left. */
+TILE_BODY void row_times_panels(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32_t zero, const uint8_t *w,
+                                size_t panel_bytes, size_t n_panels, size_t n_in, const struct quant_rows *x, float *y)
 {
-    const size_t n_blocks = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK;
-    size_t p = 0;
-    for (; p + ROW_PANELS <= n_panels; p += ROW_PANELS)
-        row_panels(load, dot, eight_bytes, zero, ROW_PANELS, w + p * panel_bytes, panel_bytes, n_blocks, x,
-                   y + p * INGOT_PANEL_LANES);
-    for (; p < n_panels; p++)
-        row_panels(load, dot, eight_bytes, zero, 1, w + p * panel_bytes, panel_bytes, n_blocks, x,
-                   y + p * INGOT_PANEL_LANES);
+    const size_t n_each = n_panels / ROW_STREAMS, n_streamed = n_each * ROW_STREAMS;
+    const size_t to_next = (n_streamed - n_each) * panel_bytes; /* from the end of a stream to its next call's begin */
+    const struct row row = {
+        .x = x,
+        .n_blocks = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK,
+        .stream_bytes = n_each * panel_bytes,
+        .stream_lanes = n_each * INGOT_PANEL_LANES,
+    };
+    for (size_t p = 0; p < n_each; p++)
+        row_panels(load, dot, eight_bytes, zero, ROW_STREAMS, &row, w + p * panel_bytes, y + p * INGOT_PANEL_LANES,
+                   p + 1 < n_each ? 0 : to_next);
+    for (size_t p = n_streamed; p < n_panels; p++)
+        row_panels(load, dot, eight_bytes, zero, 1, &row, w + p * panel_bytes, y + p * INGOT_PANEL_LANES, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------ the kernels */
@@ -153,7 +167,8 @@ TILE_BODY void row(load_weights_fn *load, dot_fn *dot, size_t eight_bytes, int32
                                const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)                   \
     {                                                                                                                  \
         if (n_rows == 1)                                                                                               \
-            row(load_##dtype, dot_##dtype, EIGHT_BYTES_##dtype, ZERO_##dtype, w, panel_bytes, n_panels, n_in, x, y);   \
+            row_times_panels(load_##dtype, dot_##dtype, EIGHT_BYTES_##dtype, ZERO_##dtype, w, panel_bytes, n_panels,   \
+                             n_in, x, y);                                                                              \
         else                                                                                                           \
             panels_by_quant_tiles(&tiles_##dtype, w, panel_bytes, n_panels, n_in, x, n_rows, y, y_stride);             \
     }
