@@ -62,6 +62,9 @@ END
     cmp a.html b.html
     "$INGOT" report -t 3 "$BARD" -o - >c.html
     cmp a.html c.html
+    "$INGOT" report -t 1 "$BARD" "$foreign/hf" -o - >d.html
+    "$INGOT" report -t 3 "$BARD" "$foreign/hf" -o - >e.html
+    cmp d.html e.html
 }
 
 @test "the policy names the hashes of just the styles and the script that are there" {
