@@ -299,6 +299,7 @@ void bench_close(struct bench *b)
 static enum ingot_status start_once(const char *path, double *open, double *first_token, struct ingot_error *err)
 {
     struct engine engine;
+    const struct ingot_session_options options = { .n_ctx = 1 }; /* no more than there will be, as in `run` */
     struct ingot_session *session = NULL;
     const uint32_t id = 0;
     float *logits = NULL;
@@ -307,7 +308,7 @@ static enum ingot_status start_once(const char *path, double *open, double *firs
     *open = progress_now() - begin;
     if (status != INGOT_OK) return status;
     logits = memory_array(ingot_model_hparams(engine.model)->n_vocab, sizeof *logits);
-    status = ingot_session_create(engine.model, NULL, &session, err);
+    status = ingot_session_create(engine.model, &options, &session, err);
     if (status == INGOT_OK) status = ingot_session_eval(session, &id, 1, INGOT_LOGITS_LAST, logits, err);
     *first_token = progress_now() - begin;
     ingot_session_close(session);
