@@ -225,7 +225,7 @@ static const char *put_row(const struct table *t, const struct fit *fit, size_t 
     for (size_t c = 0; c < t->n_columns; c++)
         if (fit->shown[c] && cells[c].n > 0) last = c;
     for (size_t c = 0; c < t->n_columns; text += cells[c++].n)
-        if (fit->shown[c] && c <= last) put_cell(p, text, cells[c], fit->width[c], t->columns[c].right, c == last);
+        if (c <= last && fit->shown[c]) put_cell(p, text, cells[c], fit->width[c], t->columns[c].right, c == last);
     page_line(p);
     return text;
 }
