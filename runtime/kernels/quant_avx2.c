@@ -3,7 +3,7 @@
  *
  * What AVX2 has is VPMADDUBSW: unsigned times signed bytes, added in pairs to signed 16 bits, with saturation. Neither
  * dtype can reach it: q8 multiplies |level| <= 128 with the input that has taken over the level's sign, +-127, and
- * 2 x 128 x 127 is below 2^15; q4's levels + 64 are at most 127.
+ * 2 x 128 x 127 is below 2^15; q4's levels + 64 are at most 127. For many rows quant_many.h has better ways.
  */
 #include "runtime/kernels/kernels.h"
 
