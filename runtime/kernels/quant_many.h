@@ -26,8 +26,7 @@
 
 enum {
     MANY_BLOCKS = 8, /* in a piece */
-    MANY_INPUTS = MANY_BLOCKS * INGOT_QUANT_BLOCK,
-    MANY_GROUP = 96, /* rows at most; what is gathered of them takes 57 KiB of the stack */
+    MANY_GROUP = 96, /* rows at most; what is gathered of them takes 54 KiB of the stack */
     MANY_TILE = 4,   /* rows at most */
     MANY_LEAST = 24, /* rows from which on unpacking pays */
 
