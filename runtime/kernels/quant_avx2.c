@@ -53,7 +53,7 @@ TILE_BODY ints dot_q4(ints sums, struct weights weights, const int8_t *four)
 enum { ZERO_q8 = 0, ZERO_q4 = Q4_BIAS };
 
 /* Of the 16 registers, two a row are accumulators. */
-#define QUANT_HEIGHTS_q8(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
+#define QUANT_HEIGHTS_q8(X, ...) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
 #define QUANT_HEIGHTS_q4(X, ...) QUANT_HEIGHTS_q8(X, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 
 QUANT_PANELS(q8, 4)

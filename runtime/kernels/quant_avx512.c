@@ -66,7 +66,6 @@ TILE_BODY ints dot_q4(ints sums, struct weights weights, const int8_t *four)
 
 /* 12 accumulators hide the latency of two VPDPBUSD per cycle. */
 #define QUANT_HEIGHTS_q8(X, ...)                                                                                       \
-    X(1, __VA_ARGS__)                                                                                                  \
     X(2, __VA_ARGS__)                                                                                                  \
     X(3, __VA_ARGS__)                                                                                                  \
     X(4, __VA_ARGS__)                                                                                                  \

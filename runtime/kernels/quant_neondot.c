@@ -18,8 +18,7 @@ TILE_BODY ints dot(ints sums, struct weights w, const int8_t *four)
 }
 
 /* Of the 32 registers, four a row are sums. */
-#define QUANT_HEIGHTS(X, ...)                                                                                          \
-    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+#define QUANT_HEIGHTS(X, ...) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 
 QUANT_NEON_KERNELS(quant_neondot, 6)
 

@@ -3,7 +3,8 @@
  *
  * A tile is some rows times a panel, for each block of inputs in turn: integer accumulators in registers while the
  * block lasts, then one fused multiply-add each into y. The register file bounds the rows of a tile, nothing its
- * panels: they take turns block by block. One row at a time wants several, to keep several streams of memory in flight.
+ * panels: they take turns block by block, to keep several streams of memory in flight. A single row goes its own way
+ * (quant_body.h).
  */
 #ifndef INGOT_QUANT_TILES_H
 #define INGOT_QUANT_TILES_H
@@ -36,7 +37,7 @@ struct quant_tile_set {
     size_t step_bytes;
     int32_t zero;                                 /* what a tile multiplies is level + zero */
     size_t max_rows;                              /* of a tile */
-    quant_tile_fn *tile[QUANT_TILE_MAX_ROWS + 1]; /* by rows; [0] is none */
+    quant_tile_fn *tile[QUANT_TILE_MAX_ROWS + 1]; /* by rows, from 2 on */
 };
 
 /* quant_panels_fn over a set of tiles. */
