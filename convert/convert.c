@@ -21,8 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* With 4.5 MiB each, and as much at the ends of what they write, 144 MiB of private memory at most; more writers than
- * disks can use. */
+/* With 4.5 MiB each, 72 MiB of private memory at most, and more writers than disks can use. */
 #define MAX_WORKERS 16u
 
 /* One in so many values that vanish is worth a warning; a few tiny ones do in every cast to 16 bits. */

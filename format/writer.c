@@ -7,7 +7,6 @@
 #include "format/digest.h"
 #include "format/error.h"
 #include "format/file.h"
-#include "format/gather.h"
 #include "format/layout.h"
 #include "format/output.h"
 
@@ -28,7 +27,6 @@ struct planned {
     uint32_t target; /* alias: number of its tensor */
     /* decided by ingot_writer_begin() */
     uint64_t data_off;
-    uint64_t padding;     /* zeros in front of it */
     uint64_t first_chunk; /* in order of name */
     uint32_t record;      /* rank of its name */
 };
@@ -37,12 +35,10 @@ struct ingot_writer {
     char *path;
     uint32_t align;
     struct output output;
-    struct gather *gather; /* what goes to the output */
     struct planned *sections;
     uint32_t n, capacity;
     uint32_t *by_name; /* n section numbers */
     uint64_t index_bytes, names_bytes, file_bytes;
-    uint64_t data_end;   /* of the last section that has bytes */
     uint64_t n_chunks;   /* of all sections but @chunks */
     uint64_t *hashes;    /* n_chunks: the bytes of @chunks */
     atomic_uchar *taken; /* n_chunks: put, or being put */
@@ -180,12 +176,7 @@ static enum ingot_status number_sections(struct ingot_writer *w, struct ingot_er
 static bool place_one(struct ingot_writer *w, struct planned *section, uint64_t *end)
 {
     uint64_t align = section_align(section->kind, section->rank, section->raw_bytes, w->align);
-    if (!checked_align(*end, align, &section->data_off) || !checked_add(section->data_off, section->raw_bytes, end))
-        return false;
-    if (section->raw_bytes == 0) return true; /* never put: the next one brings the zeros */
-    section->padding = section->data_off - w->data_end;
-    w->data_end = *end;
-    return true;
+    return checked_align(*end, align, &section->data_off) && checked_add(section->data_off, section->raw_bytes, end);
 }
 
 /* Each section at the least offset that its alignment allows, in order of declaration; @chunks before the first tensor,
@@ -196,7 +187,6 @@ static enum ingot_status place_sections(struct ingot_writer *w, struct ingot_err
     uint64_t end = INDEX_CANONICAL_OFF + w->index_bytes;
     bool chunks_placed = false, good = true;
     chunks->raw_bytes = 8 * w->n_chunks;
-    w->data_end = end;
     for (uint32_t i = 0; i < w->n && good; i++) {
         struct planned *section = &w->sections[i];
         if (!chunks_placed && (is_tensor_kind(section->kind) || section == chunks)) {
@@ -321,16 +311,7 @@ static void encode_superblock(const struct ingot_writer *w, const uint8_t *ix, u
     put_u64(sb + SB_HASH_OFF, ingot_hash64(sb, SB_HASH_OFF));
 }
 
-/* Bytes of a section; in front of the first ones its padding. */
-static enum ingot_status put_section(struct ingot_writer *w, const struct planned *section, const void *bytes,
-                                     uint64_t n, uint64_t at, struct ingot_error *err)
-{
-    enum ingot_status status = INGOT_OK;
-    if (at == 0) status = gather_put(w->gather, NULL, section->padding, section->data_off - section->padding, err);
-    return status == INGOT_OK ? gather_put(w->gather, bytes, n, section->data_off + at, err) : status;
-}
-
-/* @chunks and whatever is not a section. With it every byte has been put. */
+/* @chunks, then superblocks and index in one write. */
 static enum ingot_status write_head(struct ingot_writer *w, struct ingot_error *err)
 {
     uint64_t head_bytes = INDEX_CANONICAL_OFF + w->index_bytes;
@@ -343,9 +324,8 @@ static enum ingot_status write_head(struct ingot_writer *w, struct ingot_error *
     }
     encode_superblock(w, head + INDEX_CANONICAL_OFF, head);
     memcpy(head + SB_SLOT_BYTES, head, SB_BYTES);
-    if (chunks->raw_bytes > 0) status = put_section(w, chunks, w->hashes, chunks->raw_bytes, 0, err);
-    if (status == INGOT_OK) status = gather_put(w->gather, NULL, w->file_bytes - w->data_end, w->data_end, err);
-    if (status == INGOT_OK) status = gather_put(w->gather, head, head_bytes, 0, err);
+    status = output_write(&w->output, w->hashes, chunks->raw_bytes, chunks->data_off, err);
+    if (status == INGOT_OK) status = output_write(&w->output, head, head_bytes, 0, err);
 out:
     free(head);
     return status;
@@ -393,9 +373,7 @@ enum ingot_status ingot_writer_begin(struct ingot_writer *w, struct ingot_error 
     w->begun = true;
     enum ingot_status status = plan_file(w, err);
     if (status == INGOT_OK) status = output_begin(&w->output, w->file_bytes, err);
-    if (status != INGOT_OK) return status;
-    w->gather = gather_create(&w->output, w->file_bytes);
-    return w->gather ? INGOT_OK : no_memory(w, err);
+    return status;
 }
 
 uint64_t ingot_writer_chunk_count(const struct ingot_writer *w, uint32_t id)
@@ -419,7 +397,7 @@ enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t
     uint64_t number = section->first_chunk + chunk;
     if (atomic_exchange(&w->taken[number], 1))
         return fail_plan(w, err, INGOT_E_ARGUMENT, section->name, "a chunk that was put twice");
-    enum ingot_status status = put_section(w, section, bytes, n, chunk * INGOT_CHUNK_BYTES, err);
+    enum ingot_status status = output_write(&w->output, bytes, n, section->data_off + chunk * INGOT_CHUNK_BYTES, err);
     if (status != INGOT_OK) return status;
     w->hashes[number] = ingot_hash64(bytes, n);
     if (section->kind == INGOT_KIND_MODEL) memcpy(w->model, bytes, sizeof w->model);
@@ -455,7 +433,6 @@ void ingot_writer_close(struct ingot_writer *w)
 {
     if (!w) return;
     ingot_close(w->file);
-    gather_free(w->gather);
     output_close(&w->output);
     for (uint32_t i = 0; i < w->n; i++) free(w->sections[i].name);
     free(w->sections);

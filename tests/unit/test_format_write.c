@@ -4,8 +4,6 @@
  * The system calls of format/output.c are replaced by ones of the same name that can be told to fail. */
 #include "tests/unit/format_fixture.h"
 
-#include "format/map.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +16,7 @@ static struct {
     bool no_unnamed_files;
     int fallocate_errno, pwrite_errno, fsync_errno, fsync_dir_errno, linkat_errno, renameat2_errno;
     bool short_writes;
-    unsigned interrupts;        /* so many writes are interrupted */
-    unsigned n_whole, n_broken; /* writes that began and ended between blocks of 2 MiB or at the end, and others */
-    off_t end;
+    unsigned interrupts; /* so many writes are interrupted */
 } machine;
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's names are reserved */
@@ -39,7 +35,6 @@ int openat(int dir, const char *path, int flags, ...)
 
 int fallocate(int fd, int mode, off_t off, off_t n)
 {
-    machine.end = off + n;
     if (machine.fallocate_errno) {
         errno = machine.fallocate_errno;
         return -1;
@@ -47,17 +42,8 @@ int fallocate(int fd, int mode, off_t off, off_t n)
     return (int)syscall(SYS_fallocate, fd, mode, off, n);
 }
 
-static void note_write(size_t n, off_t off)
-{
-    const off_t end = off + (off_t)n;
-    const bool whole = off % (off_t)MAP_LARGE_PAGE == 0 && (end % (off_t)MAP_LARGE_PAGE == 0 || end == machine.end);
-    machine.n_whole += whole;
-    machine.n_broken += !whole;
-}
-
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t off)
 {
-    note_write(n, off);
     if (machine.interrupts) {
         machine.interrupts--;
         errno = EINTR;
@@ -485,41 +471,6 @@ static void short_and_interrupted_writes_are_continued(void **state)
     end_place(&place, 1);
 }
 
-/* A file system that caches in large pages then has nothing else: chunks, in whatever order they come, do not end where
- * pages do. Sections without bytes, and the space in front of them, are nobody's chunk. */
-static void a_file_is_written_in_whole_blocks_of_2_mib(void **state)
-{
-    (void)state;
-    static const uint64_t n_floats[] = { 4, 2700000, 0, 3, 1048576, 1, 0 };
-    enum { N = sizeof n_floats / sizeof *n_floats };
-    struct place place = make_place();
-    struct ingot_writer_options options = { .align = 1 << 14 };
-    struct ingot_writer *w;
-    float *floats = calloc(INGOT_CHUNK_BYTES, 1);
-    assert_non_null(floats);
-    for (size_t i = 0; i < INGOT_CHUNK_BYTES / sizeof *floats; i++) floats[i] = (float)i;
-    assert_int_equal(ingot_writer_create(place.path, &options, &w, NULL), INGOT_OK);
-    for (uint32_t i = 0; i < N; i++) {
-        const char name[] = { (char)('a' + i), '\0' };
-        struct ingot_section_plan plan = vector;
-        plan.name = name;
-        plan.shape[0] = n_floats[i];
-        assert_int_equal(ingot_writer_add(w, &plan, NULL, NULL), INGOT_OK);
-    }
-    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
-    for (uint32_t i = N; i-- > 0;)
-        for (uint64_t k = ingot_writer_chunk_count(w, i); k-- > 0;)
-            assert_int_equal(ingot_writer_put(w, i, k, floats, ingot_writer_chunk_bytes(w, i, k), NULL), INGOT_OK);
-    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_OK);
-    assert_int_equal(ingot_writer_publish(w, NULL), INGOT_OK);
-    ingot_writer_close(w);
-    assert_int_equal(machine.n_broken, 0);
-    assert_int_not_equal(machine.n_whole, 0);
-    expect_good(place.path);
-    free(floats);
-    end_place(&place, 1);
-}
-
 static void a_write_that_fails_leaves_nothing(void **state)
 {
     (void)state;
@@ -747,7 +698,6 @@ int main(void)
         cmocka_unit_test(a_full_disk_shows_at_begin),
         cmocka_unit_test(a_file_system_that_cannot_reserve_is_written_all_the_same),
         cmocka_unit_test(short_and_interrupted_writes_are_continued),
-        cmocka_unit_test(a_file_is_written_in_whole_blocks_of_2_mib),
         cmocka_unit_test(a_write_that_fails_leaves_nothing),
         cmocka_unit_test(a_sync_that_fails_leaves_what_was_there),
         cmocka_unit_test(a_link_that_fails_leaves_what_was_there),
