@@ -59,8 +59,8 @@ static uint32_t chunk_panels(const struct matrix *m, uint32_t n_threads, uint32_
     const uint32_t most = n_rows == 1 && !m->quant_panels ? CHUNK_PANELS / 2 : CHUNK_PANELS;
     const uint32_t least = n_rows == 1 ? 6 * n_threads : n_threads == 1 ? 1 : 2 * n_threads;
     const uint32_t n_chunks = (m->n_panels + least * most - 1) / (least * most) * least;
-    const uint32_t share = m->n_panels / n_chunks / STEP_PANELS * STEP_PANELS;
-    return share > most ? most : share > 0 ? share : STEP_PANELS;
+    const uint32_t share = (m->n_panels + n_chunks - 1) / n_chunks;
+    return (share + STEP_PANELS - 1) / STEP_PANELS * STEP_PANELS;
 }
 
 static void set_bias(const struct linear *linear, const struct chunk *chunk, uint32_t n_rows)
