@@ -110,8 +110,7 @@ static enum ingot_status walk_end(struct json_walk *walk, bool *more, struct ing
     return INGOT_OK;
 }
 
-enum ingot_status json_walk_next(struct json_walk *walk, struct json_text *key, struct json_text *value, bool *more,
-                                 struct ingot_error *err)
+enum ingot_status json_walk_key(struct json_walk *walk, struct json_text *key, bool *more, struct ingot_error *err)
 {
     struct json_text *rest = &walk->rest;
     if (!walk->started && !skip_char(rest, '{')) return malformed(walk, "{", err);
@@ -121,9 +120,21 @@ enum ingot_status json_walk_next(struct json_walk *walk, struct json_text *key, 
     skip_space(rest);
     if (rest->n == 0 || *rest->at != '"' || !take_value(rest, key)) return malformed(walk, "a name in quotes", err);
     if (!skip_char(rest, ':')) return malformed(walk, ":", err);
-    if (!take_value(rest, value)) return malformed(walk, "a value", err);
+    skip_space(rest);
     *more = true;
     return INGOT_OK;
+}
+
+enum ingot_status json_walk_value(struct json_walk *walk, struct json_text *value, struct ingot_error *err)
+{
+    return take_value(&walk->rest, value) ? INGOT_OK : malformed(walk, "a value", err);
+}
+
+enum ingot_status json_walk_next(struct json_walk *walk, struct json_text *key, struct json_text *value, bool *more,
+                                 struct ingot_error *err)
+{
+    enum ingot_status status = json_walk_key(walk, key, more, err);
+    return status == INGOT_OK && *more ? json_walk_value(walk, value, err) : status;
 }
 
 enum ingot_status json_walk_element(struct json_walk *walk, struct json_text *value, bool *more,

@@ -25,7 +25,14 @@ struct json_walk {
 /* `object` must begin with '{', white space before it allowed; what follows its '}' must be white space. */
 struct json_walk json_walk_begin(struct json_text object, const char *file);
 
-/* The next member's key (quotes included) and value; *more is false at the end. SOURCE with the offset otherwise. */
+/* The next member's key, quotes included; its value, without white space before it, then begins at walk->rest. *more is
+ * false at the end. SOURCE with the offset otherwise. */
+enum ingot_status json_walk_key(struct json_walk *walk, struct json_text *key, bool *more, struct ingot_error *err);
+
+/* The value behind that key. Who knows where it ends may move walk->rest there instead. */
+enum ingot_status json_walk_value(struct json_walk *walk, struct json_text *value, struct ingot_error *err);
+
+/* Both: the next member's key and value. */
 enum ingot_status json_walk_next(struct json_walk *walk, struct json_text *key, struct json_text *value, bool *more,
                                  struct ingot_error *err);
 

@@ -97,11 +97,11 @@ static enum ingot_status try_recipe(struct chosen_recipe *c, const struct ingot_
                                     size_t cap, struct ingot_error *err)
 {
     const struct recipe *r = c->recipe;
-    const struct ingot_source_tensor *tensor = r->fits.tensor ? find_tensor(src, r) : NULL;
     char form[64];
     *fits = false;
     lacks[0] = '\0';
     if (r->fits.format && strcmp(r->fits.format, src->reader->format) != 0) return INGOT_OK;
+    const struct ingot_source_tensor *tensor = r->fits.tensor ? find_tensor(src, r) : NULL;
     if (r->fits.tensor && !tensor) return INGOT_OK;
     if (tensor && r->fits.shape.given && !shape_match(&r->fits.shape, tensor->rank, tensor->shape)) {
         snprintf(lacks, cap, "%s (%s is not %s)", r->name, r->fits.tensor,

@@ -72,8 +72,10 @@ bool pattern_match(const char *pattern, const char *name, uint32_t *layer)
 const char *recipe_strip(const struct recipe *recipe, const char *name)
 {
     for (uint32_t i = 0; i < recipe->prefixes.n; i++) {
-        size_t n = strlen(recipe->prefixes.items[i]);
-        if (strncmp(name, recipe->prefixes.items[i], n) == 0) name += n;
+        const char *prefix = recipe->prefixes.items[i];
+        if (*name != *prefix) continue; /* most names, of which there may be 100,000 */
+        size_t n = strlen(prefix);
+        if (strncmp(name, prefix, n) == 0) name += n;
     }
     return name;
 }

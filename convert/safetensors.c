@@ -8,6 +8,7 @@
 #include "convert/json_walk.h"
 #include "format/bytes.h"
 #include "format/checked.h"
+#include "format/map.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -162,72 +163,97 @@ static enum ingot_status read_description(const struct parser *p, const struct m
 /* ------------------------------------------------------------------------------------------------ the usual spelling
  *
  * Nearly every header is written by one library, always in the same spelling. Of 100,000 tensors, jansson's objects
- * took three times as long as all of `ingot params` does that reads this spelling directly. So it is tried first;
- * whatever is not exactly so, or not valid, is jansson's to read and to refuse. */
+ * took three times as long as all of `ingot params` does that reads this spelling directly, and looking for the end of
+ * a description before reading it took as long as the reading. So it is tried first; whatever is not exactly so, or not
+ * valid, is jansson's to read and to refuse. */
 
-static bool skip_text(struct json_text *t, const char *text)
+/* What is still to be read. */
+struct rest {
+    const char *at, *end;
+};
+
+/* Small, to be inlined: of a constant text it is then a comparison of a word or two. */
+static inline bool skip_text(struct rest *r, const char *text)
 {
-    size_t n = strlen(text);
-    if (t->n < n || memcmp(t->at, text, n) != 0) return false;
-    *t = (struct json_text){ t->at + n, t->n - n, t->off + n };
+    const size_t n = strlen(text);
+    if ((size_t)(r->end - r->at) < n || memcmp(r->at, text, n) != 0) return false;
+    r->at += n;
     return true;
 }
 
-/* Digits, fewer than overflow, without a zero in front. */
-static bool take_count(struct json_text *t, uint64_t *out)
+static inline void skip_blank(struct rest *r)
 {
-    size_t n = 0;
-    for (*out = 0; n < t->n && n < 19 && t->at[n] >= '0' && t->at[n] <= '9'; n++)
-        *out = 10 * *out + (uint64_t)(t->at[n] - '0');
-    if (n == 0 || n == 19 || (n > 1 && *t->at == '0')) return false;
-    *t = (struct json_text){ t->at + n, t->n - n, t->off + n };
+    r->at += r->at < r->end && *r->at == ' ';
+}
+
+/* Digits, fewer than overflow, without a zero in front. */
+static inline bool take_count(struct rest *r, uint64_t *out)
+{
+    const char *const end = r->end - r->at < 19 ? r->end : r->at + 19;
+    const char *at = r->at;
+    uint64_t value = 0;
+    for (; at < end && *at >= '0' && *at <= '9'; at++) value = 10 * value + (uint64_t)(*at - '0');
+    const ptrdiff_t n = at - r->at;
+    if (n == 0 || n == 19 || (n > 1 && *r->at == '0')) return false;
+    r->at = at;
+    *out = value;
     return true;
 }
 
 /* The rest of an array of at most `max` counts, behind its bracket. */
-static bool take_counts(struct json_text *t, uint64_t *out, uint32_t max, uint32_t *n)
+static inline bool take_counts(struct rest *r, uint64_t *out, uint32_t max, uint32_t *n)
 {
-    for (*n = 0; !skip_text(t, "]"); ++*n) {
-        if (*n == max || (*n > 0 && !skip_text(t, ","))) return false;
-        skip_text(t, " ");
-        if (!take_count(t, &out[*n])) return false;
+    for (*n = 0; !skip_text(r, "]"); ++*n) {
+        if (*n == max || (*n > 0 && !skip_text(r, ","))) return false;
+        skip_blank(r);
+        if (!take_count(r, &out[*n])) return false;
     }
     return true;
 }
 
-static bool take_key(struct json_text *t, const char *key)
+static const struct word *take_dtype(struct rest *r)
 {
-    if (!skip_text(t, key)) return false;
-    skip_text(t, " ");
-    return true;
-}
-
-static const struct word *take_dtype(struct json_text *t)
-{
+    const size_t room = (size_t)(r->end - r->at);
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        size_t n = strlen(dtypes[i].name);
-        if (t->n < n + 2 || *t->at != '"' || t->at[n + 1] != '"' || memcmp(t->at + 1, dtypes[i].name, n) != 0) continue;
-        *t = (struct json_text){ t->at + n + 2, t->n - n - 2, t->off + n + 2 };
+        const size_t n = strlen(dtypes[i].name);
+        if (room < n + 2 || *r->at != '"' || r->at[n + 1] != '"' || memcmp(r->at + 1, dtypes[i].name, n) != 0) continue;
+        r->at += n + 2;
         return &dtypes[i];
     }
     return NULL;
 }
 
-/* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, a blank behind each comma and colon or none. What is in *t is
- * worth nothing after false. */
-static bool read_usual(const struct parser *p, const struct member *m, struct ingot_source_tensor *t)
+/* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, a blank behind each comma and colon or none. */
+static bool take_description(struct rest *r, const struct word **word, struct ingot_source_tensor *t, uint64_t span[2])
 {
-    struct json_text rest = m->text;
+    uint32_t n;
+    if (!skip_text(r, "{\"dtype\":")) return false;
+    skip_blank(r);
+    if (!(*word = take_dtype(r)) || !skip_text(r, ",")) return false;
+    skip_blank(r);
+    if (!skip_text(r, "\"shape\":")) return false;
+    skip_blank(r);
+    if (!skip_text(r, "[") || !take_counts(r, t->shape, INGOT_MAX_RANK, &t->rank) || !skip_text(r, ",")) return false;
+    skip_blank(r);
+    if (!skip_text(r, "\"data_offsets\":")) return false;
+    skip_blank(r);
+    return skip_text(r, "[") && take_counts(r, span, 2, &n) && n == 2 && skip_text(r, "}");
+}
+
+/* Reads a description at the beginning of *text and moves behind it; what is in *t is worth nothing after false. */
+static bool read_usual(const struct parser *p, struct json_text *text, struct ingot_source_tensor *t)
+{
+    static const struct member nobody; /* whose errors nobody hears */
+    struct rest rest = { text->at, text->at + text->n };
     const struct word *word;
     uint64_t span[2];
-    uint32_t n;
-    if (!take_key(&rest, "{\"dtype\":") || !(word = take_dtype(&rest)) || !take_key(&rest, ",")) return false;
-    if (!take_key(&rest, "\"shape\":") || !skip_text(&rest, "[")) return false;
-    if (!take_counts(&rest, t->shape, INGOT_MAX_RANK, &t->rank) || !take_key(&rest, ",")) return false;
-    if (!take_key(&rest, "\"data_offsets\":") || !skip_text(&rest, "[")) return false;
-    if (!take_counts(&rest, span, 2, &n) || n != 2 || !skip_text(&rest, "}") || rest.n > 0) return false;
+    if (!take_description(&rest, &word, t, span)) return false;
     set_dtype(t, word);
-    return place(p, m, span[0], span[1], t, NULL) == INGOT_OK && check_size(p, m, word, t, NULL) == INGOT_OK;
+    if (place(p, &nobody, span[0], span[1], t, NULL) != INGOT_OK) return false;
+    if (check_size(p, &nobody, word, t, NULL) != INGOT_OK) return false;
+    const size_t n = (size_t)(rest.at - text->at);
+    *text = (struct json_text){ rest.at, text->n - n, text->off + n };
+    return true;
 }
 
 static enum ingot_status read_any(const struct parser *p, const struct member *m, struct ingot_source_tensor *t,
@@ -240,14 +266,24 @@ static enum ingot_status read_any(const struct parser *p, const struct member *m
     return status;
 }
 
+static bool is_printable(const char *text, size_t n)
+{
+    size_t i = 0;
+    while (n - i >= 8 && eight_are_printable(text + i)) i += 8;
+    while (i < n && text[i] >= 0x20 && text[i] <= 0x7E) i++;
+    return i == n;
+}
+
 /* A name of plain ASCII without escapes, quotes cut off; NULL for every other, and when memory is short. */
 static char *usual_name(struct json_text key)
 {
-    size_t n = key.n - 2;
-    if (n > INGOT_MAX_NAME) return NULL;
-    for (size_t i = 1; i <= n; i++)
-        if (key.at[i] < 0x20 || key.at[i] > 0x7E || key.at[i] == '\\') return NULL;
-    return strndup(key.at + 1, n);
+    const size_t n = key.n - 2;
+    if (n > INGOT_MAX_NAME || !is_printable(key.at + 1, n) || memchr(key.at + 1, '\\', n)) return NULL;
+    char *name = malloc(n + 1);
+    if (!name) return NULL;
+    memcpy(name, key.at + 1, n);
+    name[n] = '\0';
+    return name;
 }
 
 /* Decodes the name; jansson has refused NUL inside it. */
@@ -273,22 +309,44 @@ static enum ingot_status read_name(struct parser *p, struct json_text key, struc
     return status;
 }
 
+static void clear_tensor(const struct parser *p, struct ingot_source_tensor *t)
+{
+    *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
+}
+
+/* As many as the rest of the header has room for, going by what stands in front of it: a large array that does not grow
+ * can have large pages. */
+static bool make_room(struct parser *p, const struct json_walk *walk)
+{
+    const uint64_t taken = walk->rest.off - LENGTH_BYTES;
+    size_t cap = p->cap ? 2 * p->cap : 256;
+    if (p->n < p->cap) return true;
+    if (p->n > 0) cap = p->n + 16 + (size_t)(walk->rest.n * p->n / taken * 9 / 8);
+    struct ingot_source_tensor *moved = reallocarray(p->tensors, cap, sizeof *moved);
+    if (!moved) return false;
+    map_large_pages(moved, cap * sizeof *moved);
+    p->tensors = moved;
+    p->cap = cap;
+    return true;
+}
+
 /* Into its place in the array: there may be 100,000. */
-static enum ingot_status add_tensor(struct parser *p, struct json_text key, struct json_text value,
+static enum ingot_status add_tensor(struct parser *p, struct json_text key, struct json_walk *walk,
                                     struct ingot_error *err)
 {
-    struct member m = { .text = value };
+    struct member m = { .text = walk->rest };
     char *name = NULL;
-    struct ingot_source_tensor *t = array_grow(p->tensors, &p->cap, p->n, sizeof *t);
-    if (!t) return fail_memory(err, p->path);
-    p->tensors = t;
-    t += p->n;
-    *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
-    enum ingot_status status = read_name(p, key, &m, &name, err);
+    enum ingot_status status = INGOT_OK;
+    if (!make_room(p, walk)) return fail_memory(err, p->path);
+    struct ingot_source_tensor *t = &p->tensors[p->n];
+    clear_tensor(p, t);
+    const bool usual = read_usual(p, &walk->rest, t);
+    if (!usual) status = json_walk_value(walk, &m.text, err);
+    if (status == INGOT_OK) status = read_name(p, key, &m, &name, err);
     if (status == INGOT_OK && p->n >= INGOT_MAX_SECTIONS)
         status = bad_member(p, &m, INGOT_E_LIMIT, err, "more than %u tensors", INGOT_MAX_SECTIONS);
-    if (status == INGOT_OK && !read_usual(p, &m, t)) {
-        *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
+    if (status == INGOT_OK && !usual) {
+        clear_tensor(p, t);
         status = read_any(p, &m, t, err);
     }
     if (status != INGOT_OK) {
@@ -301,10 +359,12 @@ static enum ingot_status add_tensor(struct parser *p, struct json_text key, stru
 }
 
 /* Free text about the file: it must be well-formed and is not used. */
-static enum ingot_status check_metadata(const struct parser *p, struct json_text value, struct ingot_error *err)
+static enum ingot_status check_metadata(const struct parser *p, struct json_walk *walk, struct ingot_error *err)
 {
     json_t *metadata = NULL;
-    enum ingot_status status = json_parse(value, p->path, MAX_METADATA_BYTES, &metadata, err);
+    struct json_text value;
+    enum ingot_status status = json_walk_value(walk, &value, err);
+    if (status == INGOT_OK) status = json_parse(value, p->path, MAX_METADATA_BYTES, &metadata, err);
     if (status == INGOT_OK && !json_is_object(metadata))
         status = ingot_fail(err, INGOT_E_SOURCE, value.off, p->path, ADVICE_COPY, "__metadata__ is not an object");
     json_decref(metadata);
@@ -342,12 +402,12 @@ static enum ingot_status find_header(struct parser *p, struct json_text *out, st
 static enum ingot_status read_header(struct parser *p, struct json_text header, struct ingot_error *err)
 {
     struct json_walk walk = json_walk_begin(header, p->path);
-    struct json_text key, value;
+    struct json_text key;
     bool more = true;
     for (;;) {
-        enum ingot_status status = json_walk_next(&walk, &key, &value, &more, err);
+        enum ingot_status status = json_walk_key(&walk, &key, &more, err);
         if (status != INGOT_OK || !more) return status;
-        status = json_key_is(key, "__metadata__") ? check_metadata(p, value, err) : add_tensor(p, key, value, err);
+        status = json_key_is(key, "__metadata__") ? check_metadata(p, &walk, err) : add_tensor(p, key, &walk, err);
         if (status != INGOT_OK) return status;
     }
 }

@@ -32,6 +32,13 @@ static inline uint64_t get_u64(const uint8_t *p)
     return v;
 }
 
+/* Whether eight bytes are all printable ASCII: no byte is, or by what is added or taken away becomes, 0x80 or more. */
+static inline bool eight_are_printable(const void *p)
+{
+    const uint64_t ones = UINT64_MAX / 255, bytes = get_u64(p);
+    return ((bytes | (bytes + ones) | (bytes - 0x20 * ones)) & (ones << 7)) == 0;
+}
+
 static inline void put_u16(uint8_t *p, uint16_t v)
 {
     memcpy(p, &v, sizeof v);

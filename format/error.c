@@ -1,6 +1,8 @@
 /* error.c - errors are values: one caller-owned struct, the first cause wins, nothing hostile reaches a terminal. */
 #include "format/error.h"
 
+#include "format/bytes.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,6 +65,7 @@ static bool is_printable(const unsigned char *s, size_t len)
 static size_t copy_plain(const unsigned char *s, size_t n, char *out, size_t cap)
 {
     size_t i = 0;
+    for (; n - i >= 8 && i + 12 < cap && eight_are_printable(s + i); i += 8) memcpy(out + i, s + i, 8);
     for (; i < n && i + 5 < cap && s[i] >= 0x20 && s[i] < 0x7F; i++) out[i] = (char)s[i];
     return i;
 }

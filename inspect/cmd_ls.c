@@ -265,6 +265,7 @@ static void print_table(const struct listing *l)
         { .title = "file", .drop = 5 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns - !l->many_files);
+    table_expect(&table, l->n_rows);
     for (size_t i = 0; i < l->n_rows; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, l->rows[i].place);
         tensor_cells(&table, &t);
@@ -293,6 +294,7 @@ static void print_sections(const struct listing *l)
         { .title = "bytes", .right = true },   { .title = "xxh3-128", .drop = 5 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns);
+    table_expect(&table, l->n_rows);
     for (size_t i = 0; i < l->n_rows; i++) {
         uint32_t id = ingot_section_by_offset(l->cp->file, (uint32_t)l->rows[i].place);
         struct ingot_section s = ingot_section_at(l->cp->file, id);
@@ -317,6 +319,7 @@ static void print_long_source(const struct listing *l)
         { .title = "offset", .right = true },  { .title = "bytes", .right = true }, { .title = "file", .drop = 2 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns);
+    table_expect(&table, l->n_rows);
     for (size_t i = 0; i < l->n_rows; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, l->rows[i].place);
         char shape[192];

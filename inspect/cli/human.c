@@ -115,6 +115,8 @@ void human_shape(uint32_t rank, const uint64_t *shape, char *out, size_t cap)
         if (i > 0) used = (size_t)(stpcpy(text + used, " x ") - text);
         used += put_digits(shape[i], text + used);
     }
-    text[used] = '\0';
-    snprintf(out, cap, "%s", rank == 0 ? "scalar" : text);
+    if (rank == 0) used = (size_t)(stpcpy(text, "scalar") - text);
+    if (used >= cap) used = cap - 1;
+    memcpy(out, text, used);
+    out[used] = '\0';
 }

@@ -1,14 +1,26 @@
 /* memory.c - allocate or end. */
 #include "inspect/cli/memory.h"
 
+#include "format/map.h"
 #include "inspect/cli/report.h"
 
 #include <stdlib.h>
+
+/* At least one large page lies in it, wherever it begins. */
+#define LARGE_BYTES (2 * (size_t)MAP_LARGE_PAGE)
+
+/* The first touch of a small page costs as much as filling it. Not where an array grows: moving takes large pages
+ * apart. */
+static void advise(void *p, size_t n, size_t size)
+{
+    if (n > LARGE_BYTES / size) map_large_pages(p, n * size);
+}
 
 void *memory_array(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
     if (!p) report_no_memory();
+    advise(p, n, size);
     return p;
 }
 
@@ -18,6 +30,7 @@ void *memory_grow_now(void *array, size_t *capacity, size_t need, size_t size)
     while (wanted < need && wanted <= SIZE_MAX / 2) wanted *= 2;
     void *p = wanted < need ? NULL : reallocarray(array, wanted, size);
     if (!p) report_no_memory();
+    if (!array) advise(p, wanted, size);
     *capacity = wanted;
     return p;
 }

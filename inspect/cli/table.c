@@ -12,6 +12,7 @@
 
 #define GAP               2
 #define FLEXIBLE_AT_LEAST 12
+#define USUAL_ROW         64 /* bytes of text */
 
 /* What the terminal makes of a table. */
 struct fit {
@@ -22,6 +23,12 @@ struct fit {
 struct table table_begin(const struct table_column *columns, size_t n_columns)
 {
     return (struct table){ .columns = columns, .n_columns = n_columns };
+}
+
+void table_expect(struct table *t, size_t n_rows)
+{
+    t->cells = memory_grow(t->cells, &t->cells_capacity, n_rows * t->n_columns, sizeof *t->cells);
+    t->text = memory_grow(t->text, &t->text_capacity, n_rows * USUAL_ROW, 1);
 }
 
 /* The text of the next cell stands behind the last one's, n bytes long. Of 700,000 cells each byte counts: in a virtual
@@ -178,22 +185,29 @@ static size_t put_shortened(struct page *p, const char *text, struct table_place
     return head_width + 2 + own;
 }
 
-/* What fits comes with its blanks in one piece. */
-static void put_whole(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
+static bool is_whole(struct table_place cell, size_t width)
 {
-    size_t blanks = cell.width < width ? width - cell.width : 0;
-    size_t before = right ? blanks : 0, behind = (right ? 0 : blanks) + GAP;
-    if (last) behind = 0;
-    char *to = page_room(p, before + cell.n + behind);
-    memset(to, ' ', before);
-    memcpy(to + before, text, cell.n);
-    memset(to + before + cell.n, ' ', behind);
+    return cell.width <= width || width <= 2;
+}
+
+static size_t blanks_of(struct table_place cell, size_t width)
+{
+    return cell.width < width ? width - cell.width : 0;
+}
+
+/* Of a cell that is put as a whole: its text and its blanks. */
+static size_t bytes_of(struct table_place cell, size_t width, bool right, bool last)
+{
+    const size_t blanks = blanks_of(cell, width);
+    return cell.n + (right || !last ? blanks : 0) + (last ? 0 : GAP);
 }
 
 static void put_cell(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
 {
-    if (cell.width <= width || width <= 2) {
-        put_whole(p, text, cell, width, right, last);
+    if (is_whole(cell, width)) {
+        const size_t n = bytes_of(cell, width, right, last);
+        char *to = memset(page_room(p, n), ' ', n);
+        memcpy(to + (right ? blanks_of(cell, width) : 0), text, cell.n);
         return;
     }
     size_t own = put_shortened(p, text, cell, width);
@@ -216,6 +230,30 @@ static void put_titles(const struct table *t, const struct fit *fit, struct page
     page_line(p);
 }
 
+/* Of the cells up to the last shown one; 0 where one of them must be shortened. */
+static size_t row_bytes(const struct table *t, const struct fit *fit, const struct table_place *cells, size_t last)
+{
+    size_t n = 0;
+    for (size_t c = 0; c <= last; c++) {
+        if (!fit->shown[c]) continue;
+        if (!is_whole(cells[c], fit->width[c])) return 0;
+        n += bytes_of(cells[c], fit->width[c], t->columns[c].right, c == last);
+    }
+    return n;
+}
+
+/* A row of whole cells is first all blanks: of 100,000 rows that saves a million short pieces of them. */
+static void put_whole_row(const struct table *t, const struct fit *fit, const struct table_place *cells, size_t last,
+                          const char *text, char *to)
+{
+    for (size_t c = 0; c <= last; text += cells[c++].n) {
+        if (!fit->shown[c]) continue;
+        const size_t blanks = blanks_of(cells[c], fit->width[c]);
+        memcpy(to + (t->columns[c].right ? blanks : 0), text, cells[c].n);
+        to += cells[c].n + blanks + GAP;
+    }
+}
+
 /* Its text begins at `text`; returns where that of the next one does. Empty cells at the end of a row leave no trailing
  * blanks. */
 static const char *put_row(const struct table *t, const struct fit *fit, size_t row, const char *text, struct page *p)
@@ -224,8 +262,11 @@ static const char *put_row(const struct table *t, const struct fit *fit, size_t 
     size_t last = 0;
     for (size_t c = 0; c < t->n_columns; c++)
         if (fit->shown[c] && cells[c].n > 0) last = c;
+    const size_t whole = row_bytes(t, fit, cells, last);
+    if (whole > 0) put_whole_row(t, fit, cells, last, text, memset(page_room(p, whole), ' ', whole));
     for (size_t c = 0; c < t->n_columns; text += cells[c++].n)
-        if (c <= last && fit->shown[c]) put_cell(p, text, cells[c], fit->width[c], t->columns[c].right, c == last);
+        if (whole == 0 && c <= last && fit->shown[c])
+            put_cell(p, text, cells[c], fit->width[c], t->columns[c].right, c == last);
     page_line(p);
     return text;
 }

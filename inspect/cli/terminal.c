@@ -94,6 +94,7 @@ size_t terminal_text_width(const char *text, size_t n)
 {
     size_t at = 0, total, w;
     while (n - at >= 8 && is_ascii(text + at)) at += 8;
+    if (at > 0 && n - at < 8 && is_ascii(text + n - 8)) return n;
     while (at < n && (unsigned char)text[at] < 0x80) at++;
     for (total = at; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
     return total;
