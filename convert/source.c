@@ -92,12 +92,13 @@ enum ingot_status source_check_unchanged(const struct ingot_source *src, struct 
 struct buckets {
     uint32_t bits;
     uint32_t *ends; /* 2^bits */
+    uint32_t *of;   /* of each tensor */
     const char **names;
 };
 
-static size_t bucket_of(const struct buckets *b, const char *name)
+static uint32_t bucket_of(const struct buckets *b, const char *name)
 {
-    return ingot_hash64(name, strlen(name)) >> (64 - b->bits);
+    return (uint32_t)(ingot_hash64(name, strlen(name)) >> (64 - b->bits));
 }
 
 /* As many buckets as names, or a few more: most then hold none or one. */
@@ -106,22 +107,22 @@ static bool make_buckets(struct buckets *b, const struct ingot_source *src)
     b->bits = 1;
     while (b->bits < 31 && (size_t)1 << b->bits < src->n_tensors) b->bits++;
     b->ends = calloc((size_t)1 << b->bits, sizeof *b->ends);
+    b->of = malloc(src->n_tensors * sizeof *b->of + 1);
     b->names = malloc(src->n_tensors * sizeof *b->names + 1);
-    return b->ends && b->names;
+    return b->ends && b->of && b->names;
 }
 
 /* By counting; each bucket's end is at first its beginning. */
 static void fill_buckets(struct buckets *b, const struct ingot_source *src)
 {
     uint32_t total = 0;
-    for (size_t i = 0; i < src->n_tensors; i++) b->ends[bucket_of(b, src->tensors[i].name)]++;
+    for (size_t i = 0; i < src->n_tensors; i++) b->ends[b->of[i] = bucket_of(b, src->tensors[i].name)]++;
     for (size_t k = 0; k < (size_t)1 << b->bits; k++) {
         const uint32_t n = b->ends[k];
         b->ends[k] = total;
         total += n;
     }
-    for (size_t i = 0; i < src->n_tensors; i++)
-        b->names[b->ends[bucket_of(b, src->tensors[i].name)]++] = src->tensors[i].name;
+    for (size_t i = 0; i < src->n_tensors; i++) b->names[b->ends[b->of[i]]++] = src->tensors[i].name;
 }
 
 static int by_name(const void *a, const void *b)
@@ -160,6 +161,7 @@ static enum ingot_status check_names_unique(const struct ingot_source *src, stru
         status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->path, "get another copy",
                             "two of its tensors are called %s", ingot_escape(twin, strlen(twin), shown, sizeof shown));
     free(b.ends);
+    free(b.of);
     free(b.names);
     return status;
 }

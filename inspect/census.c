@@ -200,8 +200,9 @@ static void count_role(void *ctx, size_t i, const struct ingot_source_role *role
 
 static void count_by_names(struct counting *k)
 {
+    struct checkpoint_tensor t;
     for (size_t i = 0; i < k->cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(k->cp, i);
+        checkpoint_get_tensor(k->cp, i, &t);
         const char *name = strncmp(t.name, "transformer.", 12) == 0 ? t.name + 12 : t.name;
         if (!t.target) count_named(k, &t, name, t.n_elems);
     }

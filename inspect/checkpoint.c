@@ -117,11 +117,11 @@ static const struct ingot_block *section_block(enum ingot_dtype dtype)
     return dtype == INGOT_Q8 ? &q8 : dtype == INGOT_Q4 ? &q4 : NULL;
 }
 
-/* Both fill what is all zeros, field by field: there are 500 bytes of it, and listing 100,000 tensors used to be
- * copying them. */
+/* Both fill it field by field: there are 368 bytes of it, and listing 100,000 tensors used to be copying them. */
 static void put_section(const struct ingot_file *file, uint32_t id, struct checkpoint_tensor *t)
 {
     const struct ingot_section s = ingot_section_at(file, id);
+    *t = (struct checkpoint_tensor){ 0 };
     t->name = s.name;
     t->name_len = s.name_len;
     t->dtype_name = ingot_dtype_name(s.dtype);
@@ -149,19 +149,25 @@ static void put_source(const struct ingot_source *source, size_t i, struct check
     t->rank = s->rank;
     t->n_bytes = s->n_bytes;
     t->data = s->data;
+    t->target = NULL;
     t->part_file = s->file;
     t->file_off = s->file_off;
-    for (uint32_t k = 0; k < s->rank; k++) t->shape[k] = s->shape[k];
+    for (uint32_t k = 0; k < INGOT_MAX_RANK; k++) t->shape[k] = k < s->rank ? s->shape[k] : 0;
+}
+
+void checkpoint_get_tensor(const struct checkpoint *cp, size_t i, struct checkpoint_tensor *out)
+{
+    if (cp->file)
+        put_section(cp->file, cp->sections[i], out);
+    else
+        put_source(cp->source, i, out);
+    if (!ingot_shape_elems(out->rank, out->shape, &out->n_elems)) out->n_elems = 0; /* only beside a dimension of 0 */
 }
 
 struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_t i)
 {
-    struct checkpoint_tensor t = { 0 };
-    if (cp->file)
-        put_section(cp->file, cp->sections[i], &t);
-    else
-        put_source(cp->source, i, &t);
-    if (!ingot_shape_elems(t.rank, t.shape, &t.n_elems)) t.n_elems = 0; /* only beside a dimension of 0 */
+    struct checkpoint_tensor t;
+    checkpoint_get_tensor(cp, i, &t);
     return t;
 }
 

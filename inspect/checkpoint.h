@@ -41,6 +41,9 @@ void checkpoint_close(struct checkpoint *cp);
 
 struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_t i);
 
+/* The same into its place, for who goes through all of many. */
+void checkpoint_get_tensor(const struct checkpoint *cp, size_t i, struct checkpoint_tensor *out);
+
 /* "rows", "panel16"; of a source also "strided" and "blocks". */
 const char *checkpoint_layout(const struct checkpoint_tensor *t);
 

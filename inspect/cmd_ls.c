@@ -151,8 +151,9 @@ static void add_row(struct listing *l, struct row row, size_t n)
 /* One pass over the tensors chooses and adds up. */
 static void choose_tensors(struct listing *l)
 {
+    struct checkpoint_tensor t;
     for (size_t i = 0; i < l->cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, i);
+        checkpoint_get_tensor(l->cp, i, &t);
         struct row row = { .name = t.name, .dtype = t.dtype_name, .n_bytes = t.n_bytes, .place = i };
         l->many_files |= l->file && t.part_file != l->file && strcmp(t.part_file, l->file) != 0;
         l->file = t.part_file;
@@ -265,9 +266,10 @@ static void print_table(const struct listing *l)
         { .title = "file", .drop = 5 },
     };
     struct table table = table_begin(columns, sizeof columns / sizeof *columns - !l->many_files);
+    struct checkpoint_tensor t;
     table_expect(&table, l->n_rows);
     for (size_t i = 0; i < l->n_rows; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, l->rows[i].place);
+        checkpoint_get_tensor(l->cp, l->rows[i].place, &t);
         tensor_cells(&table, &t);
         size_cells(&table, &t, &l->all);
         if (l->many_files) name_cell(&table, t.part_file, strlen(t.part_file));

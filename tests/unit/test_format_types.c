@@ -327,6 +327,23 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
         assert_string_equal(ingot_escape(cases[i].text, strlen(cases[i].text), out, sizeof out), cases[i].shown);
 }
 
+/* Eight plain bytes are copied at once: the one that is not may stand anywhere among them. */
+static void a_byte_is_escaped_wherever_it_stands(void **state)
+{
+    static const unsigned char edges[] = { 0x00, 0x1F, 0x7F, 0x80, 0xFF };
+    (void)state;
+    for (size_t n = 1; n <= 20; n++)
+        for (size_t at = 0; at < n; at++)
+            for (size_t k = 0; k < sizeof edges; k++) {
+                char text[20], out[64], expected[64];
+                memset(text, k % 2 ? ' ' : '~', sizeof text);
+                text[at] = (char)edges[k];
+                snprintf(expected, sizeof expected, "%.*s\\x%02x%.*s", (int)at, text, edges[k], (int)(n - at - 1),
+                         text + at + 1);
+                assert_string_equal(ingot_escape(text, n, out, sizeof out), expected);
+            }
+}
+
 static void an_escaped_text_never_leaves_its_buffer(void **state)
 {
     (void)state;
@@ -359,6 +376,7 @@ int main(void)
         cmocka_unit_test(checksums_do_not_depend_on_alignment),
         cmocka_unit_test(the_first_cause_wins),
         cmocka_unit_test(what_a_terminal_would_obey_is_escaped),
+        cmocka_unit_test(a_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(an_escaped_text_never_leaves_its_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

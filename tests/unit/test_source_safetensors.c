@@ -171,6 +171,38 @@ static void a_span_lies_inside_the_file_and_has_the_size_of_its_shape(void **sta
     expect("{" T("a", "Q4", "[1]", "0", "1") "}", 1, INGOT_E_UNSUPPORTED, "{\"dtype", 0);
 }
 
+/* What is read at a glance and what goes through jansson: the same tensors, wherever the blanks are. */
+static void every_spelling_of_a_header_says_the_same(void **state)
+{
+    static const char *const headers[] = {
+        "{\"a\":{\"dtype\":\"BF16\",\"shape\":[2,3],\"data_offsets\":[0,12]},\"b\":{\"dtype\":\"U8\",\"shape\":[],"
+        "\"data_offsets\":[12,13]}}",
+        "{\"a\": {\"dtype\": \"BF16\", \"shape\": [2, 3], \"data_offsets\": [0, 12]}, \"b\": {\"dtype\": \"U8\", "
+        "\"shape\": "
+        "[], \"data_offsets\": [12, 13]}}",
+        "{\"a\":{\"dtype\":\"BF16\",\"shape\":[2,3],\"data_offsets\":[0,12]} , \"b\" : { \"shape\":[ "
+        "],\"dtype\":\"U8\","
+        "\"data_offsets\":[12 ,13]}}  ",
+        "{\"\\u0061\":{\"dtype\":\"\\u0042F16\",\"shape\":[2,3],\"data_offsets\":[0,12]},\n\"b\":\t{\"dtype\":\"U8\","
+        "\"shape\":[],\"data_offsets\":[12,13]\n}}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        struct image im = image_of(headers[i], 13);
+        struct ingot_source_tensor *t;
+        size_t n;
+        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &t, &n, NULL), INGOT_OK);
+        assert_int_equal(n, 2);
+        assert_string_equal(t[0].name, "a");
+        assert_int_equal(t[0].scalar, INGOT_SCALAR_BF16);
+        assert_true(t[0].rank == 2 && t[0].shape[0] == 2 && t[0].shape[1] == 3);
+        assert_string_equal(t[1].name, "b");
+        assert_true(t[1].rank == 0 && t[1].n_bytes == 1 && t[1].file_off == im.size - 1);
+        safetensors_free(t, n);
+        free(im.bytes);
+    }
+}
+
 static void tensors_neither_overlap_nor_leave_holes(void **state)
 {
     (void)state;
@@ -312,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_description_has_its_three_fields_of_the_right_types),
         cmocka_unit_test(a_number_beyond_64_bits_is_bad_json),
         cmocka_unit_test(a_span_lies_inside_the_file_and_has_the_size_of_its_shape),
+        cmocka_unit_test(every_spelling_of_a_header_says_the_same),
         cmocka_unit_test(tensors_neither_overlap_nor_leave_holes),
         cmocka_unit_test(an_empty_tensor_between_two_others_is_fine),
         cmocka_unit_test(a_name_is_not_too_long_and_holds_no_nul),
