@@ -20,6 +20,7 @@
 #define MAX_KEY_BYTES         (6 * INGOT_MAX_NAME + 2)
 #define MAX_DESCRIPTION_BYTES 4096
 #define MAX_METADATA_BYTES    (1u << 20)
+#define MAX_ROOM              (1u << 18) /* of tensors, made before they are seen: 54 MiB */
 #define ADVICE_COPY           "get another copy of the file"
 #define LFS_POINTER           "version https://git-lfs."
 
@@ -315,13 +316,15 @@ static void clear_tensor(const struct parser *p, struct ingot_source_tensor *t)
 }
 
 /* As many as the rest of the header has room for, going by what stands in front of it: a large array that does not grow
- * can have large pages. */
+ * can have large pages. Going by too short members costs addresses, not memory, and no more than MAX_ROOM of them. */
 static bool make_room(struct parser *p, const struct json_walk *walk)
 {
-    const uint64_t taken = walk->rest.off - LENGTH_BYTES;
     size_t cap = p->cap ? 2 * p->cap : 256;
     if (p->n < p->cap) return true;
-    if (p->n > 0) cap = p->n + 16 + (size_t)(walk->rest.n * p->n / taken * 9 / 8);
+    if (p->n > 0) {
+        const uint64_t taken = walk->rest.off - LENGTH_BYTES, all = p->n + walk->rest.n * p->n / taken * 9 / 8;
+        if (cap < all && cap < MAX_ROOM) cap = all < MAX_ROOM ? (size_t)all : MAX_ROOM;
+    }
     struct ingot_source_tensor *moved = reallocarray(p->tensors, cap, sizeof *moved);
     if (!moved) return false;
     map_large_pages(moved, cap * sizeof *moved);
