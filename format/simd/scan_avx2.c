@@ -1,7 +1,10 @@
 /* scan_avx2.c - the scan of f32 with AVX2, 16 values at a time: the bits of format/simd/scan.c.
  *
- * Two passes over a run that is in the first-level cache after the first: one for sums and range, one for the bins. A
- * run with a NaN or an infinity, which is rare, goes to the definition. */
+ * Counting bins takes a store of each value, adding up the arithmetic units: in one pass over a panel they take little
+ * longer together than either alone. A run with a NaN or an infinity, which is rare, goes to the definition.
+ *
+ * What a pass has so far is handed over by value: were its address taken, gcc would keep it in memory, where any store
+ * to a bin might change it, and a pass would take twice as long. */
 #if defined(__x86_64__)
 
 #include "format/simd/scan.h"
@@ -72,9 +75,10 @@ static inline __m256d widen(const void *values, size_t i)
 }
 
 /* The lanes as they stand after the last whole step; what is behind it goes on with lane 0. */
-static void store_lanes(const struct lanes *lanes, double out[SCAN_LANES])
+static inline void store_lanes(struct lanes lanes, double out[SCAN_LANES])
 {
-    for (size_t k = 0; k < 4; k++) _mm256_storeu_pd(out + 4 * k, lanes->v[k]);
+    UNROLL
+    for (size_t k = 0; k < 4; k++) _mm256_storeu_pd(out + 4 * k, lanes.v[k]);
 }
 
 /* ------------------------------------------------------------------------------------------------------- ranges */
@@ -100,14 +104,14 @@ static void range_add(struct range *range, uint32_t bits)
 }
 
 /* Each of the three is that of some value's bits: of the others' no word is true but theirs. */
-static struct range range_of(const struct ranges *r)
+static struct range range_of(struct ranges r)
 {
     struct range range = { INT32_MIN, 0, UINT32_MAX };
     int32_t high[8];
     uint32_t low[8], least[8];
-    _mm256_storeu_si256((__m256i *)(void *)high, r->high);
-    _mm256_storeu_si256((__m256i *)(void *)low, r->low);
-    _mm256_storeu_si256((__m256i *)(void *)least, r->abs_min);
+    _mm256_storeu_si256((__m256i *)(void *)high, r.high);
+    _mm256_storeu_si256((__m256i *)(void *)low, r.low);
+    _mm256_storeu_si256((__m256i *)(void *)least, r.abs_min);
     for (size_t i = 0; i < 8; i++) {
         if (high[i] > range.high) range.high = high[i];
         if (low[i] > range.low) range.low = low[i];
@@ -192,22 +196,30 @@ static void put_range(const void *values, size_t n, double tiny, const struct ra
 
 /* ---------------------------------------------------------------------------------------------------------- bins */
 
-/* Two by two: a shift takes the second out of a pair. In a loop of its own, for among the sums of the other pass it
- * took twice as long; meanwhile the next run may come. */
+/* Two by two: a shift takes the second out of a pair. Meanwhile the next run may come. */
+static inline void count_step(const void *values, size_t i, uint32_t *bins)
+{
+    _mm_prefetch((const char *)at(values, i) + SCAN_MAX * sizeof(float), _MM_HINT_T0);
+    UNROLL
+    for (size_t k = 0; k < STEP; k += 2) {
+        uint64_t pair;
+        memcpy(&pair, at(values, i + k), sizeof pair);
+        bins[(uint32_t)pair >> BIN_SHIFT]++;
+        bins[pair >> (32 + BIN_SHIFT)]++;
+    }
+}
+
 static void count_bins(const void *values, size_t n, uint32_t *bins)
 {
     size_t i = 0;
-    for (; n - i >= STEP; i += STEP) {
-        _mm_prefetch((const char *)at(values, i) + SCAN_MAX * sizeof(float), _MM_HINT_T0);
-        UNROLL
-        for (size_t k = 0; k < STEP; k += 2) {
-            uint64_t pair;
-            memcpy(&pair, at(values, i + k), sizeof pair);
-            bins[(uint32_t)pair >> BIN_SHIFT]++;
-            bins[pair >> (32 + BIN_SHIFT)]++;
-        }
-    }
+    for (; n - i >= STEP; i += STEP) count_step(values, i, bins);
     for (; i < n; i++) bins[bits_at(values, i) >> BIN_SHIFT]++;
+}
+
+/* Of a run in which something is not finite. */
+static void take_bins_back(const void *values, size_t n, uint32_t *bins)
+{
+    for (size_t i = 0; i < n; i++) bins[bits_at(values, i) >> BIN_SHIFT]--;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- sums */
@@ -225,7 +237,7 @@ static double squares_off(const void *values, size_t n, double mean)
             sums.v[k] = _mm256_add_pd(sums.v[k], _mm256_mul_pd(off, off));
         }
     }
-    store_lanes(&sums, lanes);
+    store_lanes(sums, lanes);
     for (size_t k = 0; i + k < n; k++) {
         double off = value_of(bits_at(values, i + k)) - mean;
         lanes[k] += off * off;
@@ -249,9 +261,9 @@ static void add_up(const void *values, size_t n, struct sums *out)
             squares.v[k] = _mm256_fmadd_pd(value, value, squares.v[k]);
         }
     }
-    out->range = range_of(&r);
-    store_lanes(&sums, out->values);
-    store_lanes(&squares, out->squares);
+    out->range = range_of(r);
+    store_lanes(sums, out->values);
+    store_lanes(squares, out->squares);
     for (size_t k = 0; i + k < n; k++) {
         double value = value_of(bits_at(values, i + k));
         out->values[k] += value;
@@ -271,7 +283,7 @@ static void add_squares(const void *values, size_t n, double *squares)
 }
 
 /* All that is told of finite values, of which there is one. */
-static void put_run(const void *values, size_t n, double tiny, uint32_t *bins, struct sums *sums, struct scan_run *out)
+static void put_run(const void *values, size_t n, double tiny, struct sums *sums, struct scan_run *out)
 {
     *out = (struct scan_run){
         .n_finite = (uint32_t)n,
@@ -279,7 +291,6 @@ static void put_run(const void *values, size_t n, double tiny, uint32_t *bins, s
         .squares = scan_add_lanes(sums->squares),
     };
     put_range(values, n, tiny, &sums->range, out);
-    count_bins(values, n, bins);
     if (!scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / (double)n);
 }
 
@@ -292,7 +303,8 @@ static void scan(const void *values, size_t n, double tiny, uint32_t *bins, doub
         return;
     }
     if (squares) add_squares(values, n, squares);
-    put_run(values, n, tiny, bins, &sums, out);
+    count_bins(values, n, bins);
+    put_run(values, n, tiny, &sums, out);
 }
 
 scan_fn *const scan_f32_avx2 = scan;
@@ -316,53 +328,60 @@ struct pass {
 /* One column. Returns its squares folded to four. */
 static inline __m256d column(const void *values, size_t i, struct pass *pass)
 {
-    __m256d v[4];
+    __m256d folded[2];
     widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, i))));
     widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, i + 8))));
     UNROLL
     for (size_t k = 0; k < 4; k++) {
-        v[k] = widen(values, i + 4 * k);
-        pass->values.v[k] = _mm256_add_pd(pass->values.v[k], v[k]);
-        pass->squares.v[k] = _mm256_fmadd_pd(v[k], v[k], pass->squares.v[k]);
+        __m256d v = widen(values, i + 4 * k);
+        pass->values.v[k] = _mm256_add_pd(pass->values.v[k], v);
+        pass->squares.v[k] = _mm256_fmadd_pd(v, v, pass->squares.v[k]);
+        folded[k % 2] = k < 2 ? _mm256_mul_pd(v, v) : _mm256_fmadd_pd(v, v, folded[k % 2]);
     }
-    return _mm256_add_pd(_mm256_fmadd_pd(v[2], v[2], _mm256_mul_pd(v[0], v[0])),
-                         _mm256_fmadd_pd(v[3], v[3], _mm256_mul_pd(v[1], v[1])));
+    return _mm256_add_pd(folded[0], folded[1]);
 }
 
-static void add_up_panel(const void *values, size_t n, double columns[SCAN_MAX / SCAN_LANES], struct sums *out)
+/* Sums and bins of whole columns; `columns` gets the squares of each, folded to four. */
+static void scan_columns(const void *values, size_t n, uint32_t *bins, __m256d columns[SCAN_MAX / SCAN_LANES],
+                         struct sums *out)
 {
     struct pass pass = { .ranges = no_ranges() };
-    double last[4];
+    for (size_t i = 0; i < n; i += STEP) {
+        columns[i / STEP] = column(values, i, &pass);
+        count_step(values, i, bins);
+    }
+    out->range = range_of(pass.ranges);
+    store_lanes(pass.values, out->values);
+    store_lanes(pass.squares, out->squares);
+}
+
+static void add_columns(const __m256d *columns, size_t n, double *col_squares)
+{
     size_t i = 0;
-    for (; n - i >= 4 * STEP; i += 4 * STEP) {
-        __m256d four[4];
-        UNROLL
-        for (size_t k = 0; k < 4; k++) four[k] = column(values, i + k * STEP, &pass);
-        _mm256_storeu_pd(columns + i / STEP, fold(four));
+    for (; n - i >= 4; i += 4) {
+        const __m256d four[4] = { columns[i], columns[i + 1], columns[i + 2], columns[i + 3] };
+        _mm256_storeu_pd(col_squares + i, _mm256_add_pd(_mm256_loadu_pd(col_squares + i), fold(four)));
     }
-    for (; i < n; i += STEP) {
-        __m256d only = column(values, i, &pass);
-        _mm256_storeu_pd(last, fold((__m256d[4]){ only, only, only, only }));
-        columns[i / STEP] = last[0];
+    for (; i < n; i++) {
+        const __m256d same[4] = { columns[i], columns[i], columns[i], columns[i] };
+        col_squares[i] += _mm256_cvtsd_f64(fold(same));
     }
-    out->range = range_of(&pass.ranges);
-    store_lanes(&pass.values, out->values);
-    store_lanes(&pass.squares, out->squares);
 }
 
 static void scan_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
                        double *col_squares, struct scan_run *out)
 {
-    double columns[SCAN_MAX / SCAN_LANES];
+    __m256d columns[SCAN_MAX / SCAN_LANES];
     struct sums sums;
-    add_up_panel(values, n, columns, &sums);
+    scan_columns(values, n, bins, columns, &sums);
     if (n == 0 || !is_finite(&sums.range)) {
+        take_bins_back(values, n, bins);
         scan_panel_by_definition(values, n, tiny, bins, row_squares, col_squares, out);
         return;
     }
     for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += sums.squares[row];
-    for (size_t col = 0; col < n / SCAN_LANES; col++) col_squares[col] += columns[col];
-    put_run(values, n, tiny, bins, &sums, out);
+    add_columns(columns, n / SCAN_LANES, col_squares);
+    put_run(values, n, tiny, &sums, out);
 }
 
 scan_panel_fn *const scan_panel_avx2 = scan_panel;
