@@ -15,6 +15,7 @@
 #include "format/quant.h"
 #include "format/simd/scan.h"
 #include "inspect/cli/memory.h"
+#include "inspect/files.h"
 #include "inspect/values.h"
 
 #include <float.h>
@@ -394,6 +395,18 @@ static void will_read(const void *bytes, uint64_t n)
     map_will_read(&map, inside, n);
 }
 
+/* The pages of a mapped file that only this job reads: both ends of elements that are scanned where they stand. */
+static void was_read(const struct run *r, const struct plan *p, const struct checkpoint_tensor *t, uint64_t first,
+                     uint64_t n)
+{
+    uint64_t unit = LANES * p->cols, off;
+    uint64_t bytes = p->panels ? panel_bytes(t->dtype, p->cols) : unit * p->elem_bytes;
+    size_t file = 0;
+    if (!p->matrix || !(p->panels || p->direct)) return;
+    if (!checkpoint_file_of(r->cp, (const uint8_t *)t->data + first / unit * bytes, &file, &off)) return;
+    map_was_read(checkpoint_file_at(r->cp, file).map, off, n / unit * bytes);
+}
+
 /* The job's elements; returns how many bytes they are. */
 static uint64_t scan_job(struct run *r, uint64_t job, struct scratch *scratch, struct slot *slot)
 {
@@ -410,6 +423,7 @@ static uint64_t scan_job(struct run *r, uint64_t job, struct scratch *scratch, s
         if (step > n - done) step = n - done;
         scan_batch(r, &p, view(r, &p, &t, first + done, step, scratch), first + done, step, done / p.cols, slot);
     }
+    if (n > 0) was_read(r, &p, &t, first, n);
     return n * p.elem_bytes;
 }
 
