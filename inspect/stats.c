@@ -402,7 +402,7 @@ static void was_read(const struct run *r, const struct plan *p, const struct che
     uint64_t unit = LANES * p->cols, off;
     uint64_t bytes = p->panels ? panel_bytes(t->dtype, p->cols) : unit * p->elem_bytes;
     size_t file = 0;
-    if (!p->matrix || !(p->panels || p->direct)) return;
+    if (!p->matrix || unit == 0 || !(p->panels || p->direct)) return;
     if (!checkpoint_file_of(r->cp, (const uint8_t *)t->data + first / unit * bytes, &file, &off)) return;
     map_was_read(checkpoint_file_at(r->cp, file).map, off, n / unit * bytes);
 }
