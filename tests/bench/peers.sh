@@ -134,17 +134,14 @@ awk -v dtypes="$dtypes" -v threads="$threads" -v bits="$dir/bits" '
         printf "\n|---|"
         for (i = 1; i <= n_dtypes; i++) printf "---|"
         printf "\n"
-        ratio_row("decode-0", "decode, empty context", 1)
-        ratio_row("decode-512", "decode at 512", 1)
-        ratio_row("prefill-512", "prefill of 512", 1)
-        ratio_row("prefill-1024", "prefill of 1024", 1)
-        ratio_row("once", "a process of one token", 0)
+        n_whats = split("decode-0 decode-512 prefill-512 prefill-1024 once", whats, " ")
+        split("decode, empty context|decode at 512|prefill of 512|prefill of 1024|a process of one token", titles, "|")
+        for (w = 1; w <= n_whats; w++) ratio_row(whats[w], titles[w], whats[w] != "once")
         printf "\n| | | ingot: least / median / most | llama.cpp |\n|---|---|---|---|\n"
-        figure_rows("decode-0", "decode, empty context, tokens/s", 1)
-        figure_rows("decode-512", "decode at 512, tokens/s", 1)
-        figure_rows("prefill-512", "prefill of 512, tokens/s", 1)
-        figure_rows("prefill-1024", "prefill of 1024, tokens/s", 1)
-        figure_rows("once", "a process of one token, ms", 0)
+        for (w = 1; w <= n_whats; w++) {
+            larger = whats[w] != "once"
+            figure_rows(whats[w], titles[w] ", " (larger ? "tokens/s" : "ms"), larger)
+        }
         printf "\nBits per weight, ingot and llama.cpp:"
         while ((getline line <bits) > 0) { split(line, b, " "); printf " %s %s and %s;", b[1], b[2], b[3] }
         printf "\n"
