@@ -133,6 +133,16 @@ static enum ingot_status check_parts(struct planner *p, uint32_t number)
     return INGOT_OK;
 }
 
+/* What shares its memory may have been written once, under the other name: safetensors' save_model() keeps the one that
+ * sorts first, which is the head's. Only where the two are known to be tied. */
+static void take_head_for_embedding(struct planner *p)
+{
+    struct slot *head = planner_slot(p, PROFILE_HEAD, 0), *wte = planner_slot(p, PROFILE_WTE, 0);
+    if (p->head != HEAD_TIED || wte->rule || !head->rule) return;
+    *wte = *head;
+    *head = (struct slot){ 0 };
+}
+
 /* ------------------------------------------------------------------------------------------------------------- public
  */
 
@@ -148,6 +158,7 @@ enum ingot_status planner_place(struct planner *p)
     p->plan->dropped = calloc(n + 1, sizeof *p->plan->dropped);
     if (!p->slots || !p->used || !p->plan->tensors || !p->plan->dropped) return fail_memory(p->err, p->src->path);
     for (size_t i = 0; i < n && status == INGOT_OK; i++) status = place(p, &p->src->tensors[i]);
+    take_head_for_embedding(p);
     return status;
 }
 

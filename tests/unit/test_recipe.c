@@ -192,6 +192,25 @@ static void prefixes_are_taken_off_in_their_order_once(void **state)
     recipe_free(r);
 }
 
+/* torch.compile() before or after DistributedDataParallel, saved whole or as a checkpoint's entry. */
+static void what_training_wraps_around_a_model_is_taken_off(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "huggingface", "nanogpt", "mingpt", "gpt-by-hand" };
+    static const char *const wrapped[] = { "module._orig_mod.transformer.wte.weight",
+                                           "_orig_mod.module.transformer.wte.weight",
+                                           "model._orig_mod.module.transformer.wte.weight" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct recipe *r = NULL;
+        struct input *file = NULL;
+        struct ingot_error err = { 0 };
+        assert_int_equal(recipe_open(names[i], &r, &file, &err), INGOT_OK);
+        for (size_t k = 0; k < sizeof wrapped / sizeof *wrapped; k++)
+            assert_string_equal(recipe_strip(r, wrapped[k]), "wte.weight");
+        recipe_free(r);
+    }
+}
+
 static bool shape_fits(const char *form, uint32_t rank, const uint64_t *shape)
 {
     char text[160];
@@ -428,6 +447,7 @@ int main(void)
         cmocka_unit_test(patterns_match_layers_and_rests),
         cmocka_unit_test(a_pattern_has_one_layer_and_one_star_at_most),
         cmocka_unit_test(prefixes_are_taken_off_in_their_order_once),
+        cmocka_unit_test(what_training_wraps_around_a_model_is_taken_off),
         cmocka_unit_test(a_shape_is_matched_from_its_end_and_ones_in_front_are_nothing),
         cmocka_unit_test(what_is_not_of_the_language_is_refused_where_it_stands),
         cmocka_unit_test(utf16_is_refused),
