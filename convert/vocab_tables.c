@@ -1,8 +1,4 @@
-/*
- * vocab_tables.c - checks a vocabulary while it is read and writes it down in canonical form.
- *
- * Tokens are looked up by their bytes in a sorted array: no hash function, so no input can make it slow.
- */
+/* vocab_tables.c - checks a vocabulary while it is read and writes it down in canonical form. */
 #include "convert/vocab_tables.h"
 
 #include "convert/array.h"
@@ -82,55 +78,40 @@ enum ingot_status vocab_tables_add_token(struct vocab_tables *t, uint32_t id, st
     return INGOT_OK;
 }
 
-static int compare_bytes(struct vocab_span a, struct vocab_span b)
-{
-    int order = memcmp(a.at, b.at, a.n < b.n ? a.n : b.n);
-    if (order != 0) return order;
-    return (a.n > b.n) - (a.n < b.n);
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    const struct vocab_key *x = a, *y = b;
-    return compare_bytes((struct vocab_span){ x->at, x->n }, (struct vocab_span){ y->at, y->n });
-}
-
 uint32_t vocab_tables_find(const struct vocab_tables *t, struct vocab_span bytes)
 {
-    struct vocab_key wanted = { .at = bytes.at, .n = (uint32_t)bytes.n };
-    if (bytes.n > TEXT_LIMIT) return VOCAB_NO_TOKEN;
-    const struct vocab_key *found = bsearch(&wanted, t->keys, t->n_keys, sizeof *t->keys, compare_keys);
+    const struct token_key *found = token_index_find(&t->index, bytes.at, bytes.n);
     return found ? found->id : VOCAB_NO_TOKEN;
 }
 
-static enum ingot_status sort_tokens(struct vocab_tables *t, const char *file, struct ingot_error *err)
+static enum ingot_status check_twins(const struct vocab_tables *t, const char *file, struct ingot_error *err)
+{
+    const struct token_key *twins[2];
+    char shown[SHOWN_BYTES];
+    if (!token_index_twins(&t->index, twins)) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_VOCABULARY, INGOT_NO_OFFSET, file, NULL, "token \"%s\" is given twice, as %u and %u",
+                      show(piece_span(t, twins[0]->id), shown), twins[0]->id, twins[1]->id);
+}
+
+static enum ingot_status index_tokens(struct vocab_tables *t, const char *file, struct ingot_error *err)
 {
     size_t longest = 0;
-    t->keys = calloc(t->n_pieces + 1, sizeof *t->keys);
-    if (!t->keys) return fail_memory(err, file);
-    for (uint32_t id = 0; id < t->n_pieces; id++) {
-        struct vocab_span s = piece_span(t, id);
+    uint32_t n = 0;
+    struct token_key *keys = calloc(t->n_pieces + 1, sizeof *keys);
+    for (uint32_t id = 0; keys && id < t->n_pieces; id++) {
+        const struct vocab_span s = piece_span(t, id);
         if (s.n > longest) longest = s.n;
-        if (s.n > 0) t->keys[t->n_keys++] = (struct vocab_key){ s.at, (uint32_t)s.n, id };
+        if (s.n > 0) keys[n++] = (struct token_key){ .at = s.at, .n = (uint32_t)s.n, .id = id };
     }
     t->joined = malloc(2 * longest + 1);
-    if (!t->joined) return fail_memory(err, file);
-    qsort(t->keys, t->n_keys, sizeof *t->keys, compare_keys);
-    for (size_t i = 1; i < t->n_keys; i++) {
-        const struct vocab_key *a = &t->keys[i - 1], *b = &t->keys[i];
-        char shown[SHOWN_BYTES];
-        if (compare_keys(a, b) == 0)
-            return ingot_fail(err, INGOT_E_VOCABULARY, INGOT_NO_OFFSET, file, NULL,
-                              "token \"%s\" is given twice, as %u and %u",
-                              show((struct vocab_span){ a->at, a->n }, shown), a->id < b->id ? a->id : b->id,
-                              a->id < b->id ? b->id : a->id);
-    }
-    return INGOT_OK;
+    const bool built = keys && t->joined && token_index_build(&t->index, keys, n);
+    free(keys);
+    return built ? check_twins(t, file, err) : fail_memory(err, file);
 }
 
 enum ingot_status vocab_tables_close_tokens(struct vocab_tables *t, const char *file, struct ingot_error *err)
 {
-    enum ingot_status status = sort_tokens(t, file, err);
+    enum ingot_status status = index_tokens(t, file, err);
     if (status != INGOT_OK) return status;
     for (unsigned b = 0; b < 256; b++) {
         uint8_t byte = (uint8_t)b;
@@ -338,7 +319,7 @@ void vocab_tables_free(struct vocab_tables *t)
 {
     free(t->pieces);
     free(t->text);
-    free(t->keys);
+    token_index_free(&t->index);
     free(t->joined);
     free(t->merges);
     *t = (struct vocab_tables){ 0 };

@@ -7,6 +7,7 @@
 #ifndef INGOT_VOCAB_TABLES_H
 #define INGOT_VOCAB_TABLES_H
 
+#include "convert/token_index.h"
 #include "format/ingot_format.h"
 
 struct vocab_place {
@@ -32,12 +33,6 @@ struct vocab_merge {
     uint64_t off, line; /* where it stood */
 };
 
-/* Orders tokens by their bytes. */
-struct vocab_key {
-    const uint8_t *at;
-    uint32_t n, id;
-};
-
 /* Zero-initialise with n_vocab set; free with vocab_tables_free(). */
 struct vocab_tables {
     uint32_t n_vocab; /* of the model: every id is below it */
@@ -45,8 +40,7 @@ struct vocab_tables {
     size_t n_pieces, cap_pieces; /* n_pieces: highest id in use + 1 */
     uint8_t *text;
     size_t n_text, cap_text;
-    struct vocab_key *keys; /* from vocab_tables_close_tokens() on */
-    size_t n_keys;
+    struct token_index index;   /* from vocab_tables_close_tokens() on */
     uint8_t *joined;            /* scratch for two tokens */
     struct vocab_merge *merges; /* by rank */
     size_t n_merges, cap_merges;
