@@ -15,7 +15,7 @@ enum { ZERO_q8 = QUANT_Q8_ZERO, ZERO_q4 = Q4_BIAS };
 
 TILE_BODY struct weights load_q8(const uint8_t *eight, size_t second)
 {
-    struct weights weights;
+    struct weights weights = { .signs = { { 0 } } }; /* as in quant_ymm.h */
     for (size_t h = 0; h < 2; h++) weights.unsigned_bytes[h] = load_half(eight + 64 * second, h);
     return weights;
 }

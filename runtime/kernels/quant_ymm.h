@@ -63,7 +63,7 @@ TILE_BODY struct weights load_q4(const uint8_t *eight, size_t second)
 {
     const __m256i levels = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)quant_q4_levels));
     const __m256i table = _mm256_add_epi8(levels, _mm256_set1_epi8(Q4_BIAS));
-    struct weights weights;
+    struct weights weights = { .signs = { { 0 } } }; /* not read: gcc does not see that under sanitizers */
     for (size_t h = 0; h < 2; h++) {
         const __m256i both = load_half(eight, h);
         const __m256i codes = _mm256_and_si256(second ? _mm256_srli_epi16(both, 4) : both, _mm256_set1_epi8(15));
