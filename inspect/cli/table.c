@@ -202,12 +202,19 @@ static size_t bytes_of(struct table_place cell, size_t width, bool right, bool l
     return cell.n + (right || !last ? blanks : 0) + (last ? 0 : GAP);
 }
 
+/* Into blanks; returns where the next cell begins. */
+static char *put_whole_cell(char *to, const char *text, struct table_place cell, size_t width, bool right)
+{
+    const size_t blanks = blanks_of(cell, width);
+    memcpy(to + (right ? blanks : 0), text, cell.n);
+    return to + cell.n + blanks + GAP;
+}
+
 static void put_cell(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
 {
     if (is_whole(cell, width)) {
         const size_t n = bytes_of(cell, width, right, last);
-        char *to = memset(page_room(p, n), ' ', n);
-        memcpy(to + (right ? blanks_of(cell, width) : 0), text, cell.n);
+        put_whole_cell(memset(page_room(p, n), ' ', n), text, cell, width, right);
         return;
     }
     size_t own = put_shortened(p, text, cell, width);
@@ -246,12 +253,8 @@ static size_t row_bytes(const struct table *t, const struct fit *fit, const stru
 static void put_whole_row(const struct table *t, const struct fit *fit, const struct table_place *cells, size_t last,
                           const char *text, char *to)
 {
-    for (size_t c = 0; c <= last; text += cells[c++].n) {
-        if (!fit->shown[c]) continue;
-        const size_t blanks = blanks_of(cells[c], fit->width[c]);
-        memcpy(to + (t->columns[c].right ? blanks : 0), text, cells[c].n);
-        to += cells[c].n + blanks + GAP;
-    }
+    for (size_t c = 0; c <= last; text += cells[c++].n)
+        if (fit->shown[c]) to = put_whole_cell(to, text, cells[c], fit->width[c], t->columns[c].right);
 }
 
 /* Its text begins at `text`; returns where that of the next one does. Empty cells at the end of a row leave no trailing

@@ -59,13 +59,19 @@ static inline void amx_store(size_t tile, void *to, size_t stride)
         memcpy((uint8_t *)to + r * stride, amx.tile[tile][r], amx.config.row_bytes[tile]);
 }
 
+/* What the machine asks of three tiles before it multiplies: anything else is an invalid instruction. */
+static inline void amx_check_product(size_t sums, size_t a, size_t b)
+{
+    assert_true(sums != a && sums != b && a != b);
+    assert_int_equal(amx.config.rows[a], amx.config.rows[sums]);
+    assert_int_equal(amx.config.row_bytes[b] / 4, amx.config.row_bytes[sums] / 4);
+    assert_int_equal(amx.config.row_bytes[a] / 4, amx.config.rows[b]);
+}
+
 static inline void amx_dot_s8(size_t sums, size_t a, size_t b)
 {
     const size_t rows = amx.config.rows[sums], columns = amx.config.row_bytes[sums] / 4;
-    assert_true(sums != a && sums != b && a != b);
-    assert_int_equal(amx.config.rows[a], rows);
-    assert_int_equal(amx.config.row_bytes[b] / 4, columns);
-    assert_int_equal(amx.config.row_bytes[a] / 4, amx.config.rows[b]);
+    amx_check_product(sums, a, b);
     for (size_t m = 0; m < rows; m++)
         for (size_t n = 0; n < columns; n++) {
             uint32_t sum;
@@ -94,10 +100,7 @@ static inline float amx_bf16(const uint8_t *at)
 static inline void amx_dot_bf16(size_t sums, size_t a, size_t b)
 {
     const size_t rows = amx.config.rows[sums], columns = amx.config.row_bytes[sums] / 4;
-    assert_true(sums != a && sums != b && a != b);
-    assert_int_equal(amx.config.rows[a], rows);
-    assert_int_equal(amx.config.row_bytes[b] / 4, columns);
-    assert_int_equal(amx.config.row_bytes[a] / 4, amx.config.rows[b]);
+    amx_check_product(sums, a, b);
     for (size_t m = 0; m < rows; m++)
         for (size_t n = 0; n < columns; n++) {
             float sum, part[2] = { 0, 0 };
