@@ -231,8 +231,8 @@ static enum ingot_status check_tensor(const struct bundle *b, const struct messa
     if (!ingot_shape_elems(t->rank, t->shape, &elems) || !checked_mul(elems, size, &n_bytes))
         return bad(m, INGOT_E_SHAPE, ADVICE_COPY, err, "the product of the shape overflows");
     if (t->checked && n_bytes != t->n_bytes)
-        return bad(m, INGOT_E_SHAPE, ADVICE_COPY, err, "%s of this shape takes %" PRIu64 " bytes, but it has %" PRIu64,
-                   ingot_scalar_info(t->scalar)->name, n_bytes, t->n_bytes);
+        return bad(m, INGOT_E_SHAPE, ADVICE_COPY, err, "%s of this shape takes %" PRIu64 " byte%s, but it has %" PRIu64,
+                   ingot_scalar_info(t->scalar)->name, n_bytes, plural(n_bytes), t->n_bytes);
     return INGOT_OK;
 }
 

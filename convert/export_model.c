@@ -87,8 +87,8 @@ static enum ingot_status bind_slots(struct export *e)
     uint64_t needed = (uint64_t)(PROFILE_LAYER_ROLES - n_biases) * e->hp.n_layer;
     if (needed > ingot_section_count(e->file))
         return ingot_fail(e->err, INGOT_E_MISSING, INGOT_NO_OFFSET, path, ADVICE_WHOLE,
-                          "%u sections are too few for the tensors of %u layers", ingot_section_count(e->file),
-                          e->hp.n_layer);
+                          "%u section%s cannot hold the tensors of %u layer%s", ingot_section_count(e->file),
+                          plural(ingot_section_count(e->file)), e->hp.n_layer, plural(e->hp.n_layer));
     e->n_slots = profile_slot_count(e->hp.n_layer);
     e->slots = calloc(e->n_slots, sizeof *e->slots);
     if (!e->slots) return fail_memory(e->err, path);

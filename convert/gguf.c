@@ -292,8 +292,8 @@ static enum ingot_status set_size(const struct parser *p, const struct entry *e,
     uint64_t elems, row = t->rank > 0 ? t->shape[t->rank - 1] : 1;
     if (row % e->n_elems != 0)
         return ingot_fail(err, INGOT_E_SHAPE, e->type_off, p->path, ADVICE_COPY,
-                          "tensor %s: rows of %" PRIu64 " elements; %s has blocks of %u", show(e->name, name), row,
-                          t->dtype_name, e->n_elems);
+                          "tensor %s: rows of %" PRIu64 " element%s; %s has blocks of %u", show(e->name, name), row,
+                          plural(row), t->dtype_name, e->n_elems);
     if (ingot_shape_elems(t->rank, t->shape, &elems) && checked_mul(elems / e->n_elems, e->n_bytes, &t->n_bytes))
         return INGOT_OK;
     return ingot_fail(err, INGOT_E_SHAPE, e->off, p->path, ADVICE_COPY, "tensor %s: the product of the shape overflows",
@@ -346,8 +346,8 @@ static enum ingot_status place_tensors(struct parser *p, struct ingot_error *err
         struct gguf_text text = { t->name, strlen(t->name) };
         if (!span_inside(t->file_off, t->n_bytes, room))
             return ingot_fail(err, INGOT_E_TRUNCATED, p->places[i], p->path, ADVICE_COPY,
-                              "tensor %s: %" PRIu64 " bytes at %" PRIu64 " of the data, which has %" PRIu64,
-                              show(text, name), t->n_bytes, t->file_off, room);
+                              "tensor %s: %" PRIu64 " byte%s at %" PRIu64 " of the data, which has %" PRIu64,
+                              show(text, name), t->n_bytes, plural(t->n_bytes), t->file_off, room);
         t->file_off += p->data_off;
         if (t->file_off > p->size) t->file_off = p->size; /* nothing lies there: a file without data has no padding */
         t->data = p->bytes + t->file_off;
@@ -411,8 +411,8 @@ static enum ingot_status take_count(struct parser *p, const char *what, uint64_t
     *out = cursor_u64(&p->at);
     if (p->at.bad) return fail_truncated(p, err, "the header");
     if (*out <= limit) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_LIMIT, off, p->path, ADVICE_COPY, "%" PRIu64 " %s; the limit is %" PRIu64, *out,
-                      what, limit);
+    return ingot_fail(err, INGOT_E_LIMIT, off, p->path, ADVICE_COPY, "%" PRIu64 " %s%s; the limit is %" PRIu64, *out,
+                      what, plural(*out), limit);
 }
 
 static enum ingot_status check_room(const struct parser *p, uint64_t n, uint64_t least, uint64_t off, const char *what,
@@ -420,7 +420,8 @@ static enum ingot_status check_room(const struct parser *p, uint64_t n, uint64_t
 {
     if (n <= p->at.left / least) return INGOT_OK;
     return ingot_fail(err, INGOT_E_TRUNCATED, off, p->path, ADVICE_COPY,
-                      "%" PRIu64 " %s do not fit into the %" PRIu64 " bytes that follow", n, what, p->at.left);
+                      "no room for %" PRIu64 " %s%s in the %" PRIu64 " byte%s that follow", n, what, plural(n),
+                      p->at.left, plural(p->at.left));
 }
 
 static enum ingot_status read_header(struct parser *p, uint64_t *n_tensors, uint64_t *n_values, struct ingot_error *err)
@@ -432,10 +433,10 @@ static enum ingot_status read_header(struct parser *p, uint64_t *n_tensors, uint
     uint32_t version = cursor_u32(&p->at);
     if (p->at.bad) return fail_truncated(p, err, "the header");
     enum ingot_status status = check_version(p, version, err);
-    if (status == INGOT_OK) status = take_count(p, "tensors", INGOT_MAX_SECTIONS, n_tensors, err);
-    if (status == INGOT_OK) status = take_count(p, "values", UINT64_MAX, n_values, err);
-    if (status == INGOT_OK) status = check_room(p, *n_tensors, MIN_TENSOR_BYTES, 8, "tensors", err);
-    return status == INGOT_OK ? check_room(p, *n_values, MIN_VALUE_BYTES, 16, "values", err) : status;
+    if (status == INGOT_OK) status = take_count(p, "tensor", INGOT_MAX_SECTIONS, n_tensors, err);
+    if (status == INGOT_OK) status = take_count(p, "value", UINT64_MAX, n_values, err);
+    if (status == INGOT_OK) status = check_room(p, *n_tensors, MIN_TENSOR_BYTES, 8, "tensor", err);
+    return status == INGOT_OK ? check_room(p, *n_values, MIN_VALUE_BYTES, 16, "value", err) : status;
 }
 
 static enum ingot_status read_all(struct parser *p, struct ingot_error *err)

@@ -101,7 +101,7 @@ static enum ingot_status check_magic(const struct parser *p, struct ingot_error 
                           LLMC_MAGIC);
     if (p->size < LLMC_HEADER_BYTES)
         return ingot_fail(err, INGOT_E_TRUNCATED, p->size, p->path, ADVICE_COPY,
-                          "%" PRIu64 " bytes; the header alone takes %u", p->size, LLMC_HEADER_BYTES);
+                          "%" PRIu64 " byte%s; the header alone takes %u", p->size, plural(p->size), LLMC_HEADER_BYTES);
     return INGOT_OK;
 }
 
@@ -199,10 +199,11 @@ static enum ingot_status check_size(const struct parser *p, struct ingot_error *
             return ingot_fail(err, INGOT_E_SOURCE, 8, p->path, ADVICE_COPY, "the size of this model overflows");
     if (p->size < end)
         return ingot_fail(err, INGOT_E_TRUNCATED, p->size, p->path, ADVICE_COPY,
-                          "%" PRIu64 " bytes; a model of these sizes takes %" PRIu64, p->size, end);
+                          "%" PRIu64 " byte%s; a model of these sizes takes %" PRIu64, p->size, plural(p->size), end);
     if (p->size > end)
         return ingot_fail(err, INGOT_E_SOURCE, end, p->path, ADVICE_COPY,
-                          "%" PRIu64 " bytes behind the end of a model of these sizes", p->size - end);
+                          "%" PRIu64 " byte%s behind the end of a model of these sizes", p->size - end,
+                          plural(p->size - end));
     return INGOT_OK;
 }
 

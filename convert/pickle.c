@@ -209,7 +209,8 @@ static enum ingot_status run_proto(struct pickle *p, const struct argument *a)
 static enum ingot_status run_frame(struct pickle *p, const struct argument *a)
 {
     if (a->integer <= p->c.left) return INGOT_OK;
-    return bad(p, INGOT_E_TRUNCATED, "a frame of %" PRIu64 " bytes where %" PRIu64 " are left", a->integer, p->c.left);
+    return bad(p, INGOT_E_TRUNCATED, "a frame of %" PRIu64 " byte%s where %" PRIu64 " are left", a->integer,
+               plural(a->integer), p->c.left);
 }
 
 static enum ingot_status run_stop(struct pickle *p, const struct argument *a)

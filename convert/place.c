@@ -96,8 +96,8 @@ static enum ingot_status settle_layers(struct planner *p)
     p->n_layer = declared->count;
     if (p->n_layer > 0 && p->n_layer <= p->src->n_tensors) return INGOT_OK;
     return ingot_fail(p->err, INGOT_E_MISSING, INGOT_NO_OFFSET, p->src->path, "get the complete checkpoint",
-                      "%zu tensors are too few for a GPT-2%s%s", p->src->n_tensors, p->n_layer ? ": n_layer by " : "",
-                      p->n_layer ? declared->origin : "");
+                      "%zu tensor%s, too few for a GPT-2%s%s", p->src->n_tensors, plural(p->src->n_tensors),
+                      p->n_layer ? ": n_layer by " : "", p->n_layer ? declared->origin : "");
 }
 
 /* ------------------------------------------------------------------------------------------ every place a tensor */
@@ -178,7 +178,7 @@ enum ingot_status planner_check_present(struct planner *p)
     char name[PROFILE_NAME_MAX];
     return ingot_fail(p->err, INGOT_E_MISSING, INGOT_NO_OFFSET, profile_slot_name(first, p->n_layer, name),
                       "get the complete checkpoint, and the configuration of the same model",
-                      "the checkpoint lacks this tensor and %u others", n_missing - 1);
+                      "the checkpoint lacks this tensor and %u other%s", n_missing - 1, plural(n_missing - 1));
 }
 
 static bool is_unused(const struct planner *p, uint32_t rule)

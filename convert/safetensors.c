@@ -107,8 +107,9 @@ static enum ingot_status check_size(const struct parser *p, const struct member 
     if (!ingot_shape_elems(t->rank, t->shape, &elems) || !checked_mul(elems, word->bits, &bits))
         return bad_member(p, m, INGOT_E_SHAPE, err, "the product of the shape overflows");
     if (bits % 8 == 0 && bits / 8 == t->n_bytes) return INGOT_OK;
-    return bad_member(p, m, INGOT_E_SHAPE, err, "%s of this shape has %" PRIu64 " bits, but its span %" PRIu64 " bytes",
-                      word->name, bits, t->n_bytes);
+    return bad_member(p, m, INGOT_E_SHAPE, err,
+                      "%s of this shape has %" PRIu64 " bits, but its span %" PRIu64 " byte%s", word->name, bits,
+                      t->n_bytes, plural(t->n_bytes));
 }
 
 static enum ingot_status place(const struct parser *p, const struct member *m, uint64_t begin, uint64_t end,
@@ -118,7 +119,8 @@ static enum ingot_status place(const struct parser *p, const struct member *m, u
     if (begin > end)
         return bad_member(p, m, INGOT_E_RANGE, err, "begins at %" PRIu64 ", after its end %" PRIu64, begin, end);
     if (end > room)
-        return bad_member(p, m, INGOT_E_TRUNCATED, err, "ends at %" PRIu64 " of %" PRIu64 " bytes of data", end, room);
+        return bad_member(p, m, INGOT_E_TRUNCATED, err, "ends at %" PRIu64 " of %" PRIu64 " byte%s of data", end, room,
+                          plural(room));
     t->file_off = p->data_off + begin;
     t->data = p->bytes + t->file_off;
     t->n_bytes = end - begin;
@@ -386,7 +388,7 @@ static enum ingot_status find_header(struct parser *p, struct json_text *out, st
 {
     if (p->size < LENGTH_BYTES)
         return ingot_fail(err, INGOT_E_TRUNCATED, p->size, p->path, ADVICE_COPY,
-                          "%" PRIu64 " bytes; the length of the header alone takes 8", p->size);
+                          "%" PRIu64 " byte%s; the length of the header alone takes 8", p->size, plural(p->size));
     if (is_lfs_pointer(p))
         return ingot_fail(err, INGOT_E_SOURCE, 0, p->path, "fetch the file itself: git lfs pull",
                           "a pointer of Git LFS that stands for the file");
@@ -396,7 +398,7 @@ static enum ingot_status find_header(struct parser *p, struct json_text *out, st
                           "a header of %" PRIu64 " bytes; the limit is %" PRIu64, n, SAFETENSORS_MAX_HEADER);
     if (n > p->size - LENGTH_BYTES)
         return ingot_fail(err, INGOT_E_TRUNCATED, 0, p->path, ADVICE_COPY,
-                          "a header of %" PRIu64 " bytes in a file of %" PRIu64, n, p->size);
+                          "a header of %" PRIu64 " byte%s in a file of %" PRIu64, n, plural(n), p->size);
     p->data_off = LENGTH_BYTES + n;
     *out = (struct json_text){ (const char *)p->bytes + LENGTH_BYTES, n, LENGTH_BYTES };
     return INGOT_OK;
@@ -444,12 +446,13 @@ static enum ingot_status check_places(const struct parser *p, struct ingot_error
                               "tensor %s begins before the one in front of it ends at %" PRIu64, shown, at);
         if (t->file_off > at)
             return ingot_fail(err, INGOT_E_SOURCE, at, p->path, ADVICE_COPY,
-                              "%" PRIu64 " bytes in front of tensor %s belong to no tensor", t->file_off - at, shown);
+                              "%" PRIu64 " byte%s in front of tensor %s, of no tensor", t->file_off - at,
+                              plural(t->file_off - at), shown);
         at += t->n_bytes;
     }
     if (at == p->size) return INGOT_OK;
     return ingot_fail(err, INGOT_E_SOURCE, at, p->path, ADVICE_COPY,
-                      "%" PRIu64 " bytes behind the last tensor belong to no tensor", p->size - at);
+                      "%" PRIu64 " byte%s behind the last tensor, of no tensor", p->size - at, plural(p->size - at));
 }
 
 enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,

@@ -226,7 +226,8 @@ static enum ingot_status read_tokens(const struct reading *r, struct ingot_error
     if (status != INGOT_OK) return status;
     if (types && types->n != tokens->n)
         return ingot_fail(err, INGOT_E_SOURCE, types->bytes.at, r->path, ADVICE_COPY,
-                          "%" PRIu64 " types of %" PRIu64 " tokens", types->n, tokens->n);
+                          "%" PRIu64 " type%s of %" PRIu64 " token%s", types->n, plural(types->n), tokens->n,
+                          plural(tokens->n));
     struct cursor at = tokens->bytes;
     for (uint32_t id = 0; id < tokens->n && status == INGOT_OK; id++) {
         struct vocab_place place = { .file = r->path, .off = at.at };

@@ -249,8 +249,9 @@ static enum ingot_status place_tensor(const struct shard *shard, const struct bu
     const struct file_map *map = &shard->in->map;
     if (!span_inside(b->off, b->n_bytes, map->size))
         return ingot_fail(err, INGOT_E_TRUNCATED, map->size, shard->in->path, "get another copy of the file",
-                          "tensor %s has %" PRIu64 " bytes at %" PRIu64 ", the file ends at %" PRIu64,
-                          ingot_escape(b->name, b->n_name, shown, sizeof shown), b->n_bytes, b->off, map->size);
+                          "tensor %s has %" PRIu64 " byte%s at %" PRIu64 ", the file ends at %" PRIu64,
+                          ingot_escape(b->name, b->n_name, shown, sizeof shown), b->n_bytes, plural(b->n_bytes), b->off,
+                          map->size);
     t->data = map->bytes + b->off;
     return INGOT_OK;
 }

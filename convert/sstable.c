@@ -78,8 +78,8 @@ static enum ingot_status read_handle(const struct table *t, struct cursor *c, ui
     if (c->bad) return bad(t, INGOT_E_SOURCE, at, err, "the handle of a block is no pair of numbers");
     if (span_inside(out->off, out->n_bytes, room) && room - out->off - out->n_bytes >= TRAILER_BYTES) return INGOT_OK;
     return ingot_fail(err, INGOT_E_RANGE, at, t->path, ADVICE_COPY,
-                      "a block of %" PRIu64 " bytes at %" PRIu64 "; blocks end before %" PRIu64, out->n_bytes, out->off,
-                      room);
+                      "a block of %" PRIu64 " byte%s at %" PRIu64 "; blocks end before %" PRIu64, out->n_bytes,
+                      plural(out->n_bytes), out->off, room);
 }
 
 static enum ingot_status decompress(const struct table *t, const struct handle *h, struct block *out,
@@ -90,7 +90,8 @@ static enum ingot_status decompress(const struct table *t, const struct handle *
     if (c.bad) return bad(t, INGOT_E_SOURCE, h->off, err, "a compressed block does not say its length");
     if (n > MAX_BLOCK_BYTES || n > SNAPPY_MAX_RATIO * h->n_bytes)
         return ingot_fail(err, INGOT_E_LIMIT, h->off, t->path, ADVICE_COPY,
-                          "a block of %" PRIu64 " bytes claims to be %" PRIu64 " when uncompressed", h->n_bytes, n);
+                          "a block of %" PRIu64 " byte%s claims to be %" PRIu64 " when uncompressed", h->n_bytes,
+                          plural(h->n_bytes), n);
     out->owned = malloc(n + 1);
     if (!out->owned) return fail_memory(err, t->path);
     if (!unsnap(&c, out->owned, n)) return bad(t, INGOT_E_SOURCE, h->off, err, "a block is not what Snappy writes");
@@ -108,7 +109,8 @@ static enum ingot_status read_block(const struct table *t, const struct handle *
     const uint32_t found = crc_mask(crc_of(CRC_32C, p, h->n_bytes + 1)), expected = get_u32(trailer + 1);
     if (found != expected)
         return ingot_fail(err, INGOT_E_DIGEST, h->off, t->path, ADVICE_COPY,
-                          "a block of %" PRIu64 " bytes has crc32c %08x, expected %08x", h->n_bytes, found, expected);
+                          "a block of %" PRIu64 " byte%s has crc32c %08x, expected %08x", h->n_bytes,
+                          plural(h->n_bytes), found, expected);
     if (trailer[0] == TYPE_SNAPPY) return decompress(t, h, out, err);
     if (trailer[0] == TYPE_PLAIN) return INGOT_OK;
     return ingot_fail(err, INGOT_E_UNSUPPORTED, h->off + h->n_bytes, t->path, NULL,
@@ -280,7 +282,7 @@ enum ingot_status sstable_walk(const uint8_t *bytes, uint64_t size, const char *
     struct handle metaindex, index;
     if (size < FOOTER_BYTES)
         return ingot_fail(err, INGOT_E_TRUNCATED, size, path, ADVICE_COPY,
-                          "%" PRIu64 " bytes; the footer of the index alone takes 48", size);
+                          "%" PRIu64 " byte%s; the footer of the index alone takes 48", size, plural(size));
     if (get_u64(bytes + size - SSTABLE_MAGIC_BYTES) != SSTABLE_MAGIC)
         return bad(&t, INGOT_E_SOURCE, size - SSTABLE_MAGIC_BYTES, err, "the file does not end as an index does");
     const uint64_t footer = size - FOOTER_BYTES;

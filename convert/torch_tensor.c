@@ -206,8 +206,8 @@ static enum ingot_status read_shape(struct view *v, uint32_t shape, uint32_t str
     enum ingot_status status = read_counts(v, shape, "shape", v->t->shape, &v->t->rank, err);
     if (status == INGOT_OK) status = read_counts(v, strides, "strides", v->t->strides, &n_strides, err);
     if (status == INGOT_OK && n_strides != v->t->rank)
-        status =
-            bad_view(v, INGOT_E_SHAPE, err, "%" PRIu32 " dimensions, but %" PRIu32 " strides", v->t->rank, n_strides);
+        status = bad_view(v, INGOT_E_SHAPE, err, "%" PRIu32 " dimension%s, but %" PRIu32 " stride%s", v->t->rank,
+                          plural(v->t->rank), n_strides, plural(n_strides));
     return status;
 }
 
@@ -249,10 +249,10 @@ static enum ingot_status read_storage(struct view *v, uint64_t *n_elems, struct 
     *out = torch_find_storage(v->f, v->id.key, v->id.key_bytes);
     if (!*out) return bad_view(v, INGOT_E_MISSING, err, "the file does not hold its storage");
     if (!checked_mul(v->id.n_elems, size, &bytes) || bytes != (*out)->n_bytes)
-        return bad_view(v, INGOT_E_SHAPE, err,
-                        "a storage of %" PRIu64 " elements of %" PRIu32 " bytes, where the file holds %" PRIu64
-                        " bytes",
-                        v->id.n_elems, size, (*out)->n_bytes);
+        return bad_view(
+            v, INGOT_E_SHAPE, err,
+            "a storage of %" PRIu64 " element%s of %" PRIu32 " byte%s, where the file holds %" PRIu64 " byte%s",
+            v->id.n_elems, plural(v->id.n_elems), size, plural(size), (*out)->n_bytes, plural((*out)->n_bytes));
     if (v->t->scalar && v->id.scalar && v->t->scalar != v->id.scalar)
         return bad_view(v, INGOT_E_SOURCE, err, "its dtype is not that of its storage");
     if (!v->t->scalar) v->t->scalar = v->id.scalar;
@@ -321,8 +321,8 @@ static enum ingot_status place(struct view *v, struct ingot_error *err)
     if (n == 0) return INGOT_OK;
     if (!farthest(t, &reach) || !checked_add(reach, v->first, &last) || last >= room)
         return bad_view(v, INGOT_E_RANGE, err,
-                        "it reaches beyond its storage of %" PRIu64 " elements (it begins at %" PRIu64 ")", room,
-                        v->first);
+                        "it reaches beyond its storage of %" PRIu64 " element%s (it begins at %" PRIu64 ")", room,
+                        plural(room), v->first);
     if (n > FREE_ELEMS && n / MAX_EXPANSION > room)
         return bad_view(v, INGOT_E_LIMIT, err, "a view of %" PRIu64 " elements over a storage of %" PRIu64, n, room);
     t->file_off += v->first * size;
@@ -338,7 +338,8 @@ static enum ingot_status read_view(struct view *v, int function, struct ingot_er
         [TORCH_REBUILD_TENSOR] = 4, [TORCH_REBUILD_TENSOR_V2] = 6, [TORCH_REBUILD_TENSOR_V3] = 7
     };
     if (v->n_args < least[function] || v->n_args > least[function] + 1)
-        return bad_view(v, INGOT_E_SOURCE, err, "%zu arguments; expected %zu", v->n_args, least[function]);
+        return bad_view(v, INGOT_E_SOURCE, err, "%zu argument%s; expected %zu", v->n_args, plural(v->n_args),
+                        least[function]);
     if (!get_count(v->f->pickle, v->args[1], &v->first))
         return bad_view(v, INGOT_E_SOURCE, err, "its offset is not a count");
     enum ingot_status status = read_shape(v, v->args[2], v->args[3], err);

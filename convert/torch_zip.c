@@ -94,8 +94,9 @@ static enum ingot_status run_pickle(struct torch_file *f, const struct zip_membe
     f->pickle_off = m->off;
     enum ingot_status status = pickle_run(&in, &f->pickle, &used, err);
     if (status == INGOT_OK && used != m->n_bytes)
-        status = ingot_fail(err, INGOT_E_SOURCE, m->off + used, f->in->path, TORCH_ADVICE_COPY,
-                            "%" PRIu64 " bytes behind the end of the pickle", m->n_bytes - used);
+        status =
+            ingot_fail(err, INGOT_E_SOURCE, m->off + used, f->in->path, TORCH_ADVICE_COPY,
+                       "%" PRIu64 " byte%s behind the end of the pickle", m->n_bytes - used, plural(m->n_bytes - used));
     return status;
 }
 

@@ -35,7 +35,8 @@ static enum ingot_status check_magic(const struct input *in, struct ingot_error 
 {
     if (in->map.size < LLMC_HEADER_BYTES)
         return ingot_fail(err, INGOT_E_TRUNCATED, in->map.size, in->path, ADVICE_COPY,
-                          "%" PRIu64 " bytes; the header alone takes %u", in->map.size, LLMC_HEADER_BYTES);
+                          "%" PRIu64 " byte%s; the header alone takes %u", in->map.size, plural(in->map.size),
+                          LLMC_HEADER_BYTES);
     if (get_u32(in->map.bytes) != LLMC_TOKENIZER_MAGIC)
         return ingot_fail(err, INGOT_E_SOURCE, 0, in->path, ADVICE_COPY, "begins with %" PRIu32 ", expected %u",
                           get_u32(in->map.bytes), LLMC_TOKENIZER_MAGIC);
@@ -87,8 +88,9 @@ static enum ingot_status read_tokens(const struct input *in, const struct header
         status = vocab_tables_add_token(t, id, bytes, is_eot(h, id, bytes), place, err);
     }
     if (status == INGOT_OK && c.left > 0)
-        status = ingot_fail(err, INGOT_E_SOURCE, c.at, in->path, ADVICE_COPY,
-                            "%" PRIu64 " bytes behind the last of %" PRIu32 " tokens", c.left, h->n_tokens);
+        status =
+            ingot_fail(err, INGOT_E_SOURCE, c.at, in->path, ADVICE_COPY,
+                       "%" PRIu64 " byte%s behind the last of %" PRIu32 " tokens", c.left, plural(c.left), h->n_tokens);
     return status;
 }
 

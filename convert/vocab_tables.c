@@ -54,9 +54,9 @@ static enum ingot_status check_token(const struct vocab_tables *t, uint32_t id, 
     char shown[SHOWN_BYTES];
     if (bytes.n == 0) return ingot_fail(err, INGOT_E_VOCABULARY, place.off, place.file, NULL, "token %u is empty", id);
     if (id >= t->n_vocab)
-        return ingot_fail(err, INGOT_E_VOCABULARY, place.off, place.file,
-                          "is this the tokenizer of another model, or n_vocab wrong?",
-                          "token \"%s\" has id %u; the model has %u tokens", show(bytes, shown), id, t->n_vocab);
+        return ingot_fail(
+            err, INGOT_E_VOCABULARY, place.off, place.file, "is this the tokenizer of another model, or n_vocab wrong?",
+            "token \"%s\" has id %u; the model has %u token%s", show(bytes, shown), id, t->n_vocab, plural(t->n_vocab));
     if (id < t->n_pieces && t->pieces[id].n > 0)
         return ingot_fail(err, INGOT_E_VOCABULARY, place.off, place.file, NULL, "id %u is given twice, to \"%s\" too",
                           id, show(bytes, shown));

@@ -242,8 +242,8 @@ static enum ingot_status read_central(const struct reader *r, struct cursor *c, 
     if (status != INGOT_OK) return status;
     if (h->disk != 0) return bad_member(r, h, INGOT_E_UNSUPPORTED, err, "on another disk");
     if (h->packed != h->plain)
-        return bad_member(r, h, INGOT_E_SOURCE, err, "stored, yet %" PRIu64 " bytes would become %" PRIu64, h->packed,
-                          h->plain);
+        return bad_member(r, h, INGOT_E_SOURCE, err, "stored, yet %" PRIu64 " byte%s would become %" PRIu64, h->packed,
+                          plural(h->packed), h->plain);
     return INGOT_OK;
 }
 
@@ -264,8 +264,8 @@ static enum ingot_status compare_local(const struct reader *r, const struct head
     if (local->flags != central->flags || local->method != central->method)
         return bad_member(r, local, INGOT_E_SOURCE, err, "method or flags differ from those in the list of members");
     if (!same_or_later(local, local->plain, central->plain) || !same_or_later(local, local->packed, central->packed))
-        return bad_member(r, local, INGOT_E_SOURCE, err, "%" PRIu64 " bytes; the list of members says %" PRIu64,
-                          local->plain, central->plain);
+        return bad_member(r, local, INGOT_E_SOURCE, err, "%" PRIu64 " byte%s; the list of members says %" PRIu64,
+                          local->plain, plural(local->plain), central->plain);
     if (!same_or_later(local, local->crc32, central->crc32))
         return bad_member(r, local, INGOT_E_SOURCE, err, "CRC-32 %08" PRIx32 "; the list of members says %08" PRIx32,
                           local->crc32, central->crc32);
@@ -325,8 +325,8 @@ static enum ingot_status read_member(const struct reader *r, struct cursor *c, s
     if (status == INGOT_OK) status = read_local(r, &central, &local, &off, err);
     if (status != INGOT_OK) return status;
     if (!span_inside(off, central.plain, r->directory_off))
-        return bad_member(r, &central, INGOT_E_RANGE, err,
-                          "%" PRIu64 " bytes from %" PRIu64 " on reach beyond the members", central.plain, off);
+        return bad_member(r, &central, INGOT_E_RANGE, err, "%" PRIu64 " byte%s from %" PRIu64 " on, beyond the members",
+                          central.plain, plural(central.plain), off);
     struct cursor rest = { r->bytes + off + central.plain, r->directory_off - off - central.plain, off + central.plain,
                            false };
     if ((central.flags & FLAG_DESCRIPTOR) && !read_descriptor(&central, &rest))
@@ -351,7 +351,7 @@ static enum ingot_status read_directory(const struct reader *r, struct zip *zip,
     }
     if (c.left == 0) return INGOT_OK;
     return ingot_fail(err, INGOT_E_SOURCE, c.at, r->path, ADVICE_COPY,
-                      "%" PRIu64 " bytes behind the last entry of the list of members", c.left);
+                      "%" PRIu64 " byte%s behind the last entry of the list of members", c.left, plural(c.left));
 }
 
 /* ------------------------------------------------------------------------------------------------------- all members

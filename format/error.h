@@ -11,6 +11,12 @@ __attribute__((format(printf, 6, 7))) enum ingot_status ingot_fail(struct ingot_
                                                                    uint64_t offset, const char *subject,
                                                                    const char *advice, const char *fmt, ...);
 
+/* What ends a noun of which there are n: "%u head%s". */
+static inline const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 /* The same for a failed system call: INGOT_E_IO, the errno as it stands, "cannot <verb>: <strerror>". */
 enum ingot_status ingot_fail_errno(struct ingot_error *err, const char *subject, const char *verb);
 

@@ -56,7 +56,8 @@ static enum ingot_status check_counts(const struct ingot_hparams *hp, uint64_t a
                           "n_head %u does not divide n_embd %u", hp->n_head, hp->n_embd);
     if (hp->n_vocab > hp->n_vocab_stored) /* [F-54] */
         return ingot_fail(err, INGOT_E_MODEL, field_at(at, MODEL_N_VOCAB_OFF), subject, NULL,
-                          "n_vocab %u is more than the %u rows that are stored", hp->n_vocab, hp->n_vocab_stored);
+                          "n_vocab %u is more than the %u row%s stored", hp->n_vocab, hp->n_vocab_stored,
+                          plural(hp->n_vocab_stored));
     return INGOT_OK;
 }
 

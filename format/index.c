@@ -74,8 +74,8 @@ static enum ingot_status check_names_end(const struct ingot_file *file, uint64_t
         end == file->info.index_bytes)
         return INGOT_OK;
     return ingot_fail(err, INGOT_E_RANGE, file->info.index_off + IX_NAMES_BYTES_OFF, file->path, ADVICE_COPY,
-                      "%u records and %llu bytes of names do not make an index of %llu bytes", file->n,
-                      (ull)names_bytes, (ull)file->info.index_bytes); /* [F-24] */
+                      "%u record%s and %llu byte%s of names do not make an index of %llu bytes", file->n,
+                      plural(file->n), (ull)names_bytes, plural(names_bytes), (ull)file->info.index_bytes); /* [F-24] */
 }
 
 static enum ingot_status open_header(struct ingot_file *file, struct ingot_error *err)
@@ -339,7 +339,8 @@ static enum ingot_status check_totals(const struct ingot_file *file, struct walk
     uint64_t at = file->info.index_off;
     if (w->names_at != w->names_bytes) /* [F-35] */
         return ingot_fail(w->err, INGOT_E_RANGE, at + IX_NAMES_BYTES_OFF, file->path, ADVICE_COPY,
-                          "%llu bytes of names, the records name %llu", (ull)w->names_bytes, (ull)w->names_at);
+                          "%llu byte%s of names, the records name %llu", (ull)w->names_bytes, plural(w->names_bytes),
+                          (ull)w->names_at);
     if (file->chunks_record == NO_RECORD) /* [F-70] */
         return ingot_fail(w->err, INGOT_E_MISSING, at, file->path, ADVICE_COPY,
                           "there is no section " INGOT_NAME_CHUNKS);

@@ -18,7 +18,8 @@ static bool slot_is_valid(const struct file_map *map, uint32_t slot)
 static enum ingot_status fail_short(const struct ingot_file *file, struct ingot_error *err)
 {
     return ingot_fail(err, INGOT_E_TRUNCATED, file->map.size, file->path, ADVICE_COPY,
-                      "the file ends after %llu bytes, inside its superblocks", (ull)file->map.size); /* [F-3] */
+                      "the file ends after %llu byte%s, inside its superblocks", (ull)file->map.size,
+                      plural(file->map.size)); /* [F-3] */
 }
 
 /* What a text-mode transfer did to the magic of a file that has none any more; NULL when it does not look like one. */
@@ -122,7 +123,7 @@ static enum ingot_status check_fields(const struct ingot_file *file, uint64_t at
     uint32_t size = get_u32(file->map.bytes + at + SB_SIZE_OFF);
     if (size != SB_BYTES) /* [F-11] */
         return ingot_fail(err, INGOT_E_RANGE, at + SB_SIZE_OFF, file->path, ADVICE_COPY,
-                          "a superblock of %u bytes, expected %u", size, SB_BYTES);
+                          "a superblock of %u byte%s, expected %u", size, plural(size), SB_BYTES);
     if (info->generation == 0) /* [F-13] */
         return ingot_fail(err, INGOT_E_RANGE, at + SB_GENERATION_OFF, file->path, ADVICE_COPY,
                           "generation 0, the first is 1");

@@ -253,7 +253,7 @@ static void tell_steps(struct anatomy *a, uint64_t off, uint64_t n, enum ingot_d
 static void tell_run(struct anatomy *a, uint64_t off, uint64_t n, const char *name, enum ingot_scalar scalar)
 {
     char value[48];
-    snprintf(value, sizeof value, "%" PRIu64 " bytes", n);
+    snprintf(value, sizeof value, "%" PRIu64 " byte%s", n, plural(n));
     if (a->o->full)
         tell_lines(a, off, n, scalar);
     else if (n > 0)
@@ -265,7 +265,7 @@ static void tell_gap(struct anatomy *a, uint64_t off, uint64_t end, const char *
     char value[48], fault[96];
     uint64_t zeros = zero_run(a->bytes + off, end - off);
     if (off == end || !is_wanted(a, off, end - off)) return;
-    snprintf(value, sizeof value, "%" PRIu64 " bytes", end - off);
+    snprintf(value, sizeof value, "%" PRIu64 " byte%s", end - off, plural(end - off));
     snprintf(fault, sizeof fault, "the byte at %" PRIu64 " must be zero [%s]", off + zeros, rule);
     begin_part(a, "between");
     tell(a, off, end - off, "padding", value, zeros < end - off ? fault : NULL);
@@ -295,7 +295,8 @@ static const char *superblock_fault(const struct anatomy *a, const struct field 
         return get_u64(sb + f->off) & ~SB_MUST_KNOWN ? say(out, "has bits that are not known [F-12]") : NULL;
     case SB_FILE_BYTES_OFF:
         if (length == a->n) return NULL;
-        snprintf(out, FIELD_TEXT_MAX, "the file has %" PRIu64 " bytes [%s]", a->n, length > a->n ? "F-14" : "F-85");
+        snprintf(out, FIELD_TEXT_MAX, "the file has %" PRIu64 " byte%s [%s]", a->n, plural(a->n),
+                 length > a->n ? "F-14" : "F-85");
         return out;
     case SB_INDEX_OFF_OFF:
         return index > length ? say(out, "is beyond the length [F-17]") : NULL;
@@ -340,7 +341,7 @@ static const char *index_fault(const struct anatomy *a, const struct field *f, c
     (void)at;
     if (f->off == 0) return memcmp(index, IX_MAGIC, 8) ? say(out, "is not the magic [F-20]") : NULL;
     if (f->off == IX_COUNT_OFF && a->claimed > a->n_records) {
-        snprintf(out, FIELD_TEXT_MAX, "only %u records are in the file", a->n_records);
+        snprintf(out, FIELD_TEXT_MAX, "the file holds only %u record%s", a->n_records, plural(a->n_records));
         return out;
     }
     uint64_t must = f->off == IX_ORDER_OFF_OFF ? a->order_off : f->off == IX_NAMES_OFF_OFF ? a->names_off : value;
@@ -614,7 +615,7 @@ static void tell_section(struct anatomy *a, uint32_t i, uint64_t off, uint64_t n
         tell_steps(a, off, n, (enum ingot_dtype)get_u16(r + RECORD_DTYPE_OFF));
     else
         tell_run(a, off, n, ingot_kind_name((enum ingot_kind)kind), scalar_of_record(r));
-    snprintf(value, sizeof value, "%" PRIu64 " bytes", whole - n);
+    snprintf(value, sizeof value, "%" PRIu64 " byte%s", whole - n, plural(whole - n));
     begin_part(a, name);
     if (n < whole) tell(a, off + n, whole - n, "the rest of the section", value, NULL);
 }

@@ -1,6 +1,8 @@
 /* architecture.c - the forward pass as a list: matrices as [inputs, outputs], as one multiplies from the left. */
 #include "inspect/architecture.h"
 
+#include "format/error.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +51,7 @@ static void layer(struct drawing *d)
     uint32_t heads = d->hp->n_head, size = d->hp->n_embd / heads;
     norm(d);
     project(d, "query, key, value", d->width, 3 * d->width);
-    name(add(d, 0, "[%u, T, %u]", heads, size), "causal attention, %u head%s", heads, heads == 1 ? "" : "s");
+    name(add(d, 0, "[%u, T, %u]", heads, size), "causal attention, %u head%s", heads, plural(heads));
     project(d, "attention output", d->width, d->width);
     name(add(d, 0, "[T, %" PRIu64 "]", d->width), "added to x");
     norm(d);

@@ -2,6 +2,7 @@
 #include "inspect/commands.h"
 
 #include "convert/ingot_convert.h"
+#include "format/error.h"
 #include "inspect/checkpoint.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/progress.h"
@@ -95,7 +96,8 @@ static const struct option options[N_OPTIONS] = {
 static void print_summary(const char *output, const struct ingot_convert_report *report, double seconds)
 {
     summary_of_written(output, report->n_tensors, report->output_bytes, seconds);
-    if (report->n_dropped) report_note("%" PRIu64 " tensors that are no weights left out", report->n_dropped);
+    if (report->n_dropped)
+        report_note("%" PRIu64 " tensor%s left out: no weights", report->n_dropped, plural(report->n_dropped));
     report_note("%" PRIu64 " elements compared with the source, content id %s", report->n_checked,
                 human_digest(report->content_id).text);
 }
@@ -174,7 +176,7 @@ static int run_batch(const struct arguments *args)
     progress_end(&b.progress);
     if (status == INGOT_OK) return CODE_OK;
     if (b.n_failed == 0 || status == INGOT_E_INTERRUPTED) return report_error(&err);
-    return report_failure(status, path, NULL, "%u conversion%s failed", b.n_failed, b.n_failed == 1 ? "" : "s");
+    return report_failure(status, path, NULL, "%u conversion%s failed", b.n_failed, plural(b.n_failed));
 }
 
 /* --------------------------------------------------------------------------------------------------------- commands */

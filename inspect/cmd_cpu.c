@@ -1,6 +1,7 @@
 /* cmd_cpu.c - `ingot cpu`: what was detected here, and what runs because of it. */
 #include "inspect/commands.h"
 
+#include "format/error.h"
 #include "format/parallel.h"
 #include "format/simd/cpu.h"
 #include "inspect/cli/json.h"
@@ -45,7 +46,7 @@ static void print_table(const struct rung *used, const char *forced)
         table_cell(&t, "%s", rung->needs);
     }
     table_end(&t);
-    printf("\n%u CPU%s may be used%s\n", parallel_threads(0), parallel_threads(0) == 1 ? "" : "s",
+    printf("\n%u CPU%s may be used%s\n", parallel_threads(0), plural(parallel_threads(0)),
            forced ? "; the instruction set is forced by INGOT_CPU" : "");
 }
 

@@ -223,9 +223,9 @@ static void note_pair(const struct findings *f, const struct diff_pair *p)
     char shown[SHOWN_NAME];
     const struct diff_tensor a = diff_tensor_of(&f->diff, p, 0), b = diff_tensor_of(&f->diff, p, 1);
     const struct diff_tensor *longer = a.t.shape[0] > b.t.shape[0] ? &a : &b;
-    report_note("%s: the %" PRIu64 " rows of both were compared; %c has %" PRIu64 " more, %s",
-                ingot_escape(longer->t.name, longer->t.name_len, shown, sizeof shown), p->n_rows, "BA"[longer == &a],
-                p -> n_padding, p -> padding_is_zeros ? "all zeros" : "not all zeros");
+    report_note("%s: compared in both: %" PRIu64 " row%s; %c has %" PRIu64 " more, %s",
+                ingot_escape(longer->t.name, longer->t.name_len, shown, sizeof shown), p->n_rows, plural(p->n_rows),
+                "BA"[longer == &a], p -> n_padding, p -> padding_is_zeros ? "all zeros" : "not all zeros");
 }
 
 static void note_model(const struct findings *f)

@@ -159,7 +159,8 @@ static enum ingot_status parse_range(const char *text, const struct checkpoint_f
     }
     if (*from >= size)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, file->path, NULL,
-                          "offset %" PRIu64 " is beyond the end of the file, which has %" PRIu64 " bytes", *from, size);
+                          "offset %" PRIu64 " is beyond the end of the file, which has %" PRIu64 " byte%s", *from, size,
+                          plural(size));
     *to = n < size - *from ? *from + n : size;
     return INGOT_OK;
 }

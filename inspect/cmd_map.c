@@ -61,7 +61,8 @@ static void print_legend(const struct regions *r)
     }
     table_end(&table);
     if (r->knows_resident) printf("Capitals are in memory now.\n");
-    if (r->n_absent) printf("%s tensors are in files that are not here.\n", human_count(r->n_absent).text);
+    if (r->n_absent)
+        printf("Not here: the files of %s tensor%s.\n", human_count(r->n_absent).text, plural(r->n_absent));
 }
 
 static void region_cells(struct table *table, const struct regions *r, const struct region *region)

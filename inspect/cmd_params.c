@@ -81,8 +81,8 @@ static void print_title(const struct subject *s)
     if (s->has_hparams)
         n += (size_t)snprintf(text + n, sizeof text - n,
                               ": %u layer%s, %u head%s of %u, width %u, inner width %u, context %u, vocabulary %u",
-                              hp->n_layer, hp->n_layer == 1 ? "" : "s", hp->n_head, hp->n_head == 1 ? "" : "s",
-                              hp->n_embd / hp->n_head, hp->n_embd, hp->n_inner, hp->n_ctx, hp->n_vocab);
+                              hp->n_layer, plural(hp->n_layer), hp->n_head, plural(hp->n_head), hp->n_embd / hp->n_head,
+                              hp->n_embd, hp->n_inner, hp->n_ctx, hp->n_vocab);
     if (s->has_hparams && hp->n_vocab_stored != hp->n_vocab)
         n += (size_t)snprintf(text + n, sizeof text - n, " (%u rows stored)", hp->n_vocab_stored);
     paragraph_print(stdout, text, n, 0, 2);
@@ -111,7 +111,7 @@ static void print_left_out(const struct census *c)
     if (c->n_reasons == 0) return;
     for (uint32_t i = 0; i < c->n_reasons; i++)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s %s element%s of %s", i ? "," : "",
-                              human_count(c->left_out[i].n_elems).text, c->left_out[i].n_elems == 1 ? "" : "s",
+                              human_count(c->left_out[i].n_elems).text, plural(c->left_out[i].n_elems),
                               c->left_out[i].why);
     snprintf(text + n, sizeof text - n, ".");
     print_sentence(text);

@@ -149,14 +149,14 @@ static void print_stats(const struct run *r)
     uint32_t n_threads = ingot_session_n_threads(r->session);
     fprintf(stderr, "start        %s, first token after %s\n", human_duration(r->ready - r->began).text,
             human_duration(r->first_token - r->began).text);
-    fprintf(stderr, "prompt       %zu token%s in %s, %.1f tokens/s\n", r->n_prompt, r->n_prompt == 1 ? "" : "s",
+    fprintf(stderr, "prompt       %zu token%s in %s, %.1f tokens/s\n", r->n_prompt, plural(r->n_prompt),
             human_duration(prompt).text, (double)r->n_prompt / prompt);
     if (n_decoded > 0 && making > 0)
-        fprintf(stderr, "text         %zu tokens in %s, %.1f tokens/s, weights at %s\n", n_decoded,
+        fprintf(stderr, "text         %zu token%s in %s, %.1f tokens/s, weights at %s\n", n_decoded, plural(n_decoded),
                 human_duration(making).text, (double)n_decoded / making,
                 human_rate((double)ingot_model_token_bytes(r->engine.model) * (double)n_decoded / making).text);
     fprintf(stderr, "machine      %s, %u thread%s, %s arithmetic\n", ingot_model_cpu(r->engine.model), n_threads,
-            n_threads == 1 ? "" : "s", r->arithmetic);
+            plural(n_threads), r->arithmetic);
 }
 
 /* ------------------------------------------------------------------------------------------- generation */
@@ -218,7 +218,10 @@ static enum ingot_status generate(struct run *r, size_t n_wanted, struct ingot_e
     }
     r->ended = progress_now();
     end_output(r);
-    if (full) report_note("the context of %u tokens is full; --slide goes on", ingot_session_n_ctx(r->session));
+    if (full) {
+        const uint32_t n_ctx = ingot_session_n_ctx(r->session);
+        report_note("the context of %u token%s is full; --slide goes on", n_ctx, plural(n_ctx));
+    }
     return status;
 }
 

@@ -184,7 +184,7 @@ static void print_metadata(const struct ingot_file *file, bool all)
     putchar('\n');
     heading("Metadata");
     size_t left = print_lines(s.data, s.raw_bytes, "  ", all ? SIZE_MAX : LIST_LINES);
-    if (left) printf("  ... %zu more line%s: --all\n", left, left == 1 ? "" : "s");
+    if (left) printf("  ... %zu more line%s: --all\n", left, plural(left));
 }
 
 /* The metadata has its name, which is enough but for a recipe of one's own. */

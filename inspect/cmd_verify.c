@@ -72,10 +72,11 @@ static void print_summary(const char *path, const struct ingot_verify_report *re
     char shown[256];
     ingot_escape(path, strlen(path), shown, sizeof shown);
     if (report->n_damaged > 0)
-        report_note("%s: damaged in %" PRIu64 " place%s, %u of %u sections", shown, report->n_damaged,
-                    report->n_damaged == 1 ? "" : "s", report->n_sections_damaged, report->n_sections);
+        report_note("%s: damaged in %" PRIu64 " place%s, %u of %u section%s", shown, report->n_damaged,
+                    plural(report->n_damaged), report->n_sections_damaged, report->n_sections,
+                    plural(report->n_sections));
     else
-        report_note("%s: ok, %u sections, %s in %s (%s)", shown, report->n_sections,
+        report_note("%s: ok, %u section%s, %s in %s (%s)", shown, report->n_sections, plural(report->n_sections),
                     human_bytes(report->bytes_checked).text, human_duration(seconds).text,
                     human_rate((double)report->bytes_checked / seconds).text);
 }
@@ -189,10 +190,10 @@ static void summarise_source(const struct ingot_source *src, const struct checkl
     ingot_escape(ingot_source_path(src), strlen(ingot_source_path(src)), shown, sizeof shown);
     if (l->n_absent) snprintf(absent, sizeof absent, ", %" PRIu64 " not here", l->n_absent);
     if (n_bad > 0)
-        report_note("%s: %" PRIu64 " checksum%s, %" PRIu64 " good, %" PRIu64 " bad%s", shown, n, n == 1 ? "" : "s",
-                    l->n_good, n_bad - l->n_absent, absent);
+        report_note("%s: %" PRIu64 " checksum%s, %" PRIu64 " good, %" PRIu64 " bad%s", shown, n, plural(n), l->n_good,
+                    n_bad - l->n_absent, absent);
     else
-        report_note("%s: ok, %" PRIu64 " checksum%s, %s in %s (%s)", shown, n, n == 1 ? "" : "s",
+        report_note("%s: ok, %" PRIu64 " checksum%s, %s in %s (%s)", shown, n, plural(n),
                     human_bytes(l->bytes_checked).text, human_duration(seconds).text,
                     human_rate((double)l->bytes_checked / seconds).text);
 }

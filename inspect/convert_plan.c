@@ -59,7 +59,7 @@ static void print_table(struct table *table, const struct ingot_plan_summary *s)
 {
     print_hparams(s);
     table_end(table);
-    printf("\n%s tensor%s, %s; %s left out\n", human_count(s->n_tensors).text, s->n_tensors == 1 ? "" : "s",
+    printf("\n%s tensor%s, %s; %s left out\n", human_count(s->n_tensors).text, plural(s->n_tensors),
            human_bytes(s->output_bytes).text, human_count(s->n_dropped).text);
 }
 

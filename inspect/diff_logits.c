@@ -36,12 +36,12 @@ static enum ingot_status check_vocabularies(const struct comparison *c, struct i
     struct ingot_section vocabulary[2];
     if (n[0] != n[1])
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, c->engine[1].path, advice,
-                          "a vocabulary of %u tokens; that of A has %u", n[1], n[0]);
+                          "a vocabulary of %u token%s; that of A has %u", n[1], plural(n[1]), n[0]);
     for (unsigned s = 0; s < 2; s++)
         if (!ingot_find(c->engine[s].file, INGOT_NAME_VOCABULARY, &vocabulary[s])) return INGOT_OK;
     if (memcmp(&vocabulary[0].digest, &vocabulary[1].digest, sizeof vocabulary[0].digest) == 0) return INGOT_OK;
     return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, c->engine[1].path, advice,
-                      "its tokenizer is not that of A, though both have %u tokens", n[0]);
+                      "its tokenizer is not that of A, though both have %u token%s", n[0], plural(n[0]));
 }
 
 static enum ingot_status read_text(struct comparison *c, struct ingot_error *err)

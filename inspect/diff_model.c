@@ -140,7 +140,7 @@ static void describe(const struct vocab_tables *a, const struct vocab_tables *b,
         snprintf(out, cap, "merge %zu makes token %" PRIu32 " in A, %" PRIu32 " in B", rank, a->merges[rank].merged,
                  b->merges[rank].merged);
     } else if (a->n_merges != b->n_merges) {
-        snprintf(out, cap, "%zu merges in A, %zu in B", a->n_merges, b->n_merges);
+        snprintf(out, cap, "%zu merge%s in A, %zu in B", a->n_merges, plural(a->n_merges), b->n_merges);
     } else {
         snprintf(out, cap, "the same tokens and merges, laid out in another way");
     }

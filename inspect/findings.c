@@ -1,6 +1,8 @@
 /* findings.c - one judgement for all who report a comparison. */
 #include "inspect/findings.h"
 
+#include "format/error.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -69,13 +71,12 @@ void findings_text(const struct findings *f, char out[256])
 {
     const size_t cap = 256;
     const struct diff_model *m = &f->model;
-    size_t n = (size_t)snprintf(out, cap, "%" PRIu64 " tensors in both", f->n_both);
+    size_t n = (size_t)snprintf(out, cap, "%" PRIu64 " tensor%s in both", f->n_both, plural(f->n_both));
     if (f->n_different) n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " differ", f->n_different);
     if (f->n_types) n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " of another dtype", f->n_types);
     for (unsigned s = 0; s < 2; s++)
         if (f->n_only[s]) n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " only in %c", f->n_only[s], "AB"[s]);
     if (m->n_differing)
-        n += (size_t)snprintf(out + n, cap - n, ", %zu hyper-parameter%s", m->n_differing,
-                              m->n_differing == 1 ? "" : "s");
+        n += (size_t)snprintf(out + n, cap - n, ", %zu hyper-parameter%s", m->n_differing, plural(m->n_differing));
     if (m->tokenizer == DIFF_TOKENIZER_DIFFERS) snprintf(out + n, cap - n, ", the tokenizer");
 }

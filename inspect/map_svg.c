@@ -2,6 +2,7 @@
  * nothing is fetched, nothing is run, light and dark are the reader's choice. */
 #include "inspect/map_draw.h"
 
+#include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/page.h"
 
@@ -51,7 +52,7 @@ static void put_head(struct markup *s, const struct regions *r, const char *titl
                2 * LEFT + WIDTH, height);
     markup_text(s, title, strlen(title));
     markup_put(s, "</title>\n<desc id=\"desc\">%s bytes in %zu file%s, drawn to scale.", human_count(r->n_bytes).text,
-               r->n_files, r->n_files == 1 ? "" : "s");
+               r->n_files, plural(r->n_files));
     for (unsigned k = 0; k < REGION_KINDS; k++) {
         struct region_total total = regions_total(r, (enum region_kind)k);
         if (total.bytes > 0)
@@ -65,8 +66,8 @@ static void put_head(struct markup *s, const struct regions *r, const char *titl
 static void put_region_title(struct markup *s, const struct regions *r, const struct region *region)
 {
     if (region->name) markup_text(s, region->name, region->name_len);
-    markup_put(s, "%s%s: %s bytes at %" PRIu64, region->name ? ", " : "", region_kind_name(region->kind),
-               human_count(region->n_bytes).text, region->off);
+    markup_put(s, "%s%s: %s byte%s at %" PRIu64, region->name ? ", " : "", region_kind_name(region->kind),
+               human_count(region->n_bytes).text, plural(region->n_bytes), region->off);
     if (r->knows_resident) markup_put(s, ", %s in memory", human_share(region->resident, region->n_bytes).text);
     if (region->damaged) markup_add(s, ", DAMAGED");
 }
@@ -144,7 +145,7 @@ static double put_file(struct markup *s, const struct regions *r, const struct r
     const struct strip strip = { .row_bytes = row_bytes, .left = LEFT, .width = WIDTH, .top = top + 1.5 * LINE };
     markup_put(s, "<text x=\"%.0f\" y=\"%.1f\">", LEFT, top + LINE);
     markup_text(s, f->file.path, strlen(f->file.path));
-    markup_put(s, ", %s bytes</text>\n<g>\n", human_count(size).text);
+    markup_put(s, ", %s byte%s</text>\n<g>\n", human_count(size).text, plural(size));
     put_strip(s, r, f, &strip, 0);
     markup_add(s, "</g>\n");
     return top + 2 * LINE + ROW_STEP * (double)row_count(size, row_bytes);

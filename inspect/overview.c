@@ -94,7 +94,7 @@ static void tell_vocabulary(const uint8_t *p, const struct teller *to)
     field(to, "merges", "%s", human_count(get_u32(p + VOCAB_N_MERGES_OFF)).text);
     field(to, "special tokens", "%s", human_count(get_u32(p + VOCAB_N_SPECIAL_OFF)).text);
     if (get_u32(p + VOCAB_EOT_OFF) != VOCAB_NO_TOKEN) field(to, "end of text", "%u", get_u32(p + VOCAB_EOT_OFF));
-    field(to, "longest token", "%u bytes", get_u32(p + VOCAB_MAX_PIECE_OFF));
+    field(to, "longest token", "%u byte%s", get_u32(p + VOCAB_MAX_PIECE_OFF), plural(get_u32(p + VOCAB_MAX_PIECE_OFF)));
 }
 
 void overview_vocabulary(const struct checkpoint *cp, overview_fn say, void *ctx)
@@ -136,8 +136,8 @@ static void tell_ingot(const struct ingot_file *file, const struct teller *to)
     else
         field(to, "features", "none");
     field(to, "alignment", "%u", info.align);
-    field(to, "index", "%s bytes at %" PRIu64 ", %s sections", human_count(info.index_bytes).text, info.index_off,
-          human_count(ingot_section_count(file)).text);
+    field(to, "index", "%s bytes at %" PRIu64 ", %s section%s", human_count(info.index_bytes).text, info.index_off,
+          human_count(ingot_section_count(file)).text, plural(ingot_section_count(file)));
 }
 
 uint64_t overview_tensor_bytes(const struct checkpoint *cp)

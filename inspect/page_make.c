@@ -137,7 +137,7 @@ static void put_page_of_one(struct markup *page, const struct page_model *m)
     size_t n = (size_t)snprintf(lede, sizeof lede, "%s", checkpoint_format(&s->checkpoint));
     if (s->has_hparams)
         snprintf(lede + n, sizeof lede - n, ", GPT-2 of %u layer%s, %u head%s, width %u, context %u", s->hp.n_layer,
-                 s->hp.n_layer == 1 ? "" : "s", s->hp.n_head, s->hp.n_head == 1 ? "" : "s", s->hp.n_embd, s->hp.n_ctx);
+                 plural(s->hp.n_layer), s->hp.n_head, plural(s->hp.n_head), s->hp.n_embd, s->hp.n_ctx);
     page_begin(page, &s->name, 1, lede, s->has_hparams ? all : without_architecture);
     page_summary(page, m);
     page_architecture(page, m);

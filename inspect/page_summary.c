@@ -1,6 +1,7 @@
 /* page_summary.c - the sections that are about the checkpoint as a whole. */
 #include "inspect/page_parts.h"
 
+#include "format/error.h"
 #include "inspect/architecture.h"
 #include "inspect/cli/human.h"
 #include "inspect/cost.h"
@@ -45,8 +46,8 @@ static void put_cost(struct markup *to, const struct subject *s)
 {
     const struct cost_question q = { &s->hp, &s->census, s->hp.n_ctx, s->dtype, s->embedding };
     struct cost cost = cost_of(&q);
-    markup_put(to, "<h3>To run it, in %s at %s positions</h3>\n<dl>\n", ingot_dtype_name(s->dtype),
-               human_count(cost.n_ctx).text);
+    markup_put(to, "<h3>To run it, in %s at %s position%s</h3>\n<dl>\n", ingot_dtype_name(s->dtype),
+               human_count(cost.n_ctx).text, plural(cost.n_ctx));
     page_field(to, "one token", human_operations(cost.flops_decode).text);
     page_field(to, "reads", human_bytes((uint64_t)cost.bytes_decode).text);
     page_field(to, "whole prompt", human_operations(cost.flops_prefill).text);
@@ -99,7 +100,7 @@ static void put_steps(struct markup *to, const struct architecture_step *steps, 
     for (size_t i = 0; i < n; i++) {
         if (steps[i].in_layer && !in_layer)
             markup_put(to, "<li class=\"layer\"><p class=\"times\"><b>%s</b> layer%s, each:</p>\n<ol>\n",
-                       human_count(n_layer).text, n_layer == 1 ? "" : "s");
+                       human_count(n_layer).text, plural(n_layer));
         if (!steps[i].in_layer && in_layer) markup_add(to, "</ol></li>\n");
         in_layer = steps[i].in_layer;
         if (in_layer && !in_branch && !is_sum(&steps[i])) {
@@ -161,8 +162,8 @@ void page_strips(struct markup *to, const struct page_model *m, uint64_t row_byt
         markup_add(to, "<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
     }
     if (r->n_absent)
-        markup_put(to, "<p class=\"note\">%s tensors are in files that are not here.</p>\n",
-                   human_count(r->n_absent).text);
+        markup_put(to, "<p class=\"note\">Not here: the files of %s tensor%s.</p>\n", human_count(r->n_absent).text,
+                   plural(r->n_absent));
 }
 
 void page_bytes(struct markup *to, const struct page_model *m)

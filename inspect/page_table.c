@@ -124,7 +124,7 @@ static void put_totals(struct markup *to, const struct page_model *m)
     markup_put(to,
                "<tfoot><tr><th scope=\"row\">%s tensor%s</th><td></td><td></td><td><data id=\"elements-sum\" "
                "value=\"%llu\">%s</data></td><td><data id=\"bytes-sum\" value=\"%llu\">%s</data></td><td></td>",
-               human_count(m->n_tensors).text, m->n_tensors == 1 ? "" : "s", (unsigned long long)m->n_params,
+               human_count(m->n_tensors).text, plural(m->n_tensors), (unsigned long long)m->n_params,
                human_count(m->n_params).text, (unsigned long long)m->n_bytes, human_bytes(m->n_bytes).text);
     if (m->figures) put_stats(to, &m->total);
     markup_add(to, "</tr></tfoot>\n");

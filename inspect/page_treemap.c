@@ -4,6 +4,7 @@
  * What is too small to be seen is put together: the number of rectangles is bounded, however many tensors there are. */
 #include "inspect/page_parts.h"
 
+#include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/memory.h"
 #include "inspect/treemap.h"
@@ -201,7 +202,7 @@ static void put_cell(const struct drawing *d, const struct cell *c, bool alone, 
     human_shape(t.rank, t.shape, shape, sizeof shape);
     begin_cell(d, c->tensor);
     markup_text(d->to, t.name, t.name_len);
-    markup_put(d->to, ", %s: %s parameters, %s</title>", shape, human_count(t.n_elems).text,
+    markup_put(d->to, ", %s: %s parameter%s, %s</title>", shape, human_count(t.n_elems).text, plural(t.n_elems),
                human_share(t.n_elems, whole(d->n_elems)).text);
     put_box(d, d->model->kinds[c->tensor], r);
     put_name(d, c->name + skip, c->name_len - skip, r);
@@ -211,7 +212,7 @@ static void put_cell(const struct drawing *d, const struct cell *c, bool alone, 
 
 static void put_rest(const struct drawing *d, const struct cell *first, size_t n, double n_elems, struct treemap_rect r)
 {
-    markup_put(d->to, "<g><title>%s small tensor%s: %s parameters, %s</title>", human_count(n).text, n == 1 ? "" : "s",
+    markup_put(d->to, "<g><title>%s small tensor%s: %s parameters, %s</title>", human_count(n).text, plural(n),
                human_count(whole(n_elems)).text, human_share(whole(n_elems), whole(d->n_elems)).text);
     put_box(d, d->model->kinds[first->tensor], r);
     markup_add(d->to, "</svg></g>\n");
@@ -322,8 +323,8 @@ static void put_categories(struct markup *to, const struct census *c)
         markup_add(to, "<p class=\"note\">The unembedding is the token embedding, used a second time and counted "
                        "once.</p>\n");
     for (uint32_t i = 0; i < c->n_reasons; i++) {
-        markup_put(to, "<p class=\"note\">Not counted, though stored: %s elements of ",
-                   human_count(c->left_out[i].n_elems).text);
+        markup_put(to, "<p class=\"note\">Not counted, though stored: %s element%s of ",
+                   human_count(c->left_out[i].n_elems).text, plural(c->left_out[i].n_elems));
         markup_string(to, c->left_out[i].why);
         markup_add(to, ".</p>\n");
     }

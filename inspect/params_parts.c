@@ -45,7 +45,7 @@ void parts_print_cost(const struct subject *s, const struct parts_wanted *wanted
     const struct cost cost = cost_of(&q);
     char title[128], dtypes[48], cache[48];
     dtypes_text(&q, dtypes, sizeof dtypes);
-    snprintf(title, sizeof title, "at %s positions, in %s", human_count(cost.n_ctx).text, dtypes);
+    snprintf(title, sizeof title, "at %s position%s, in %s", human_count(cost.n_ctx).text, plural(cost.n_ctx), dtypes);
     snprintf(cache, sizeof cache, "memory: KV cache, %s", ingot_dtype_name(cost.cache));
     const struct table_column columns[] = { { .title = title, .flexible = true }, { .title = "", .right = true } };
     struct table t = table_begin(columns, 2);
@@ -175,7 +175,7 @@ static void leaf_cells(struct table *t, const struct name_branch *b)
 {
     char shape[192];
     if (!b->leaf) {
-        table_cell(t, "%s tensor%s", human_count(b->n_tensors).text, b->n_tensors == 1 ? "" : "s");
+        table_cell(t, "%s tensor%s", human_count(b->n_tensors).text, plural(b->n_tensors));
         table_text(t, "");
         return;
     }
@@ -265,7 +265,7 @@ static void print_drawing(const struct subject *s)
         const struct architecture_step *step = &steps[i];
         uint64_t times = step->in_layer ? s->hp.n_layer : 1;
         if (step->in_layer && !steps[i - 1].in_layer) {
-            table_cell(&t, ".-- %u layer%s", s->hp.n_layer, s->hp.n_layer == 1 ? "" : "s");
+            table_cell(&t, ".-- %u layer%s", s->hp.n_layer, plural(s->hp.n_layer));
             for (int k = 0; k < 3; k++) table_text(&t, "");
         }
         table_cell(&t, "%s%s", step->in_layer ? "|   " : "", step->what);

@@ -126,7 +126,8 @@ enum ingot_status score_settings_check(uint32_t model_n_ctx, struct score_settin
     if (s->n_ctx == 0) s->n_ctx = model_n_ctx;
     if (s->stride > s->n_ctx)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--stride", NULL,
-                          "a stride of %u leaves gaps between windows of %u positions", s->stride, s->n_ctx);
+                          "a stride of %u leaves gaps between windows of %u position%s", s->stride, s->n_ctx,
+                          plural(s->n_ctx));
     if (s->stride == 0) s->stride = s->n_ctx > 1 ? s->n_ctx / 2 : 1;
     return INGOT_OK;
 }

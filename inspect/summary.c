@@ -17,8 +17,8 @@ bool summary_wanted(const struct option_value *quiet, const struct option_value 
 void summary_of_written(const char *output, uint64_t n_tensors, uint64_t bytes, double seconds)
 {
     char shown[256];
-    report_note("%s: %" PRIu64 " tensors, %s, in %s (%s)", ingot_escape(output, strlen(output), shown, sizeof shown),
-                n_tensors, human_bytes(bytes).text, human_duration(seconds).text,
+    report_note("%s: %" PRIu64 " tensor%s, %s, in %s (%s)", ingot_escape(output, strlen(output), shown, sizeof shown),
+                n_tensors, plural(n_tensors), human_bytes(bytes).text, human_duration(seconds).text,
                 human_rate((double)bytes / seconds).text);
 }
 

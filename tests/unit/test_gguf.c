@@ -62,8 +62,8 @@ static void other_versions_and_big_endian_are_refused_by_name(void **state)
 static void counts_that_do_not_fit_into_the_file_are_refused_before_anything_is_read(void **state)
 {
     (void)state;
-    expect(gguf_begin(3, 1, 0), INGOT_E_TRUNCATED, 8, "1 tensors");
-    expect(gguf_begin(3, 0, 1), INGOT_E_TRUNCATED, 16, "1 values");
+    expect(gguf_begin(3, 1, 0), INGOT_E_TRUNCATED, 8, "no room for 1 tensor in");
+    expect(gguf_begin(3, 0, 1), INGOT_E_TRUNCATED, 16, "no room for 1 value in");
     expect(gguf_begin(3, 0, UINT64_MAX), INGOT_E_TRUNCATED, 16, NULL);
     expect(gguf_begin(3, INGOT_MAX_SECTIONS + 1, 0), INGOT_E_LIMIT, 8, "the limit is 1048576");
     expect(gguf_begin(3, UINT64_MAX, 0), INGOT_E_LIMIT, 8, NULL);

@@ -166,7 +166,7 @@ static void every_prefix_of_a_file_is_truncated(void **state)
     for (uint64_t size = im.size; size-- > 0;) {
         uint8_t *tight = malloc(size ? size : 1); /* the sanitizer sees a read beyond the prefix */
         memcpy(tight, im.bytes, size);
-        refuse((struct image){ tight, size }, INGOT_E_TRUNCATED, size, "bytes; ");
+        refuse((struct image){ tight, size }, INGOT_E_TRUNCATED, size, size == 1 ? "1 byte; " : "bytes; ");
     }
     free(im.bytes);
 }
@@ -176,7 +176,7 @@ static void bytes_behind_the_last_slot_are_refused(void **state)
     (void)state;
     struct image im = image_of(3);
     uint64_t end = im.size++;
-    refuse(im, INGOT_E_SOURCE, end, "1 bytes behind the end");
+    refuse(im, INGOT_E_SOURCE, end, "1 byte behind the end");
 }
 
 static void another_magic_is_no_model(void **state)

@@ -657,7 +657,7 @@ static void the_pickle_of_a_zip_is_intact_and_alone(void **state)
     bytes_refused(&file, INGOT_E_DIGEST, at, "data.pkl has CRC-32");
     const uint64_t n = pickle.n;
     bytes_text(&pickle, "x");
-    pickle_refused(&pickle, INGOT_E_SOURCE, n, "1 bytes behind");
+    pickle_refused(&pickle, INGOT_E_SOURCE, n, "1 byte behind");
 }
 
 static void zips_that_are_something_else_are_refused_by_name(void **state)

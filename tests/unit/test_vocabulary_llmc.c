@@ -261,7 +261,7 @@ static void bytes_behind_the_last_token_are_refused(void **state)
     (void)state;
     struct image im = image_of_fixture(2);
     uint64_t end = im.n++;
-    refuse(im, INGOT_E_SOURCE, end, "1 bytes behind the last of 265 tokens");
+    refuse(im, INGOT_E_SOURCE, end, "1 byte behind the last of 265 tokens");
 }
 
 static void a_token_that_no_two_before_it_make_is_named(void **state)
