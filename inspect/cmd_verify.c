@@ -9,6 +9,7 @@
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/summary.h"
+#include "runtime/ingot_runtime.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,6 +56,13 @@ static void add_damage(void *ctx, const struct ingot_damage *damage)
     table_cell(&l->table, "%s", damage->what);
 }
 
+static uint32_t section_number(const struct ingot_file *file, const char *name)
+{
+    uint32_t i = 0;
+    while (strcmp(ingot_section_at(file, i).name, name) != 0) i++;
+    return i;
+}
+
 static void print_json(const char *path, const struct ingot_verify_report *report, json_t *array)
 {
     json_t *root = json_begin();
@@ -87,6 +95,29 @@ static bool is_answer(enum ingot_status status, const struct ingot_verify_report
     return status == INGOT_OK || (status < 200 && report->n_damaged > 0);
 }
 
+/* Bytes that are what the writer wrote may still break the rules of @model and @vocabulary, which nobody reads before a
+ * model is run. What only a newer reader can tell is an error, as everywhere. */
+static enum ingot_status check_content(const struct ingot_file *file, struct listing *l,
+                                       struct ingot_verify_report *report, struct ingot_error *err)
+{
+    struct ingot_hparams hp;
+    struct ingot_tokenizer *tokenizer = NULL;
+    enum ingot_status status = ingot_hparams_read(file, &hp, err);
+    const bool of_model = status != INGOT_OK && status != INGOT_E_MISSING;
+    if (!of_model) {
+        *err = (struct ingot_error){ 0 };
+        status = ingot_tokenizer_open(file, &tokenizer, err);
+        ingot_tokenizer_close(tokenizer);
+    }
+    if (status == INGOT_OK || status == INGOT_E_MISSING) return INGOT_OK;
+    if (status >= INGOT_E_READ_VERSION) return status;
+    const char *name = of_model ? INGOT_NAME_MODEL : INGOT_NAME_VOCABULARY;
+    add_damage(l, &(struct ingot_damage){ status, section_number(file, name), err->offset, 1, err->message });
+    report->n_damaged++;
+    report->n_sections_damaged++;
+    return INGOT_OK;
+}
+
 static int verify_file(const struct arguments *args, const struct ingot_file *file, struct ingot_error *err)
 {
     static const struct table_column columns[] = {
@@ -106,6 +137,7 @@ static int verify_file(const struct arguments *args, const struct ingot_file *fi
     if (json) listing.array = json_array();
     enum ingot_status status = ingot_verify(file, &how, &report, err);
     double seconds = progress_end(&progress);
+    if (status == INGOT_OK) status = check_content(file, &listing, &report, err);
     if (!is_answer(status, &report)) {
         json_decref(listing.array);
         table_discard(&listing.table);
@@ -270,7 +302,9 @@ const struct command command_verify = {
     .n_options = N_OPTIONS,
     .description =
         "Reads every byte of an .ingot file once and compares it with the digests that the writer recorded: sections, "
-        "index, both superblocks, padding, and nothing behind the end. Says nothing when all is well.\n\n"
+        "index, both superblocks, padding, and nothing behind the end. Where all of it is as it was written, the rules "
+        "of "
+        "hyper-parameters and vocabulary are checked too. Says nothing when all is well.\n\n"
         "FILE may also be any checkpoint that convert reads. Of those only some carry checksums: TensorFlow of every "
         "tensor, PyTorch's zip files of every member. Where there are none, only the structure is checked, and a note "
         "says so.\n\n"

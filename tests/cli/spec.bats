@@ -73,6 +73,12 @@ END
     [[ $output == "invalid F-19 104 index at 8192" ]]
 }
 
+@test "verify refuses whatever the independent reader refuses" {
+    mkdir "$BATS_TEST_TMPDIR/vectors"
+    "$INGOT_BUILD/tests/tools/conformance_files" "$BATS_TEST_TMPDIR/vectors"
+    "$INGOT_ROOT/tests/tools/decodes.sh" --agree "$BATS_TEST_TMPDIR"/vectors/*.ingot
+}
+
 @test "tests/tools/decodes.sh fails for a file that is not valid" {
     echo GGUF >"$BATS_TEST_TMPDIR/x.ingot"
     run "$INGOT_ROOT/tests/tools/decodes.sh" "$BATS_TEST_TMPDIR/x.ingot"
