@@ -1,6 +1,7 @@
 /* parallel.c - a shared counter hands out jobs in ascending order, so the lowest failing job is always one that ran:
  * whichever thread fails first, the error that is reported does not depend on timing. */
 #include "format/parallel.h"
+#include "format/cpus.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -66,6 +67,16 @@ uint32_t parallel_threads(uint32_t requested)
     return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
+/* Starts workers 1 .. n - 1; how many there are with the caller. */
+static uint32_t start(pthread_t *threads, struct worker *workers, uint32_t n)
+{
+    uint32_t started = 1;
+    cpu_set_t cpus;
+    while (started < n && pthread_create(&threads[started], NULL, work, &workers[started]) == 0) started++;
+    if (started > 1 && sched_getaffinity(0, sizeof cpus, &cpus) == 0) cpus_spread(&threads[1], started - 1, &cpus);
+    return started;
+}
+
 enum ingot_status parallel_for(uint64_t n_jobs, uint32_t n_threads, parallel_job_fn fn, void *ctx,
                                struct ingot_error *err)
 {
@@ -75,9 +86,8 @@ enum ingot_status parallel_for(uint64_t n_jobs, uint32_t n_threads, parallel_job
     uint32_t wanted = parallel_threads(n_threads);
     if (wanted > n_jobs) wanted = n_jobs ? (uint32_t)n_jobs : 1;
 
-    uint32_t started = 1;
     for (uint32_t i = 0; i < wanted; i++) workers[i] = (struct worker){ &pool, i };
-    while (started < wanted && pthread_create(&threads[started], NULL, work, &workers[started]) == 0) started++;
+    const uint32_t started = start(threads, workers, wanted);
     work(&workers[0]);
     for (uint32_t i = 1; i < started; i++) pthread_join(threads[i], NULL);
 

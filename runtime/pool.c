@@ -1,6 +1,7 @@
 /* pool.c - spin a little, politely, then sleep: a start signal, shares of items and a barrier. */
 #include "runtime/pool.h"
 
+#include "format/cpus.h"
 #include "runtime/fpenv.h"
 
 #include <pthread.h>
@@ -92,6 +93,45 @@ static void step(struct pool *pool, struct signal_line *line)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* --------------------------------------------------------------------------------------------------------- cores */
+
+/* Whether a list like "0-1" or "0,64" names a CPU of the set that is below `cpu`. */
+static bool names_lower(const char *list, unsigned long cpu, const cpu_set_t *set)
+{
+    while (*list >= '0' && *list <= '9') {
+        char *end;
+        const unsigned long from = strtoul(list, &end, 10);
+        const unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
+        for (unsigned long other = from; other <= to && other < cpu; other++)
+            if (CPU_ISSET(other, set)) return true;
+        list = *end == ',' ? end + 1 : end;
+    }
+    return false;
+}
+
+/* Whether another hardware thread of the same core, with a lower number, is in the set: then that one counts. Without
+ * the kernel's word every CPU is a core. */
+static bool shares_core(unsigned cpu, const cpu_set_t *set)
+{
+    char path[96], list[256];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
+    FILE *f = fopen(path, "re");
+    if (!f) return false;
+    const bool shared = fgets(list, sizeof list, f) && names_lower(list, cpu, set);
+    fclose(f);
+    return shared;
+}
+
+/* One CPU of each core that the process may run on; none when the kernel does not say. */
+static void list_cores(cpu_set_t *cores)
+{
+    cpu_set_t set;
+    CPU_ZERO(cores);
+    if (sched_getaffinity(0, sizeof set, &set)) return;
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set) && !shares_core(cpu, &set)) CPU_SET(cpu, cores);
+}
+
 /* ------------------------------------------------------------------------------------------------------- workers */
 
 static void *worker_main(void *arg)
@@ -127,6 +167,14 @@ static void start_workers(struct pool *pool, uint32_t n_threads)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/* A core each: two hardware threads of one core share what a matrix product keeps busy. */
+static void spread_workers(const struct pool *pool)
+{
+    cpu_set_t cores;
+    list_cores(&cores);
+    cpus_spread(pool->threads, pool->n_threads - 1, &cores);
+}
+
 /* -------------------------------------------------------------------------------------------------------- public */
 
 struct pool *pool_create(uint32_t n_threads)
@@ -145,6 +193,7 @@ struct pool *pool_create(uint32_t n_threads)
     }
     for (uint32_t i = 0; i < n_threads; i++) atomic_init(&pool->shares[i].taken, 0);
     start_workers(pool, n_threads);
+    if (pool->n_threads > 1) spread_workers(pool);
     return pool;
 }
 
@@ -215,39 +264,10 @@ void pool_barrier(struct pool *pool)
     step(pool, &pool->barrier);
 }
 
-/* Whether a list like "0-1" or "0,64" names a CPU of the set that is below `cpu`. */
-static bool names_lower(const char *list, unsigned long cpu, const cpu_set_t *set)
-{
-    while (*list >= '0' && *list <= '9') {
-        char *end;
-        const unsigned long from = strtoul(list, &end, 10);
-        const unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
-        for (unsigned long other = from; other <= to && other < cpu; other++)
-            if (CPU_ISSET(other, set)) return true;
-        list = *end == ',' ? end + 1 : end;
-    }
-    return false;
-}
-
-/* Whether another hardware thread of the same core, with a lower number, is in the set: then that one counts. Without
- * the kernel's word every CPU is a core. */
-static bool shares_core(unsigned cpu, const cpu_set_t *set)
-{
-    char path[96], list[256];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
-    FILE *f = fopen(path, "re");
-    if (!f) return false;
-    const bool shared = fgets(list, sizeof list, f) && names_lower(list, cpu, set);
-    fclose(f);
-    return shared;
-}
-
 uint32_t pool_physical_cpus(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set)) return 1;
-    uint32_t n = 0;
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &set) && !shares_core(cpu, &set)) n++;
-    return n ? n : 1;
+    cpu_set_t cores;
+    list_cores(&cores);
+    const int n = CPU_COUNT(&cores);
+    return n > 1 ? (uint32_t)n : 1;
 }

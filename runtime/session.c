@@ -130,29 +130,45 @@ static bool allocate(struct ingot_session *s, void (*lay_out)(struct ingot_sessi
 
 /* ------------------------------------------------------------------------------------------------------ first touch */
 
-/* One byte of each stretch that a page fault maps at once, of the thread's share of a matrix. */
-static void touch_matrix(const struct matrix *m, uint32_t thread, uint32_t n_threads)
+/* Bytes [from, to) of all matrices one after the other, in the order of the file, are one thread's to touch. */
+struct stretch {
+    uint64_t from, to;
+    uint64_t at; /* where the next matrix begins */
+};
+
+/* One byte of each piece that a page fault maps at once. */
+static void touch_matrix(struct stretch *own, const struct matrix *m)
 {
-    const size_t n_bytes = m->n_panels * m->panel_bytes, share = n_bytes / n_threads;
-    const volatile uint8_t *from = m->w + thread * share;
-    for (size_t at = 0; at < share; at += FAULT_BYTES) (void)from[at];
+    const uint64_t n_bytes = m->n_panels * m->panel_bytes, first = own->at, end = first + n_bytes;
+    const uint64_t from = own->from > first ? own->from - first : 0, to = own->to < end ? own->to : end;
+    const volatile uint8_t *w = m->w;
+    for (uint64_t i = from; i + first < to; i += FAULT_BYTES) (void)w[i];
+    own->at = end;
+}
+
+static void touch_matrices(const struct ingot_model *model, struct stretch *own)
+{
+    touch_matrix(own, &model->head);
+    for (uint32_t i = 0; i < model->hp.n_layer; i++) {
+        touch_matrix(own, &model->layers[i].c_attn.weight);
+        touch_matrix(own, &model->layers[i].c_proj.weight);
+        touch_matrix(own, &model->layers[i].mlp_fc.weight);
+        touch_matrix(own, &model->layers[i].mlp_proj.weight);
+    }
 }
 
 /* The pool_fn. Without it the first token would fault the pages in where the threads read side by side, and they would
- * wait for the same page table. Of the cache, the pages of the first block. */
+ * wait for each other: a fault locks the large page of the cache that it maps a part of. So each thread has a part of
+ * the file for itself. Of the cache, the pages of the first block. */
 static void touch(void *ctx, uint32_t thread)
 {
     const struct ingot_session *s = ctx;
-    const struct ingot_model *model = s->model;
     for (uint64_t at = thread * MAP_LARGE_PAGE; at < s->kv.block_bytes; at += s->n_threads * MAP_LARGE_PAGE)
         ((volatile uint8_t *)s->kv.data)[at] = 0;
-    for (uint32_t i = 0; i < model->hp.n_layer; i++) {
-        touch_matrix(&model->layers[i].c_attn.weight, thread, s->n_threads);
-        touch_matrix(&model->layers[i].c_proj.weight, thread, s->n_threads);
-        touch_matrix(&model->layers[i].mlp_fc.weight, thread, s->n_threads);
-        touch_matrix(&model->layers[i].mlp_proj.weight, thread, s->n_threads);
-    }
-    touch_matrix(&model->head, thread, s->n_threads);
+    struct stretch all = { 0 };
+    touch_matrices(s->model, &all);
+    struct stretch own = { all.at / s->n_threads * thread, all.at / s->n_threads * (thread + 1), 0 };
+    touch_matrices(s->model, &own);
 }
 
 /* --------------------------------------------------------------------------------------------------------- creation */
