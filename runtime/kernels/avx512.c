@@ -69,6 +69,11 @@ static inline chains add_chains(chains a, chains b)
     return _mm512_add_ps(a, b);
 }
 
+static inline chains widened(load_fn *load, const uint8_t *pair, size_t odd)
+{
+    return load(pair, odd);
+}
+
 #include "runtime/kernels/tile_body.h"
 
 /* 24 accumulators hide the latency of 2 fused multiply-adds per cycle and leave registers for the weights; few
@@ -79,8 +84,8 @@ static inline chains add_chains(chains a, chains b)
     X(6, 3, __VA_ARGS__) X(4, 4, __VA_ARGS__) X(3, 4, __VA_ARGS__) X(2, 4, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 
 TILE_SET(panels_f32, f32, false)
-TILE_SET(panels_f16, f16, false)
-TILE_SET(panels_bf16, bf16, false)
+TILE_SET_WIDENED(panels_f16, f16, panels_f32)
+TILE_SET_WIDENED(panels_bf16, bf16, panels_f32)
 TILE_SET(chains_f32, f32, true)
 TILE_SET(chains_f16, f16, true)
 

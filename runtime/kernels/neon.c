@@ -78,6 +78,11 @@ static inline void store_chains(float *y, chains c)
     for (size_t q = 0; q < 4; q++) vst1q_f32(y + QUARTER * q, c.q[q]);
 }
 
+static inline chains widened(load_fn *load, const uint8_t *pair, size_t odd)
+{
+    return (chains){ { load(pair, odd, 0), load(pair, odd, 1), load(pair, odd, 2), load(pair, odd, 3) } };
+}
+
 #include "runtime/kernels/tile_body.h"
 
 /* 24 of the 32 registers are accumulators. */
@@ -85,8 +90,8 @@ static inline void store_chains(float *y, chains c)
     X(6, 1, __VA_ARGS__) X(4, 1, __VA_ARGS__) X(3, 2, __VA_ARGS__) X(2, 3, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 
 TILE_SET(panels_f32, f32, false)
-TILE_SET(panels_f16, f16, false)
-TILE_SET(panels_bf16, bf16, false)
+TILE_SET_WIDENED(panels_f16, f16, panels_f32)
+TILE_SET_WIDENED(panels_bf16, bf16, panels_f32)
 TILE_SET(chains_f32, f32, true)
 TILE_SET(chains_f16, f16, true)
 

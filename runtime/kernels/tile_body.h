@@ -61,11 +61,27 @@ TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_p
 #define TILE_ENTRY(rows, panels, kernel, dtype, continues)                                                             \
     { rows, panels, kernel##_##rows##_wide, kernel##_##rows##_one },
 
-/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...). */
-#define TILE_SET(kernel, dtype, continues)                                                                             \
+/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...). With
+ * TILE_SET_WIDENED many rows take the weights as floats and the tiles of the kernel `of_f32`; for it the file says
+ *   widened(load, pair, odd)   all 16 weights of an input, as chains are kept */
+#define TILE_SET(kernel, dtype, continues) TILE_SET_OF(kernel, dtype, continues, NULL, NULL)
+#define TILE_SET_WIDENED(kernel, dtype, of_f32)                                                                        \
+    static void widen_##dtype(const uint8_t *w, size_t n_k, float(*to)[INGOT_PANEL_LANES], size_t ahead)               \
+    {                                                                                                                  \
+        size_t k = 0;                                                                                                  \
+        for (; k + 2 <= n_k; k += 2, w += PAIR_BYTES_##dtype) {                                                        \
+            tile_prefetch(w, ahead, PAIR_BYTES_##dtype);                                                               \
+            store_chains(to[k], widened(load_##dtype, w, 0));                                                          \
+            store_chains(to[k + 1], widened(load_##dtype, w, 1));                                                      \
+        }                                                                                                              \
+        if (k < n_k) store_chains(to[k], widened(load_##dtype, w, 0));                                                 \
+    }                                                                                                                  \
+    TILE_SET_OF(kernel, dtype, false, &tiles_##of_f32, widen_##dtype)
+#define TILE_SET_OF(kernel, dtype, continues, of_f32, widen)                                                           \
     TILE_HEIGHTS(TILE_DEFINE, kernel, dtype, continues)                                                                \
-    static const struct tile_set tiles_##kernel = { PAIR_BYTES_##dtype / 2,                                            \
-                                                    { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) } };          \
+    static const struct tile_set tiles_##kernel = {                                                                    \
+        PAIR_BYTES_##dtype / 2, of_f32, widen, { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) }                  \
+    };                                                                                                                 \
     static void kernel(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,                \
                        size_t x_stride, size_t n_rows, float *y, size_t y_stride)                                      \
     {                                                                                                                  \

@@ -34,9 +34,14 @@ struct tile_height {
     tile_fn *one; /* one panel, for what is left over */
 };
 
+/* n_k <= TILE_INPUTS inputs of one panel as floats. `ahead` as in tile_fn. */
+typedef void widen_fn(const uint8_t *w, size_t n_k, float (*to)[INGOT_PANEL_LANES], size_t ahead);
+
 struct tile_set {
-    size_t input_bytes;           /* of one input's 16 weights */
-    struct tile_height height[8]; /* descending, the last has rows == 1 */
+    size_t input_bytes;            /* of one input's 16 weights */
+    const struct tile_set *of_f32; /* where weights have 16 bits: the tiles that take them widened .. */
+    widen_fn *widen;               /* .. by this, once for many rows; else NULL */
+    struct tile_height height[8];  /* descending, the last has rows == 1 */
 };
 
 /* kernel_panels_fn over a set of tiles. */

@@ -201,6 +201,19 @@ static void panels_beyond_a_group_give_the_bits_of_scalar(void **state)
     for (size_t v = 0; v < N_VARIANTS; v++) check_product(kernels, variants[v], 300, 14, 35, ORDINARY, &seed);
 }
 
+/* So many that weights are widened for all tiles together. */
+static void panels_times_many_rows_give_the_bits_of_scalar(void **state)
+{
+    static const size_t n_in[] = { 1, 2, 15, 256, 257, 517 };
+    static const enum strangeness strange[] = { EXTREME, NOT_FINITE, ORDINARY, ORDINARY, ORDINARY, ORDINARY };
+    const struct kernels *kernels = rung(state);
+    uint64_t seed = 9;
+    for (size_t v = 0; v < N_VARIANTS; v++)
+        for (size_t i = 0; i < sizeof n_in / sizeof n_in[0]; i++)
+            check_product(kernels, variants[v], n_in[i], 36 + random_below(&seed, 14), 1 + random_below(&seed, 19),
+                          strange[i], &seed);
+}
+
 static void panels_with_extreme_and_non_finite_values_give_the_bits_of_scalar(void **state)
 {
     const struct kernels *kernels = rung(state);
@@ -591,6 +604,7 @@ int main(void)
         FOR_RUNGS(panels_of_every_number_of_rows_and_panels_give_the_bits_of_scalar),
         FOR_RUNGS(panels_longer_than_a_block_of_inputs_give_the_bits_of_scalar),
         FOR_RUNGS(panels_beyond_a_group_give_the_bits_of_scalar),
+        FOR_RUNGS(panels_times_many_rows_give_the_bits_of_scalar),
         FOR_RUNGS(panels_with_extreme_and_non_finite_values_give_the_bits_of_scalar),
         FOR_RUNGS(panels_cut_between_blocks_give_the_same_bits),
         FOR_RUNGS(every_16_bit_weight_is_widened_exactly),
