@@ -31,17 +31,19 @@ static inline int32_t sum_of_8(__m256i v)
     return _mm_cvtsi128_si32(s);
 }
 
+/* The bits of 8 inputs without their signs. */
+static inline __m256i magnitudes_8(const float *x)
+{
+    return _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)x), _mm256_set1_epi32(0x7fffffff));
+}
+
 /* The largest magnitude of a block, as bits: those of floats without sign are in the order of their values, infinity
  * above all finite ones and NaN above that. */
 static inline uint32_t largest_magnitude(const float *x)
 {
-    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-    __m256i largest = _mm256_setzero_si256();
-    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8) {
-        const __m256i bits = _mm256_loadu_si256((const __m256i *)(const void *)(x + k));
-        largest = _mm256_max_epi32(largest, _mm256_and_si256(bits, magnitude));
-    }
-    return (uint32_t)largest_of_8(largest);
+    const __m256i first = _mm256_max_epi32(magnitudes_8(x), magnitudes_8(x + 8));
+    const __m256i second = _mm256_max_epi32(magnitudes_8(x + 16), magnitudes_8(x + 24));
+    return (uint32_t)largest_of_8(_mm256_max_epi32(first, second));
 }
 
 /* A block of INGOT_QUANT_BLOCK inputs. */
@@ -72,14 +74,12 @@ static inline void quantise_block(const float *x, int8_t *codes, float *scale, i
 static inline void quantise_row(const float *x, size_t n, int8_t *codes, float *scales, int32_t *sums)
 {
     const size_t padded = (n + INGOT_QUANT_STEP - 1) / INGOT_QUANT_STEP * INGOT_QUANT_STEP;
-    for (size_t k = 0; k < padded; k += INGOT_QUANT_BLOCK) {
+    size_t k = 0;
+    for (; k + INGOT_QUANT_BLOCK <= n; k += INGOT_QUANT_BLOCK) quantise_block(x + k, codes + k, scales++, sums++);
+    for (; k < padded; k += INGOT_QUANT_BLOCK) {
         float tail[INGOT_QUANT_BLOCK] = { 0 };
-        const float *block = x + k;
-        if (k + INGOT_QUANT_BLOCK > n) {
-            if (k < n) memcpy(tail, x + k, (n - k) * sizeof *x);
-            block = tail;
-        }
-        quantise_block(block, codes + k, scales++, sums++);
+        if (k < n) memcpy(tail, x + k, (n - k) * sizeof *x);
+        quantise_block(tail, codes + k, scales++, sums++);
     }
 }
 
