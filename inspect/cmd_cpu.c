@@ -7,6 +7,7 @@
 #include "inspect/cli/json.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "runtime/fast.h"
 #include "runtime/kernels/kernels.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ static const char *rung_state(const struct rung *used, const char *name)
 /* What --fast uses there. */
 static const char *fast_state(const struct rung *rung)
 {
-    const struct fast_kernels *fast = kernels_fast(rung);
+    const struct fast_kernels *fast = fast_of_rung(rung);
     return fast ? fast->name : "";
 }
 
@@ -52,7 +53,8 @@ static void print_table(const struct rung *used, const char *forced)
 
 static void print_json(const struct rung *used, const char *forced)
 {
-    struct cpu_features features = cpu_detect();
+    const struct cpu_features features = cpu_detect();
+    const struct fast_kernels *fast = fast_of_rung(used);
     json_t *root = json_begin(), *detected = json_object(), *available = json_array();
     json_put(detected, "sse4.2", json_boolean(features.sse42));
     json_put(detected, "avx2", json_boolean(features.avx2));
@@ -67,7 +69,7 @@ static void print_json(const struct rung *used, const char *forced)
     json_put(root, "detected", detected);
     json_put(root, "available", available);
     json_put(root, "used", json_string(used->name));
-    json_put(root, "fast", kernels_fast(used) ? json_string(kernels_fast(used)->name) : json_null());
+    json_put(root, "fast", fast ? json_string(fast->name) : json_null());
     json_put(root, "forced", json_boolean(forced != NULL));
     json_put(root, "cpus", json_count(parallel_threads(0)));
     json_end(root);

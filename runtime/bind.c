@@ -240,7 +240,8 @@ enum ingot_status ingot_model_open(const struct ingot_file *file, const char *cp
     if (!status) status = select_kernels(model, cpu, err);
     if (status) goto out;
     model->layers = calloc(model->hp.n_layer, sizeof *model->layers);
-    if (!model->layers) goto memory;
+    model->fast_choice = calloc(1, sizeof *model->fast_choice);
+    if (!model->layers || !model->fast_choice) goto memory;
     status = bind_all(model, file, err);
     if (!status) map_file_large_pages(&file->map);
 out:
@@ -258,6 +259,7 @@ void ingot_model_close(struct ingot_model *model)
 {
     if (!model) return;
     free(model->layers);
+    free(model->fast_choice);
     free(model);
 }
 

@@ -41,7 +41,9 @@ const char *ingot_model_cpu(const struct ingot_model *model); /* the rung in use
 /* Bytes of weights that one decoded token reads. */
 uint64_t ingot_model_token_bytes(const struct ingot_model *model);
 /* The arithmetic of sessions that ask to be fast: "fast (amx-bf16)" or "fast (avx512-bf16)". NULL where they would be
- * exact all the same: the rung in use has no fast kernels that this processor can run, or all matrices are q8 or q4. */
+ * exact all the same: the rung in use has no fast kernels that this processor can run, or they are not faster on it, or
+ * all matrices are q8 or q4. Whether they are faster is measured when this or such a session first asks, in 0.1 ms; the
+ * answer stays the same then. */
 const char *ingot_model_fast(const struct ingot_model *model);
 
 /* --------------------------------------------------------------------------------------------------------- session */
@@ -64,7 +66,7 @@ struct ingot_session_options {
     /* Gives up the promise above for speed. A product of 16 rows or more with an f32, f16 or bf16 matrix, which is to
      * say prefill, is computed from both operands rounded to bf16, 8 significant bits (spec/arithmetic.md, "Fast
      * modes", says how far off it may be). Logits differ from the exact ones in the third digit or so; they depend on
-     * the instruction set, on n_batch and on how a prompt is cut into calls, not on n_threads. Fewer rows, so decoding,
+     * the processor, on n_batch and on how a prompt is cut into calls, not on n_threads. Fewer rows, so decoding,
      * q8 and q4 matrices and attention stay exact, but read what fast batches left in the cache. No error where there
      * is nothing faster: the session is exact, and ingot_model_fast() is NULL. */
     bool fast;

@@ -7,6 +7,8 @@
 #ifndef INGOT_MODEL_H
 #define INGOT_MODEL_H
 
+#include <stdatomic.h>
+
 #include "runtime/ingot_runtime.h"
 #include "runtime/kernels/kernels.h"
 
@@ -40,6 +42,9 @@ struct layer {
     struct linear mlp_proj; /* [C, n_inner] */
 };
 
+/* What a session does that asks to be fast (fast.h). */
+enum { FAST_NOT_MEASURED, FAST_IS_EXACT, FAST_PAYS };
+
 struct ingot_model {
     struct ingot_hparams hp;
     const struct rung *rung;
@@ -55,6 +60,7 @@ struct ingot_model {
     struct matrix head; /* [n_vocab_stored, C]; wte itself when tied; n_panels covers n_vocab */
     bool quantised;     /* whether any matrix is q8 or q4 */
     uint64_t token_bytes;
+    atomic_int *fast_choice; /* all else stays as it was opened */
 };
 
 /* x[0 .. C) = wte[id] + wpe[position]; both widened exactly, one addition. id < n_vocab, position < n_ctx. */

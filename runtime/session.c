@@ -6,6 +6,7 @@
 #include "format/checked.h"
 #include "format/error.h"
 #include "format/map.h"
+#include "runtime/fast.h"
 
 #include <stdlib.h>
 
@@ -173,26 +174,6 @@ static void touch(void *ctx, uint32_t thread)
 
 /* --------------------------------------------------------------------------------------------------------- creation */
 
-/* Whether any matrix is multiplied as floats: the others have nothing to gain. */
-static bool has_float_products(const struct ingot_model *model)
-{
-    for (const struct layer *l = model->layers; l < model->layers + model->hp.n_layer; l++)
-        if (l->c_attn.weight.panels || l->c_proj.weight.panels || l->mlp_fc.weight.panels || l->mlp_proj.weight.panels)
-            return true;
-    return model->head.panels;
-}
-
-static const struct fast_kernels *fast_kernels(const struct ingot_model *model)
-{
-    return has_float_products(model) ? kernels_fast(model->rung) : NULL;
-}
-
-const char *ingot_model_fast(const struct ingot_model *model)
-{
-    const struct fast_kernels *kernels = fast_kernels(model);
-    return kernels ? kernels->arithmetic : NULL;
-}
-
 static uint32_t choose_threads(const struct ingot_model *model, uint32_t requested)
 {
     if (requested) return requested < MAX_THREADS ? requested : MAX_THREADS;
@@ -240,7 +221,7 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
                           (int)chosen.kv);
     struct ingot_session *s = calloc(1, sizeof *s);
     if (s) *s = with_defaults(model, &chosen);
-    if (s && chosen.fast) s->fast = fast_kernels(model);
+    if (s && chosen.fast) s->fast = fast_of_model(model);
     if (!s || !fill(s, choose_threads(model, chosen.n_threads))) {
         ingot_session_close(s);
         return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, NULL,
