@@ -16,6 +16,7 @@
 #include "format/simd/scan.h"
 #include "inspect/cli/memory.h"
 #include "inspect/files.h"
+#include "inspect/stats_figures.h"
 #include "inspect/values.h"
 
 #include <float.h>
@@ -29,69 +30,8 @@
 #define BATCH_ELEMS 4096u /* gathered at once, unless panels want whole rows */
 #define SPARE_SLOTS 4u    /* more than threads, so that they seldom wait for the slowest */
 #define LANES       INGOT_PANEL_LANES
-
-const unsigned stats_permille[STATS_QUANTILES] = { 500, 900, 990, 999 };
-
-/* ----------------------------------------------------------------------------------------------------- tallies */
-
-/* The sums of any number of values. */
-struct tally {
-    uint64_t n, n_finite, n_zero, n_denormal, n_nan, n_pos_inf, n_neg_inf;
-    double min, max, abs_min, abs_max;
-    double sum, sum_low; /* their sum is the sum */
-    double m2;           /* of the squares of what differs from the mean */
-};
-
-static const struct tally no_tally = { .min = INFINITY, .max = -INFINITY, .abs_min = INFINITY };
-
-static double mean_of(const struct tally *t)
-{
-    return (t->sum + t->sum_low) / (double)t->n_finite;
-}
-
-/* What a + b loses goes to the low part (Knuth, The Art of Computer Programming 2, 4.2.2, theorem B). */
-static void add_sum(struct tally *t, double b)
-{
-    double sum = t->sum + b, part = sum - t->sum, lost = (t->sum - (sum - part)) + (b - part);
-    if (isfinite(lost)) t->sum_low += lost;
-    t->sum = sum;
-}
-
-/* Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979. */
-static void add_m2(struct tally *t, const struct tally *more)
-{
-    double a = (double)t->n_finite, b = (double)more->n_finite, apart;
-    t->m2 += more->m2;
-    if (t->n_finite == 0 || more->n_finite == 0) return;
-    apart = mean_of(more) - mean_of(t);
-    t->m2 += apart * apart * (a / (a + b) * b);
-}
-
-static void add_tally(struct tally *t, const struct tally *more)
-{
-    add_m2(t, more);
-    add_sum(t, more->sum);
-    t->sum_low += more->sum_low;
-    t->n += more->n;
-    t->n_finite += more->n_finite;
-    t->n_zero += more->n_zero;
-    t->n_denormal += more->n_denormal;
-    t->n_nan += more->n_nan;
-    t->n_pos_inf += more->n_pos_inf;
-    t->n_neg_inf += more->n_neg_inf;
-    t->min = fmin(t->min, more->min);
-    t->max = fmax(t->max, more->max);
-    t->abs_min = fmin(t->abs_min, more->abs_min);
-    t->abs_max = fmax(t->abs_max, more->abs_max);
-}
-
-static struct tally tally_of(const struct scan_run *run, uint64_t n)
-{
-    return (struct tally){ n,          run->n_finite,  run->n_zero,    run->n_denormal,
-                           run->n_nan, run->n_pos_inf, run->n_neg_inf, run->min,
-                           run->max,   run->abs_min,   run->abs_max,   run->sum,
-                           0,          run->m2 };
-}
+#define DROPPED     (UINT64_C(1) << 24)  /* bytes that are let go of together */
+#define RUN_COLS    (SCAN_PANEL / LANES) /* of a run of a panel */
 
 /* ------------------------------------------------------------------------------------------------------- plans */
 
@@ -105,7 +45,8 @@ struct plan {
     bool wide;   /* scanned as f64, else as f32 */
     bool direct; /* scanned where it stands */
     bool panels;
-    double tiny;
+    double tiny;         /* denormals lie below it: each run counts them, */
+    double tiny_of_bins; /* or of dtypes of which the bins tell them, the tensor once; the other is 0 */
 };
 
 static void cut_matrix(struct plan *p, const struct checkpoint_tensor *t)
@@ -147,6 +88,13 @@ static double least_normal(enum ingot_scalar scalar)
     }
 }
 
+/* Dtypes so narrow that no denormal number falls into the bin of zero. */
+static bool bins_tell_denormals(enum ingot_scalar scalar)
+{
+    return scalar == INGOT_SCALAR_F16 || scalar == INGOT_SCALAR_BF16 || scalar == INGOT_SCALAR_F8_E4M3 ||
+           scalar == INGOT_SCALAR_F8_E5M2;
+}
+
 static struct plan plan_of(const struct checkpoint_tensor *t)
 {
     enum ingot_scalar scalar = values_scalar(t);
@@ -158,8 +106,8 @@ static struct plan plan_of(const struct checkpoint_tensor *t)
         .elem_bytes = ingot_scalar_info(scalar)->bytes,
         .wide = is_wide(scalar),
         .panels = t->layout != INGOT_ROWS,
-        .tiny = least_normal(scalar),
     };
+    *(bins_tell_denormals(scalar) ? &p.tiny_of_bins : &p.tiny) = least_normal(scalar);
     p.direct = (scalar == INGOT_SCALAR_F32 || scalar == INGOT_SCALAR_F64) && !p.panels && !t->origin.block &&
                !t->origin.strided;
     cut_matrix(&p, t);
@@ -182,7 +130,7 @@ static enum ingot_status check_readable(const struct checkpoint_tensor *t, struc
 /* What a job leaves behind. */
 struct slot {
     bool done;
-    struct tally tally;
+    struct stats_tally tally;
     uint32_t *bins;
     double *row_squares, *col_squares;
     size_t rows_capacity, cols_capacity;
@@ -197,7 +145,7 @@ struct scratch {
 
 /* Sums of slots that were merged. */
 struct gathering {
-    struct tally tally;
+    struct stats_tally tally;
     uint64_t *bins;
     double *row_squares, *col_squares;
     size_t rows_capacity, cols_capacity;
@@ -211,7 +159,7 @@ struct run {
     size_t n;
     uint64_t *first_job; /* n + 1 */
     scan_fn *scan_f32;
-    scan_panel_fn *scan_panel;
+    scan_panel_fn *scan_panel[3]; /* by form */
     scan_turn_fn *scan_turn;
     struct casts casts;
     struct scratch *scratch;
@@ -273,14 +221,22 @@ static uint64_t batch_elems(const struct plan *p, uint64_t first)
     return BATCH_ELEMS / p->cols * p->cols;
 }
 
+static struct stats_tally tally_of(const struct scan_run *run, uint64_t n)
+{
+    return (struct stats_tally){ n,          run->n_finite,  run->n_zero,    run->n_denormal,
+                                 run->n_nan, run->n_pos_inf, run->n_neg_inf, run->min,
+                                 run->max,   run->abs_min,   run->abs_max,   run->sum,
+                                 0,          run->m2 };
+}
+
 static void scan_piece(const struct run *r, const struct plan *p, const void *values, uint64_t n, uint64_t row,
                        uint64_t col, struct slot *slot)
 {
     struct scan_run run;
     double *squares = p->matrix ? slot->col_squares + col : NULL;
     (p->wide ? scan_f64 : r->scan_f32)(values, n, p->tiny, slot->bins, squares, &run);
-    struct tally tally = tally_of(&run, n);
-    add_tally(&slot->tally, &tally);
+    struct stats_tally tally = tally_of(&run, n);
+    stats_add_tally(&slot->tally, &tally);
     if (p->matrix) slot->row_squares[row] += run.squares;
 }
 
@@ -305,7 +261,7 @@ static void scan_batch(const struct run *r, const struct plan *p, const void *va
 
 /* Inputs first .. first + n - 1 of a panel of q8 or q4, step by step. */
 static void load_steps(enum ingot_dtype dtype, const uint8_t *panel, uint64_t first, uint64_t n,
-                       float x[SCAN_MAX / LANES][LANES])
+                       float x[RUN_COLS][LANES])
 {
     for (uint64_t done = 0, k, count; done < n; done += count) {
         k = (first + done) % INGOT_QUANT_STEP;
@@ -314,50 +270,42 @@ static void load_steps(enum ingot_dtype dtype, const uint8_t *panel, uint64_t fi
     }
 }
 
-/* The same of bf16, where two inputs lie side by side; `first` is even, and of an odd number the last has a neighbour
- * too, which is padding. */
-static void load_pairs(const struct casts *casts, const uint8_t *panel, uint64_t first, uint64_t n, float *x)
-{
-    uint16_t apart[SCAN_MAX + LANES];
-    struct ingot_cast_stats ignored = { 0 };
-    casts->unpairs16(panel + first * LANES * sizeof *apart, apart, (n + 1) / 2);
-    casts->f32_from_bf16(apart, x, n * LANES, &ignored);
-}
-
-/* n columns from `first` on of the panel that begins with row `row`, as f32 the way they stand: in place, or made so.
- * `first` is a multiple of SCAN_MAX / LANES. */
-static const void *panel_view(const struct run *r, const struct plan *p, const struct checkpoint_tensor *t,
-                              uint64_t row, uint64_t first, uint64_t n, float room[SCAN_MAX / LANES][LANES])
+/* n columns from `first` on of the panel that begins with row `row`: where they stand, or of q8 and q4 as f32 in
+ * `room`. `first` is a multiple of RUN_COLS. */
+static const void *panel_view(const struct plan *p, const struct checkpoint_tensor *t, uint64_t row, uint64_t first,
+                              uint64_t n, float room[RUN_COLS][LANES])
 {
     const uint8_t *panel = (const uint8_t *)t->data + row / LANES * panel_bytes(t->dtype, p->cols);
-    struct ingot_cast_stats ignored = { 0 };
-    if (t->dtype == INGOT_F32) return panel + first * LANES * sizeof(float);
-    if (t->dtype == INGOT_F16)
-        r->casts.f32_from_f16(panel + first * LANES * sizeof(uint16_t), room, n * LANES, &ignored);
-    else if (t->dtype == INGOT_BF16)
-        load_pairs(&r->casts, panel, first, n, room[0]);
-    else
-        load_steps(t->dtype, panel, first, n, room);
+    if (quant_step_bytes(t->dtype) == 0) return panel + first * LANES * ingot_dtype_size(t->dtype);
+    load_steps(t->dtype, panel, first, n, room);
     return room;
+}
+
+/* How the columns of a panel stand that panel_view() shows, or the rows that were turned. */
+static enum scan_form form_of(const struct plan *p, const struct checkpoint_tensor *t)
+{
+    if (!p->panels) return SCAN_F32;
+    return t->dtype == INGOT_F16 ? SCAN_F16 : t->dtype == INGOT_BF16 ? SCAN_BF16 : SCAN_F32;
 }
 
 /* 16 rows from `first` on, in runs of columns; row_squares is that of the first. */
 static void scan_sixteen(const struct run *r, const struct plan *p, const struct checkpoint_tensor *t, uint64_t first,
                          double *row_squares, struct scratch *scratch, struct slot *slot)
 {
-    _Alignas(64) float room[SCAN_MAX / LANES][LANES];
+    _Alignas(64) float room[RUN_COLS][LANES];
     const uint8_t *rows = p->panels ? NULL : view(r, p, t, first, LANES * p->cols, scratch);
     const void *values = room;
+    scan_panel_fn *scan = r->scan_panel[form_of(p, t)];
     for (uint64_t col = 0, n; col < p->cols; col += n) {
         struct scan_run run;
-        n = p->cols - col < SCAN_MAX / LANES ? p->cols - col : SCAN_MAX / LANES;
+        n = p->cols - col < RUN_COLS ? p->cols - col : RUN_COLS;
         if (rows)
             r->scan_turn(rows + col * sizeof(float), p->cols * sizeof(float), n * LANES, room[0]);
         else
-            values = panel_view(r, p, t, first / p->cols, col, n, room);
-        r->scan_panel(values, n * LANES, p->tiny, slot->bins, row_squares, slot->col_squares + col, &run);
-        struct tally tally = tally_of(&run, n * LANES);
-        add_tally(&slot->tally, &tally);
+            values = panel_view(p, t, first / p->cols, col, n, room);
+        scan(values, n * LANES, p->tiny, slot->bins, row_squares, slot->col_squares + col, &run);
+        struct stats_tally tally = tally_of(&run, n * LANES);
+        stats_add_tally(&slot->tally, &tally);
     }
 }
 
@@ -378,7 +326,7 @@ static uint64_t scan_sixteens(const struct run *r, const struct plan *p, const s
 static void ready_slot(struct slot *slot, const struct plan *p, uint64_t n)
 {
     if (!slot->bins) slot->bins = memory_array(SCAN_BINS, sizeof *slot->bins);
-    slot->tally = no_tally;
+    slot->tally = stats_no_values;
     slot->n_rows = p->matrix ? n / p->cols : 0;
     if (!p->matrix) return;
     slot->row_squares = memory_grow(slot->row_squares, &slot->rows_capacity, slot->n_rows, sizeof(double));
@@ -395,7 +343,8 @@ static void will_read(const void *bytes, uint64_t n)
     map_will_read(&map, inside, n);
 }
 
-/* The pages of a mapped file that only this job reads: both ends of elements that are scanned where they stand. */
+/* Pages of a mapped file are let go of by whoever comes by, many at once, for each time all threads are stopped; not
+ * those just before, which others may still be at. */
 static void was_read(const struct run *r, const struct plan *p, const struct checkpoint_tensor *t, uint64_t first,
                      uint64_t n)
 {
@@ -404,7 +353,8 @@ static void was_read(const struct run *r, const struct plan *p, const struct che
     size_t file = 0;
     if (!p->matrix || unit == 0 || !(p->panels || p->direct)) return;
     if (!checkpoint_file_of(r->cp, (const uint8_t *)t->data + first / unit * bytes, &file, &off)) return;
-    map_was_read(checkpoint_file_at(r->cp, file).map, off, n / unit * bytes);
+    const uint64_t end = (off + n / unit * bytes) / DROPPED * DROPPED;
+    if (end > off && end >= 2 * DROPPED) map_was_read(checkpoint_file_at(r->cp, file).map, end - 2 * DROPPED, DROPPED);
 }
 
 /* The job's elements; returns how many bytes they are. */
@@ -429,27 +379,10 @@ static uint64_t scan_job(struct run *r, uint64_t job, struct scratch *scratch, s
 
 /* ----------------------------------------------------------------------------------------------------- merging */
 
-/* The bin of zero, and then those from the smallest magnitude up: most tensors fill few of all. */
-static uint32_t next_bin(const struct tally *range, uint32_t bin)
-{
-    uint32_t low = bin == 0 ? scan_bin(range->abs_min) : 0;
-    return low > 0 ? low : bin + 1;
-}
-
-static void add_bins(uint64_t *to, uint32_t *from, const struct tally *range)
-{
-    uint32_t high = scan_bin(range->abs_max);
-    for (uint32_t bin = 0; bin <= high; bin = next_bin(range, bin)) {
-        to[bin] += from[bin];
-        to[bin + SCAN_SIGN] += from[bin + SCAN_SIGN];
-        from[bin] = from[bin + SCAN_SIGN] = 0;
-    }
-}
-
 static void ready_gathering(struct gathering *g, const struct plan *p)
 {
     if (!g->bins) g->bins = memory_array(SCAN_BINS, sizeof *g->bins);
-    g->tally = no_tally;
+    g->tally = stats_no_values;
     g->n_rows = 0;
     if (!p->matrix) return;
     g->row_squares = memory_grow(g->row_squares, &g->rows_capacity, p->rows, sizeof(double));
@@ -459,134 +392,17 @@ static void ready_gathering(struct gathering *g, const struct plan *p)
 
 static void merge_slot(struct gathering *g, const struct plan *p, struct slot *slot)
 {
-    add_tally(&g->tally, &slot->tally);
-    add_bins(g->bins, slot->bins, &slot->tally);
+    stats_add_tally(&g->tally, &slot->tally);
+    stats_add_bins(g->bins, slot->bins, &slot->tally);
     for (uint64_t i = 0; i < slot->n_rows; i++) g->row_squares[g->n_rows++] = slot->row_squares[i];
     for (uint64_t i = 0; p->matrix && i < p->cols; i++) g->col_squares[i] += slot->col_squares[i];
 }
 
-/* The bins of the tensor go on to the total. */
+/* What was gathered of a tensor goes on to the total. */
 static void pass_on(struct gathering *total, struct gathering *tensor)
 {
-    uint32_t high = scan_bin(tensor->tally.abs_max);
-    add_tally(&total->tally, &tensor->tally);
-    for (uint32_t bin = 0; bin <= high; bin = next_bin(&tensor->tally, bin)) {
-        total->bins[bin] += tensor->bins[bin];
-        total->bins[bin + SCAN_SIGN] += tensor->bins[bin + SCAN_SIGN];
-        tensor->bins[bin] = tensor->bins[bin + SCAN_SIGN] = 0;
-    }
-}
-
-/* ----------------------------------------------------------------------------------------------------- figures */
-
-static double within(double value, double low, double high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
-static void find_quantiles(const struct gathering *g, struct stats_figures *f)
-{
-    const struct tally *t = &g->tally;
-    uint64_t n = f->n_finite, seen = g->bins[0] + g->bins[SCAN_SIGN];
-    uint32_t bin = 0;
-    for (size_t q = 0; q < STATS_QUANTILES; q++) {
-        uint64_t rank = n / 1000 * stats_permille[q] + (n % 1000 * stats_permille[q] + 999) / 1000;
-        while (seen < rank) {
-            bin = next_bin(t, bin);
-            seen += g->bins[bin] + g->bins[bin + SCAN_SIGN];
-        }
-        f->quantiles[q] = within(scan_bin_magnitude(bin), f->n_zero ? 0 : t->abs_min, t->abs_max);
-    }
-}
-
-/* Half of the width, so that that of all doubles is finite too. */
-static size_t bar_of(double value, const struct stats_figures *f)
-{
-    double half = f->max / 2 - f->min / 2;
-    double at = half > 0 ? (value / 2 - f->min / 2) / half * STATS_BARS : 0;
-    return at < 0 ? 0 : at < STATS_BARS ? (size_t)at : STATS_BARS - 1;
-}
-
-static void draw(const struct gathering *g, struct stats_figures *f, uint64_t octaves[STATS_OCTAVES])
-{
-    uint32_t high = scan_bin(g->tally.abs_max);
-    for (uint32_t bin = 0; bin <= high; bin = next_bin(&g->tally, bin)) {
-        uint64_t positive = g->bins[bin], negative = g->bins[bin + SCAN_SIGN];
-        double magnitude = scan_bin_magnitude(bin);
-        if (positive) f->histogram[bar_of(magnitude, f)] += positive;
-        if (negative) f->histogram[bar_of(-magnitude, f)] += negative;
-        octaves[bin >> 8] += positive + negative;
-    }
-    octaves[0] -= f->n_zero;
-}
-
-static struct stats_figures figures_of(const struct gathering *g, uint64_t octaves[STATS_OCTAVES])
-{
-    const struct tally *t = &g->tally;
-    struct stats_figures f = {
-        .n = t->n,
-        .n_finite = t->n_finite,
-        .n_zero = t->n_zero,
-        .n_denormal = t->n_denormal,
-        .n_nan = t->n_nan,
-        .n_pos_inf = t->n_pos_inf,
-        .n_neg_inf = t->n_neg_inf,
-    };
-    if (t->n_finite == 0) return f;
-    f.min = t->min;
-    f.max = t->max;
-    f.abs_max = t->abs_max;
-    f.mean = t->min == t->max ? t->min : mean_of(t);
-    f.std = t->min == t->max ? 0 : sqrt(t->m2 / (double)t->n_finite);
-    find_quantiles(g, &f);
-    draw(g, &f, octaves);
-    return f;
-}
-
-/* The value of `rank` (0: the least) of n that are not negative, whose bits are thus in their order: byte by byte from
- * the top, those that are left are counted. Sorting took as long as a tenth of the scan. */
-static double value_of_rank(const double *values, uint64_t n, uint64_t rank)
-{
-    uint64_t found = 0, bits;
-    double value;
-    for (unsigned shift = 64; shift > 0; shift -= 8) {
-        uint64_t counts[256] = { 0 }, byte = 0;
-        for (uint64_t i = 0; i < n; i++) {
-            memcpy(&bits, &values[i], sizeof bits);
-            if (shift == 64 || bits >> shift == found) counts[bits >> (shift - 8) & 255]++;
-        }
-        for (; rank >= counts[byte]; byte++) rank -= counts[byte];
-        found = found << 8 | byte;
-    }
-    memcpy(&value, &found, sizeof value);
-    return value;
-}
-
-/* The largest stay; of equal ones the first. */
-static void add_outlier(struct stats_lines *lines, uint64_t index, double norm)
-{
-    uint64_t n = lines->n_outliers < STATS_OUTLIERS ? lines->n_outliers : STATS_OUTLIERS, at = n;
-    while (at > 0 && lines->outliers[at - 1].norm < norm) at--;
-    lines->n_outliers++;
-    if (at == STATS_OUTLIERS) return;
-    uint64_t behind = (n < STATS_OUTLIERS ? n : STATS_OUTLIERS - 1) - at;
-    memmove(&lines->outliers[at + 1], &lines->outliers[at], behind * sizeof *lines->outliers);
-    lines->outliers[at] = (struct stats_outlier){ index, norm };
-}
-
-/* Squares become norms. */
-static struct stats_lines lines_of(double *squares, uint64_t n)
-{
-    struct stats_lines lines = { .n = n };
-    for (uint64_t i = 0; i < n; i++) {
-        squares[i] = sqrt(squares[i]);
-        if (squares[i] > lines.max) lines.max = squares[i];
-    }
-    lines.median = value_of_rank(squares, n, n / 2);
-    if (n % 2 == 0) lines.median = value_of_rank(squares, n, n / 2 - 1) / 2 + lines.median / 2;
-    for (uint64_t i = 0; i < n; i++)
-        if (squares[i] > STATS_OUTLIER * lines.median) add_outlier(&lines, i, squares[i]);
-    return lines;
+    stats_add_tally(&total->tally, &tensor->tally);
+    stats_pass_bins_on(total->bins, tensor->bins, &tensor->tally);
 }
 
 /* The tensor's last slot is merged. */
@@ -594,10 +410,11 @@ static void tell(struct run *r, const struct checkpoint_tensor *t, const struct 
 {
     struct stats_tensor stats = { .number = r->at, .tensor = *t };
     check_readable(t, &stats.unreadable);
-    stats.figures = figures_of(&r->tensor, stats.octaves);
+    r->tensor.tally.n_denormal += stats_count_below(r->tensor.bins, &r->tensor.tally, p->tiny_of_bins);
+    stats.figures = stats_figures_of(&r->tensor.tally, r->tensor.bins, stats.octaves);
     if (p->matrix && stats.unreadable.status == INGOT_OK) {
-        stats.rows = lines_of(r->tensor.row_squares, p->rows);
-        stats.cols = lines_of(r->tensor.col_squares, p->cols);
+        stats.rows = stats_lines_of(r->tensor.row_squares, p->rows);
+        stats.cols = stats_lines_of(r->tensor.col_squares, p->cols);
     }
     if (r->options->each) r->options->each(r->options->each_ctx, &stats);
     pass_on(&r->total, &r->tensor);
@@ -702,20 +519,22 @@ enum ingot_status stats_run(const struct checkpoint *cp, const size_t *list, siz
         .list = list,
         .n = n,
         .scan_f32 = scan_f32_select(),
-        .scan_panel = scan_panel_select(),
+        .scan_panel = { [SCAN_F32] = scan_panel_select(SCAN_F32),
+                        [SCAN_F16] = scan_panel_select(SCAN_F16),
+                        [SCAN_BF16] = scan_panel_select(SCAN_BF16) },
         .scan_turn = scan_turn_select(),
         .casts = casts_select(),
         .n_slots = n_threads + SPARE_SLOTS,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .moved = PTHREAD_COND_INITIALIZER,
-        .total = { .tally = no_tally },
+        .total = { .tally = stats_no_values },
     };
     list_jobs(&r);
     r.scratch = memory_array(n_threads, sizeof *r.scratch);
     r.slots = memory_array(r.n_slots, sizeof *r.slots);
     r.total.bins = memory_array(SCAN_BINS, sizeof *r.total.bins);
     enum ingot_status status = parallel_for(r.first_job[n], n_threads, do_job, &r, err);
-    *total = figures_of(&r.total, octaves);
+    *total = stats_figures_of(&r.total.tally, r.total.bins, octaves);
     discard(&r, n_threads);
     return status;
 }

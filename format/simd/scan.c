@@ -1,6 +1,8 @@
 /* scan.c - the definition of a scan, one value at a time. */
 #include "format/simd/scan.h"
 
+#include "format/bytes.h"
+#include "format/ingot_format.h"
 #include "format/simd/cpu.h"
 
 #include <assert.h>
@@ -95,33 +97,54 @@ void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double 
     scan_wide(values, n, tiny, bins, squares, lanes, out);
 }
 
-static void widen(const void *values, size_t n, double wide[SCAN_MAX])
+static double f32_at(const void *values, size_t i)
 {
-    assert(n <= SCAN_MAX);
-    for (size_t i = 0; i < n; i++) {
-        float value;
-        memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
-        wide[i] = (double)value;
-    }
+    float value;
+    memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
+    return (double)value;
+}
+
+static double f16_at(const void *values, size_t i)
+{
+    return (double)ingot_f32_from_f16(get_u16((const uint8_t *)values + 2 * i));
+}
+
+static double bf16_at(const void *values, size_t i)
+{
+    const size_t col = i / SCAN_LANES, at = (col / 2 * SCAN_LANES + i % SCAN_LANES) * 2 + col % 2;
+    return (double)ingot_f32_from_bf16(get_u16((const uint8_t *)values + 2 * at));
 }
 
 void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
                             struct scan_run *out)
 {
     double wide[SCAN_MAX] = { 0 };
-    widen(values, n, wide);
+    assert(n <= SCAN_MAX);
+    for (size_t i = 0; i < n; i++) wide[i] = f32_at(values, i);
     scan_f64(wide, n, tiny, bins, squares, out);
 }
 
-void scan_panel_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
-                              double *col_squares, struct scan_run *out)
+static void scan_panel(const double *wide, size_t n, double tiny, uint32_t *bins, double *row_squares,
+                       double *col_squares, struct scan_run *out)
 {
-    double wide[SCAN_MAX] = { 0 }, squares[SCAN_MAX] = { 0 }, rows[SCAN_LANES];
-    widen(values, n, wide);
+    double squares[SCAN_PANEL] = { 0 }, rows[SCAN_LANES];
     scan_wide(wide, n, tiny, bins, squares, rows, out);
     for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += rows[row];
     for (size_t i = 0; i < n; i += SCAN_LANES) col_squares[i / SCAN_LANES] += scan_add_lanes(squares + i);
 }
+
+#define PANEL_BY_DEFINITION(type)                                                                                      \
+    void scan_##type##_panel_by_definition(const void *values, size_t n, double tiny, uint32_t *bins,                  \
+                                           double *row_squares, double *col_squares, struct scan_run *out)             \
+    {                                                                                                                  \
+        double wide[SCAN_PANEL] = { 0 };                                                                               \
+        assert(n <= SCAN_PANEL);                                                                                       \
+        for (size_t i = 0; i < n; i++) wide[i] = type##_at(values, i);                                                 \
+        scan_panel(wide, n, tiny, bins, row_squares, col_squares, out);                                                \
+    }
+PANEL_BY_DEFINITION(f32)
+PANEL_BY_DEFINITION(f16)
+PANEL_BY_DEFINITION(bf16)
 
 void scan_turn_by_definition(const void *rows, size_t row_bytes, size_t n, float *panel)
 {
@@ -139,12 +162,15 @@ scan_fn *scan_f32_select(void)
     return scan_f32_by_definition;
 }
 
-scan_panel_fn *scan_panel_select(void)
+scan_panel_fn *scan_panel_select(enum scan_form form)
 {
 #if defined(__x86_64__)
-    if (cpu_detect().avx2) return scan_panel_avx2;
+    if (cpu_detect().avx2)
+        return form == SCAN_F32 ? scan_f32_panel_avx2 : form == SCAN_F16 ? scan_f16_panel_avx2 : scan_bf16_panel_avx2;
 #endif
-    return scan_panel_by_definition;
+    return form == SCAN_F32   ? scan_f32_panel_by_definition
+           : form == SCAN_F16 ? scan_f16_panel_by_definition
+                              : scan_bf16_panel_by_definition;
 }
 
 scan_turn_fn *scan_turn_select(void)

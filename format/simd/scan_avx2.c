@@ -1,7 +1,8 @@
-/* scan_avx2.c - the scan of f32 with AVX2, 16 values at a time: the bits of format/simd/scan.c.
+/* scan_avx2.c - the scan with AVX2, 16 values at a time: the bits of format/simd/scan.c.
  *
- * Counting bins takes a store of each value, adding up the arithmetic units: in one pass over a panel they take little
- * longer together than either alone. A run with a NaN or an infinity, which is rare, goes to the definition.
+ * Counting bins takes a load and a store of each value, which nothing makes cheaper; what else is done in the same pass
+ * over a panel, widening included, takes other units and little more time. A run with a NaN or an infinity, which is
+ * rare, goes to the definition.
  *
  * What a pass has so far is handed over by value: were its address taken, gcc would keep it in memory, where any store
  * to a bin might change it, and a pass would take twice as long. */
@@ -27,16 +28,19 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* A body for each form that a panel has. */
+#define BY_FORM static inline __attribute__((always_inline))
+
 /* Of bits as they stand: positive values are ordered as signed integers, negative ones among themselves as unsigned. */
 struct range {
-    int32_t high;     /* the largest value, if there is a positive one */
-    uint32_t low;     /* the smallest value, if there is a negative one */
-    uint32_t abs_min; /* the least magnitude, zeros included */
+    int32_t high;   /* the largest value, if there is a positive one */
+    uint32_t low;   /* the smallest value, if there is a negative one */
+    uint32_t least; /* the least magnitude but zero, less one: of zeros alone UINT32_MAX */
 };
 
 /* The range so far, vector by vector. */
 struct ranges {
-    __m256i high, low, abs_min;
+    __m256i high, low, least;
 };
 
 /* Four vectors of four lanes. */
@@ -93,14 +97,14 @@ static inline void widen_range(struct ranges *r, __m256i bits)
     __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(MAGNITUDE));
     r->high = _mm256_max_epi32(r->high, bits);
     r->low = _mm256_max_epu32(r->low, bits);
-    r->abs_min = _mm256_min_epu32(r->abs_min, magnitude);
+    r->least = _mm256_min_epu32(r->least, _mm256_sub_epi32(magnitude, _mm256_set1_epi32(1)));
 }
 
 static void range_add(struct range *range, uint32_t bits)
 {
     if ((int32_t)bits > range->high) range->high = (int32_t)bits;
     if (bits > range->low) range->low = bits;
-    if ((bits & MAGNITUDE) < range->abs_min) range->abs_min = bits & MAGNITUDE;
+    if ((bits & MAGNITUDE) - 1 < range->least) range->least = (bits & MAGNITUDE) - 1;
 }
 
 /* Each of the three is that of some value's bits: of the others' no word is true but theirs. */
@@ -111,11 +115,11 @@ static struct range range_of(struct ranges r)
     uint32_t low[8], least[8];
     _mm256_storeu_si256((__m256i *)(void *)high, r.high);
     _mm256_storeu_si256((__m256i *)(void *)low, r.low);
-    _mm256_storeu_si256((__m256i *)(void *)least, r.abs_min);
+    _mm256_storeu_si256((__m256i *)(void *)least, r.least);
     for (size_t i = 0; i < 8; i++) {
         if (high[i] > range.high) range.high = high[i];
         if (low[i] > range.low) range.low = low[i];
-        if (least[i] < range.abs_min) range.abs_min = least[i];
+        if (least[i] < range.least) range.least = least[i];
     }
     return range;
 }
@@ -137,57 +141,57 @@ static uint32_t bits_up(double value)
 /* What small values there are. */
 struct small {
     uint32_t n_zero, n_below; /* below a bound, zeros included */
-    uint32_t least;           /* the least magnitude but zero, less one: of zeros alone UINT32_MAX */
 };
 
-static struct small small_of(__m256i zero, __m256i below, __m256i least)
+static struct small small_of(__m256i zero, __m256i below)
 {
-    struct small small = { .least = UINT32_MAX };
-    uint32_t zeros[8], belows[8], leasts[8];
+    struct small small = { 0 };
+    uint32_t zeros[8], belows[8];
     _mm256_storeu_si256((__m256i *)(void *)zeros, zero);
     _mm256_storeu_si256((__m256i *)(void *)belows, below);
-    _mm256_storeu_si256((__m256i *)(void *)leasts, least);
     for (size_t k = 0; k < 8; k++) {
         small.n_zero += zeros[k];
         small.n_below += belows[k];
-        if (leasts[k] < small.least) small.least = leasts[k];
     }
     return small;
 }
 
-/* A pass of its own, for most runs hold none; but those of f16 often some that are denormal there. */
+/* A pass of its own, for hardly a run holds any that the first bin does not tell from zeros. */
 static struct small find_small(const void *values, size_t n, uint32_t bound)
 {
-    const __m256i bounds = _mm256_set1_epi32((int32_t)bound), one = _mm256_set1_epi32(1);
-    __m256i zero = _mm256_setzero_si256(), below = zero, least = _mm256_set1_epi32(-1);
+    const __m256i bounds = _mm256_set1_epi32((int32_t)bound);
+    __m256i zero = _mm256_setzero_si256(), below = zero;
     size_t i = 0;
     for (; n - i >= 8; i += 8) {
         __m256i bits = _mm256_castps_si256(_mm256_loadu_ps(at(values, i)));
         __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(MAGNITUDE));
         zero = _mm256_sub_epi32(zero, _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256()));
         below = _mm256_sub_epi32(below, _mm256_cmpgt_epi32(bounds, magnitude));
-        least = _mm256_min_epu32(least, _mm256_sub_epi32(magnitude, one));
     }
-    struct small small = small_of(zero, below, least);
+    struct small small = small_of(zero, below);
     for (; i < n; i++) {
         const uint32_t magnitude = bits_at(values, i) & MAGNITUDE;
         small.n_zero += magnitude == 0;
         small.n_below += magnitude < bound;
-        if (magnitude - 1 < small.least) small.least = magnitude - 1;
     }
     return small;
 }
 
-/* Of finite values, of which there is one. */
-static void put_range(const void *values, size_t n, double tiny, const struct range *range, struct scan_run *out)
+/* Whether a value that is not zero is below `tiny`, or in the bin of zero. */
+static bool has_small(const struct range *range, double tiny)
 {
-    const uint32_t bound = bits_up(tiny), low = range->low > SIGN ? range->low - SIGN : 0;
+    const uint32_t bound = bits_up(tiny), first_bin = UINT32_C(1) << BIN_SHIFT;
+    return range->least < (bound > first_bin ? bound : first_bin) - 1;
+}
+
+/* Of finite values, of which there is one. */
+static void put_range(const struct range *range, struct small small, struct scan_run *out)
+{
+    const uint32_t low = range->low > SIGN ? range->low - SIGN : 0;
     const uint32_t high = range->high > 0 ? (uint32_t)range->high : 0;
-    struct small small = { .least = range->abs_min - 1 };
-    if (range->abs_min == 0 || range->abs_min < bound) small = find_small(values, n, bound);
-    const double least = small.least == UINT32_MAX ? INFINITY : value_of(small.least + 1);
+    const double least = range->least == UINT32_MAX ? INFINITY : value_of(range->least + 1);
     out->n_zero = small.n_zero;
-    out->n_denormal = bound ? small.n_below - small.n_zero : 0;
+    out->n_denormal = small.n_below - small.n_zero;
     out->abs_min = least;
     out->abs_max = value_of(high > low ? high : low);
     out->min = low ? -value_of(low) : small.n_zero ? 0 : least;
@@ -196,10 +200,15 @@ static void put_range(const void *values, size_t n, double tiny, const struct ra
 
 /* ---------------------------------------------------------------------------------------------------------- bins */
 
-/* Two by two: a shift takes the second out of a pair. Meanwhile the next run may come. */
+/* What stands behind the run may come meanwhile. */
+static inline void prefetch(const void *from)
+{
+    _mm_prefetch((const char *)from + SCAN_MAX * sizeof(float), _MM_HINT_T0);
+}
+
+/* Two by two: a shift takes the second out of a pair. */
 static inline void count_step(const void *values, size_t i, uint32_t *bins)
 {
-    _mm_prefetch((const char *)at(values, i) + SCAN_MAX * sizeof(float), _MM_HINT_T0);
     UNROLL
     for (size_t k = 0; k < STEP; k += 2) {
         uint64_t pair;
@@ -209,17 +218,20 @@ static inline void count_step(const void *values, size_t i, uint32_t *bins)
     }
 }
 
+/* Those in the bins of zero. */
+static uint32_t count_zeros(const uint32_t *bins)
+{
+    return bins[0] + bins[SCAN_SIGN];
+}
+
 static void count_bins(const void *values, size_t n, uint32_t *bins)
 {
     size_t i = 0;
-    for (; n - i >= STEP; i += STEP) count_step(values, i, bins);
+    for (; n - i >= STEP; i += STEP) {
+        prefetch(at(values, i));
+        count_step(values, i, bins);
+    }
     for (; i < n; i++) bins[bits_at(values, i) >> BIN_SHIFT]++;
-}
-
-/* Of a run in which something is not finite. */
-static void take_bins_back(const void *values, size_t n, uint32_t *bins)
-{
-    for (size_t i = 0; i < n; i++) bins[bits_at(values, i) >> BIN_SHIFT]--;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- sums */
@@ -283,19 +295,19 @@ static void add_squares(const void *values, size_t n, double *squares)
 }
 
 /* All that is told of finite values, of which there is one. */
-static void put_run(const void *values, size_t n, double tiny, struct sums *sums, struct scan_run *out)
+static void put_run(size_t n, struct small small, struct sums *sums, struct scan_run *out)
 {
     *out = (struct scan_run){
         .n_finite = (uint32_t)n,
         .sum = scan_add_lanes(sums->values),
         .squares = scan_add_lanes(sums->squares),
     };
-    put_range(values, n, tiny, &sums->range, out);
-    if (!scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / (double)n);
+    put_range(&sums->range, small, out);
 }
 
 static void scan(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
 {
+    const uint32_t zeros_before = count_zeros(bins);
     struct sums sums;
     add_up(values, n, &sums);
     if (n == 0 || !is_finite(&sums.range)) {
@@ -304,7 +316,10 @@ static void scan(const void *values, size_t n, double tiny, uint32_t *bins, doub
     }
     if (squares) add_squares(values, n, squares);
     count_bins(values, n, bins);
-    put_run(values, n, tiny, &sums, out);
+    struct small small = { count_zeros(bins) - zeros_before, count_zeros(bins) - zeros_before };
+    if (has_small(&sums.range, tiny)) small = find_small(values, n, bits_up(tiny));
+    put_run(n, small, &sums, out);
+    if (!scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / (double)n);
 }
 
 scan_fn *const scan_f32_avx2 = scan;
@@ -325,15 +340,43 @@ struct pass {
     struct lanes values, squares;
 };
 
+static inline const void *f16_column(const void *values, size_t col, float room[STEP])
+{
+    const __m128i *from = (const __m128i *)((const char *)values + col * STEP * sizeof(uint16_t));
+    _mm256_storeu_ps(room, _mm256_cvtph_ps(_mm_loadu_si128(from)));
+    _mm256_storeu_ps(room + 8, _mm256_cvtph_ps(_mm_loadu_si128(from + 1)));
+    return room;
+}
+
+/* The low halves are those of the even column of a pair. */
+static inline const void *bf16_column(const void *values, size_t col, float room[STEP])
+{
+    const __m256i *from = (const __m256i *)((const char *)values + col / 2 * STEP * sizeof(uint32_t));
+    const __m256i high = _mm256_set1_epi32((int32_t)0xFFFF0000);
+    const __m128i shift = _mm_cvtsi32_si128(col % 2 ? 0 : 16);
+    for (size_t i = 0; i < 2; i++) {
+        __m256i wide = _mm256_and_si256(_mm256_sll_epi32(_mm256_loadu_si256(from + i), shift), high);
+        _mm256_storeu_ps(room + 8 * i, _mm256_castsi256_ps(wide));
+    }
+    return room;
+}
+
+/* Column `col` as f32: where it stands, or made so in `room`. */
+static inline const void *column_of(enum scan_form form, const void *values, size_t col, float room[STEP])
+{
+    if (form == SCAN_F32) return at(values, col * STEP);
+    return form == SCAN_F16 ? f16_column(values, col, room) : bf16_column(values, col, room);
+}
+
 /* One column. Returns its squares folded to four. */
-static inline __m256d column(const void *values, size_t i, struct pass *pass)
+static inline __m256d column(const void *values, struct pass *pass)
 {
     __m256d folded[2];
-    widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, i))));
-    widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, i + 8))));
+    widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, 0))));
+    widen_range(&pass->ranges, _mm256_castps_si256(_mm256_loadu_ps(at(values, 8))));
     UNROLL
     for (size_t k = 0; k < 4; k++) {
-        __m256d v = widen(values, i + 4 * k);
+        __m256d v = widen(values, 4 * k);
         pass->values.v[k] = _mm256_add_pd(pass->values.v[k], v);
         pass->squares.v[k] = _mm256_fmadd_pd(v, v, pass->squares.v[k]);
         folded[k % 2] = k < 2 ? _mm256_mul_pd(v, v) : _mm256_fmadd_pd(v, v, folded[k % 2]);
@@ -342,17 +385,27 @@ static inline __m256d column(const void *values, size_t i, struct pass *pass)
 }
 
 /* Sums and bins of whole columns; `columns` gets the squares of each, folded to four. */
-static void scan_columns(const void *values, size_t n, uint32_t *bins, __m256d columns[SCAN_MAX / SCAN_LANES],
-                         struct sums *out)
+BY_FORM void scan_columns(enum scan_form form, const void *values, size_t n, uint32_t *bins, __m256d *columns,
+                          struct sums *out)
 {
     struct pass pass = { .ranges = no_ranges() };
-    for (size_t i = 0; i < n; i += STEP) {
-        columns[i / STEP] = column(values, i, &pass);
-        count_step(values, i, bins);
+    for (size_t col = 0; col < n / STEP; col++) {
+        float room[STEP];
+        const void *as_f32 = column_of(form, values, col, room);
+        prefetch((const char *)values + col * STEP * (form == SCAN_F32 ? sizeof(float) : sizeof(uint16_t)));
+        columns[col] = column(as_f32, &pass);
+        count_step(as_f32, 0, bins);
     }
     out->range = range_of(pass.ranges);
     store_lanes(pass.values, out->values);
     store_lanes(pass.squares, out->squares);
+}
+
+/* What scan_columns() did to the bins. */
+static void take_bins_back(enum scan_form form, const void *values, size_t n, uint32_t *bins)
+{
+    float room[STEP];
+    for (size_t i = 0; i < n; i++) bins[bits_at(column_of(form, values, i / STEP, room), i % STEP) >> BIN_SHIFT]--;
 }
 
 static void add_columns(const __m256d *columns, size_t n, double *col_squares)
@@ -368,23 +421,45 @@ static void add_columns(const __m256d *columns, size_t n, double *col_squares)
     }
 }
 
-static void scan_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
-                       double *col_squares, struct scan_run *out)
+/* Values as f32 in their place, for the passes that few runs need. */
+static const void *all_as_f32(enum scan_form form, const void *values, size_t n, float room[SCAN_PANEL])
 {
-    __m256d columns[SCAN_MAX / SCAN_LANES];
+    if (form == SCAN_F32) return values;
+    for (size_t col = 0; col < n / STEP; col++) column_of(form, values, col, room + col * STEP);
+    return room;
+}
+
+BY_FORM void scan_panel(enum scan_form form, scan_panel_fn *definition, const void *values, size_t n, double tiny,
+                        uint32_t *bins, double *row_squares, double *col_squares, struct scan_run *out)
+{
+    __m256d columns[SCAN_PANEL / SCAN_LANES];
+    float room[SCAN_PANEL];
     struct sums sums;
-    scan_columns(values, n, bins, columns, &sums);
+    const uint32_t zeros_before = count_zeros(bins);
+    scan_columns(form, values, n, bins, columns, &sums);
     if (n == 0 || !is_finite(&sums.range)) {
-        take_bins_back(values, n, bins);
-        scan_panel_by_definition(values, n, tiny, bins, row_squares, col_squares, out);
+        take_bins_back(form, values, n, bins);
+        definition(values, n, tiny, bins, row_squares, col_squares, out);
         return;
     }
     for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += sums.squares[row];
     add_columns(columns, n / SCAN_LANES, col_squares);
-    put_run(values, n, tiny, &sums, out);
+    struct small small = { count_zeros(bins) - zeros_before, count_zeros(bins) - zeros_before };
+    if (has_small(&sums.range, tiny)) small = find_small(all_as_f32(form, values, n, room), n, bits_up(tiny));
+    put_run(n, small, &sums, out);
+    if (!scan_m2_of_sums(out)) out->m2 = squares_off(all_as_f32(form, values, n, room), n, out->sum / (double)n);
 }
 
-scan_panel_fn *const scan_panel_avx2 = scan_panel;
+#define PANEL(type, form)                                                                                              \
+    static void scan_##type##_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,    \
+                                    double *col_squares, struct scan_run *out)                                         \
+    {                                                                                                                  \
+        scan_panel(form, scan_##type##_panel_by_definition, values, n, tiny, bins, row_squares, col_squares, out);     \
+    }                                                                                                                  \
+    scan_panel_fn *const scan_##type##_panel_avx2 = scan_##type##_panel;
+PANEL(f32, SCAN_F32)
+PANEL(f16, SCAN_F16)
+PANEL(bf16, SCAN_BF16)
 
 /* 8 columns of 8 rows. */
 static inline void turn_eight(const char *rows, size_t row_bytes, float *to)
@@ -410,7 +485,7 @@ static inline void turn_eight(const char *rows, size_t row_bytes, float *to)
 /* 16 columns at a time, and what this run will want of a row next, for 16 rows are more than the CPU foresees. */
 static void turn(const void *rows, size_t row_bytes, size_t n, float *panel)
 {
-    const size_t n_cols = n / SCAN_LANES, ahead = SCAN_MAX / SCAN_LANES;
+    const size_t n_cols = n / SCAN_LANES, ahead = SCAN_PANEL / SCAN_LANES;
     size_t col = 0;
     for (; n_cols - col >= 16; col += 16)
         for (size_t half = 0; half < 16; half += 8) {

@@ -1,4 +1,5 @@
 /* test_scan.c - the scan of a run against plain loops, and its vector form against the definition, bit for bit. */
+#include "format/ingot_format.h"
 #include "format/simd/cpu.h"
 #include "format/simd/scan.h"
 
@@ -162,7 +163,7 @@ static void a_panel_has_its_rows_beside_each_other(void **state)
     }
     for (size_t i = 0; i < SCAN_LANES; i++) rows[i] = 0;
     for (size_t i = 0; i < COLS; i++) cols[i] = 0;
-    scan_panel_select()(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, rows, cols, &run);
+    scan_panel_select(SCAN_F32)(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, rows, cols, &run);
     for (size_t i = 0; i < SCAN_BINS; i++) n_counted += bins[i];
     assert_int_equal(n_counted, COLS * SCAN_LANES);
     scan_f32_select()(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, NULL, &alone);
@@ -225,12 +226,13 @@ static void compare_with_definition(const void *v, size_t n, double tiny)
     }
 }
 
-static void compare_panels_with_definition(const void *v, size_t n, double tiny)
+static void compare_panels_with_definition(scan_panel_fn *definition, scan_panel_fn *vectors, const void *v, size_t n,
+                                           double tiny)
 {
     uint32_t *bins[2];
     double *squares[2];
     struct scan_run runs[2];
-    scan_panel_fn *const scans[2] = { scan_panel_by_definition, scan_panel_avx2 };
+    scan_panel_fn *const scans[2] = { definition, vectors };
     for (int k = 0; k < 2; k++) {
         bins[k] = calloc(SCAN_BINS, sizeof *bins[k]);
         squares[k] = calloc(SCAN_LANES + n, sizeof *squares[k]);
@@ -280,12 +282,75 @@ static void vectors_give_the_bits_of_the_definition(void **state)
         compare_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
         n -= n % SCAN_LANES;
         compare_turned(block + 1, n);
-        compare_panels_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
+        compare_panels_with_definition(scan_f32_panel_by_definition, scan_f32_panel_avx2, block + 1, n,
+                                       round % 3 ? (double)FLT_MIN : 0x1p-14);
         free(block);
     }
 #else
     skip();
 #endif
+}
+
+/* A weight, or of `special` in 256 any bits. */
+static uint16_t random_half(enum scan_form form, unsigned special)
+{
+    uint64_t r = random64();
+    float v = (float)((double)(int64_t)random64() * 0x1p-70);
+    if ((r & 255) < special) return (uint16_t)(r >> 8);
+    return form == SCAN_F16 ? ingot_f16_from_f32(v) : ingot_bf16_from_f32(v);
+}
+
+static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (!cpu_detect().avx2) skip();
+    for (unsigned round = 0; round < 240; round++) {
+        const enum scan_form form = round % 2 ? SCAN_F16 : SCAN_BF16;
+        size_t cols = round < 200 ? round / 4 : SCAN_PANEL / SCAN_LANES - round / 2 % 4;
+        size_t n_stored = (form == SCAN_BF16 ? (cols + 1) / 2 * 2 : cols) * SCAN_LANES;
+        char *block = malloc(n_stored * sizeof(uint16_t) + 1);
+        for (size_t i = 0; i < n_stored; i++) {
+            uint16_t v = random_half(form, round / 2 % 4 * 2);
+            if (round / 2 % 8 == 7) v = (uint16_t)(0x3C00 + i % 2);
+            memcpy(block + 1 + i * sizeof v, &v, sizeof v);
+        }
+        compare_panels_with_definition(form == SCAN_F16 ? scan_f16_panel_by_definition : scan_bf16_panel_by_definition,
+                                       form == SCAN_F16 ? scan_f16_panel_avx2 : scan_bf16_panel_avx2, block + 1,
+                                       cols * SCAN_LANES,
+                                       round % 3 == 0   ? 0
+                                       : round % 3 == 1 ? 0x1p-14
+                                                        : (double)FLT_MIN);
+        free(block);
+    }
+#else
+    skip();
+#endif
+}
+
+/* The definition reads what stands side by side in its place. */
+static void a_panel_of_pairs_has_the_figures_of_its_columns(void **state)
+{
+    enum { COLS = 5 };
+    uint16_t pairs[(COLS + 1) / 2][SCAN_LANES][2];
+    float v[COLS][SCAN_LANES];
+    uint32_t *bins[2] = { calloc(SCAN_BINS, sizeof(uint32_t)), calloc(SCAN_BINS, sizeof(uint32_t)) };
+    double squares[2][SCAN_LANES + COLS] = { { 0 } };
+    struct scan_run runs[2];
+    (void)state;
+    memset(pairs, 0x7F, sizeof pairs); /* padding that would show */
+    for (size_t col = 0; col < COLS; col++)
+        for (size_t row = 0; row < SCAN_LANES; row++) {
+            pairs[col / 2][row][col % 2] = random_half(SCAN_BF16, 0);
+            v[col][row] = ingot_f32_from_bf16(pairs[col / 2][row][col % 2]);
+        }
+    scan_panel_select(SCAN_F32)(v, COLS * SCAN_LANES, 0, bins[0], squares[0], squares[0] + SCAN_LANES, &runs[0]);
+    scan_panel_select(SCAN_BF16)(pairs, COLS * SCAN_LANES, 0, bins[1], squares[1], squares[1] + SCAN_LANES, &runs[1]);
+    assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
+    assert_memory_equal(squares[0], squares[1], sizeof squares[0]);
+    assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
+    free(bins[0]);
+    free(bins[1]);
 }
 
 int main(void)
@@ -299,6 +364,8 @@ int main(void)
         cmocka_unit_test(a_bin_is_sign_exponent_and_eight_bits),
         cmocka_unit_test(a_bin_begins_less_than_a_256th_below_its_values),
         cmocka_unit_test(vectors_give_the_bits_of_the_definition),
+        cmocka_unit_test(vectors_widen_panels_of_halves_as_the_definition_does),
+        cmocka_unit_test(a_panel_of_pairs_has_the_figures_of_its_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
