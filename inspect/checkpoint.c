@@ -73,6 +73,27 @@ static void number_tensors(struct checkpoint *cp)
     }
 }
 
+static enum ingot_status open_file(struct checkpoint *cp, struct ingot_error *err)
+{
+    enum ingot_status status = ingot_open(cp->path, INGOT_OPEN_MAP, &cp->file, err);
+    if (status == INGOT_OK) number_tensors(cp);
+    return status;
+}
+
+/* What no reader knows, but is called an .ingot file, was one: ingot_open() says what is wrong with it. */
+static enum ingot_status open_source(struct checkpoint *cp, struct ingot_error *err)
+{
+    struct ingot_error unknown = { 0 };
+    enum ingot_status status = ingot_source_open(cp->path, &cp->source, &unknown);
+    if (status == INGOT_E_UNSUPPORTED && checkpoint_is_called_ingot(cp->path) && !is_directory(cp->path))
+        return open_file(cp, err);
+    if (status == INGOT_OK)
+        cp->n_tensors = ingot_source_count(cp->source);
+    else if (err)
+        *err = unknown;
+    return status;
+}
+
 enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, struct ingot_error *err)
 {
     bool is_ingot;
@@ -80,14 +101,7 @@ enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, stru
     signals_name_mapping(path);
     enum ingot_status status = sniff(path, &is_ingot, err);
     if (status != INGOT_OK) return status;
-    if (is_ingot) {
-        status = ingot_open(path, INGOT_OPEN_MAP, &out->file, err);
-        if (status == INGOT_OK) number_tensors(out);
-        return status;
-    }
-    status = ingot_source_open(path, &out->source, err);
-    if (status == INGOT_OK) out->n_tensors = ingot_source_count(out->source);
-    return status;
+    return is_ingot ? open_file(out, err) : open_source(out, err);
 }
 
 void checkpoint_close(struct checkpoint *cp)

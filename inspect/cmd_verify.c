@@ -280,13 +280,9 @@ static int verify_source(const struct arguments *args, const struct ingot_source
 
 static int run_verify(const struct arguments *args)
 {
-    const char *path = args->operands[0];
-    struct ingot_error err = { 0 }, unknown = { 0 };
+    struct ingot_error err = { 0 };
     struct checkpoint cp;
-    enum ingot_status status = checkpoint_open(path, &cp, &unknown);
-    if (status == INGOT_E_UNSUPPORTED && checkpoint_is_called_ingot(path))
-        status = checkpoint_open_ingot(path, &cp.file, &err);
-    if (status != INGOT_OK) return report_error(err.status ? &err : &unknown);
+    if (checkpoint_open(args->operands[0], &cp, &err) != INGOT_OK) return report_error(&err);
     int code = cp.file ? verify_file(args, cp.file, &err) : verify_source(args, cp.source, &err);
     checkpoint_close(&cp);
     return code;

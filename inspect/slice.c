@@ -85,7 +85,8 @@ enum ingot_status slice_parse(const char *text, const char *subject, struct slic
         enum part part = read_part(&c, s->shape[i], &s->begin[i], &s->count[i]);
         if (part == PART_OUTSIDE)
             return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, subject, "the first index is 0",
-                              "the index lies outside dimension %u, which has %llu", i,
+                              "%s lies outside dimension %u, which has %llu",
+                              ingot_escape(text, strlen(text), shown, sizeof shown), i,
                               (unsigned long long)s->shape[i]);
         if (part == PART_BAD || (*c != ',' && strcmp(c, "]") != 0))
             return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, subject, advice, "cannot read the slice %s",

@@ -183,12 +183,20 @@ static enum ingot_status parse_letters(struct parser *p, const char *word)
     return INGOT_OK;
 }
 
+#define USAGE_MAX 160
+
+static const char *usage_line(const struct command *command, char out[USAGE_MAX])
+{
+    snprintf(out, USAGE_MAX, "usage: ingot %s [OPTION]...%s%s", command->name, *command->operands ? " " : "",
+             command->operands);
+    return out;
+}
+
 static enum ingot_status take_operand(struct parser *p, const char *word)
 {
     if (p->args->n_operands == p->command->max_operands) {
-        char advice[160];
-        snprintf(advice, sizeof advice, "usage: ingot %s [OPTION]... %s", p->command->name, p->command->operands);
-        return usage(p, advice, "unexpected argument", word);
+        char advice[USAGE_MAX];
+        return usage(p, usage_line(p->command, advice), "unexpected argument", word);
     }
     p->args->operands[p->args->n_operands++] = word;
     return INGOT_OK;
@@ -234,7 +242,7 @@ enum ingot_status options_parse(const struct command *command, int argc, char **
     fill_fallbacks(command, args);
     enum ingot_status status = parse_words(&p);
     if (status != INGOT_OK || args->help || args->n_operands >= command->min_operands) return status;
-    char advice[160];
-    snprintf(advice, sizeof advice, "usage: ingot %s [OPTION]... %s", command->name, command->operands);
-    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, command->name, advice, "an argument is missing");
+    char advice[USAGE_MAX];
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, command->name, usage_line(command, advice),
+                      "an argument is missing");
 }

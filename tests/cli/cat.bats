@@ -180,7 +180,7 @@ numpy() {
     ingot cat "$BARD" @metadata
     expect_error 2 @metadata "ingot show"
     ingot cat "$BARD" 'wte.weight[2048]'
-    expect_error 2 wte.weight "outside dimension 0, which has 2048"
+    expect_error 2 wte.weight "[2048] lies outside dimension 0, which has 2048"
     ingot cat "$BARD" 'wte.weight[1,2,3]'
     expect_error 2 wte.weight "more dimensions"
     ingot cat "$BARD" 'wte.weight[a]'

@@ -260,6 +260,14 @@ END
     [[ $err == *text* ]]
 }
 
+@test "a file that is called .ingot and has lost every mark of one is refused as one" {
+    printf x >byte.ingot
+    for command in ls show params map hash stats verify; do
+        ingot $command byte.ingot
+        expect_error 3 "byte.ingot: not an .ingot file: it does not begin with the magic"
+    done
+}
+
 @test "one damaged superblock is not the end" {
     cp "$BARD" one.ingot
     damage one.ingot 3
