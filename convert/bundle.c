@@ -201,12 +201,6 @@ static enum ingot_status read_shape(const struct message *m, struct cursor c, st
     return status;
 }
 
-static enum ingot_status refuse_slices(const struct message *m, struct ingot_error *err)
-{
-    return bad(m, INGOT_E_UNSUPPORTED, "save the model with whole variables", err,
-               "is stored in slices (a partitioned variable)");
-}
-
 static enum ingot_status read_type(const struct message *m, uint64_t number, struct bundle_tensor *t,
                                    struct ingot_error *err)
 {
@@ -226,6 +220,9 @@ static enum ingot_status check_tensor(const struct bundle *b, const struct messa
     uint64_t elems, n_bytes;
     if (shard >= b->n_shards)
         return bad(m, INGOT_E_RANGE, ADVICE_COPY, err, "lies in data file %" PRIu64 " of %u", shard, b->n_shards);
+    if (t->n_slices > 0 && t->n_bytes > 0)
+        return bad(m, INGOT_E_SHAPE, ADVICE_COPY, err, "has slices, but %" PRIu64 " byte%s of its own", t->n_bytes,
+                   plural(t->n_bytes));
     if (t->off > INT64_MAX || t->n_bytes > INT64_MAX)
         return bad(m, INGOT_E_RANGE, ADVICE_COPY, err, "the place in the data file is negative");
     if (!ingot_shape_elems(t->rank, t->shape, &elems) || !checked_mul(elems, size, &n_bytes))
@@ -249,28 +246,31 @@ static enum ingot_status read_tensor(const struct bundle *b, const struct messag
         if (is_field(&f, ENTRY_OFFSET, WIRE_VARINT)) t->off = f.value;
         if (is_field(&f, ENTRY_SIZE, WIRE_VARINT)) t->n_bytes = f.value;
         if (is_field(&f, ENTRY_CRC32C, WIRE_FIXED32)) t->crc = (uint32_t)f.value;
-        if (is_field(&f, ENTRY_SLICES, WIRE_BYTES)) status = refuse_slices(m, err);
+        t->n_slices += is_field(&f, ENTRY_SLICES, WIRE_BYTES);
     }
     if (c.bad) return bad(m, INGOT_E_SOURCE, ADVICE_COPY, err, "the message is malformed");
     if (status == INGOT_OK) status = read_type(m, type, t, err);
+    if (t->n_slices > 0) t->checked = false;
     if (status == INGOT_OK) status = check_tensor(b, m, t, shard, err);
     t->shard = (uint32_t)shard;
     return status;
 }
 
 /* A slice stands under a key of its own: a zero byte, the name, and what part of it. */
-static enum ingot_status check_name(struct message *m, const struct sstable_entry *e, struct ingot_error *err)
+static enum ingot_status read_name(struct message *m, const struct sstable_entry *e, struct bundle_tensor *t,
+                                   struct ingot_error *err)
 {
-    const char *name = (const char *)e->key;
-    const bool slice = e->n_key > 0 && name[0] == '\0';
-    const char *begin = slice ? name + 1 : name;
-    const size_t n = strnlen(begin, e->n_key - (slice ? 1 : 0));
-    char shown[SHOWN_NAME - 8];
-    snprintf(m->shown, sizeof m->shown, "tensor %s", ingot_escape(begin, n, shown, sizeof shown));
-    if (slice) return refuse_slices(m, err);
-    if (n != e->n_key) return bad(m, INGOT_E_NAME, ADVICE_COPY, err, "its name goes on behind a zero byte");
-    if (n <= INGOT_MAX_NAME) return INGOT_OK;
-    return bad(m, INGOT_E_LIMIT, NULL, err, "a name of %zu bytes; the limit is %d", n, INGOT_MAX_NAME);
+    t->name = (const char *)e->key;
+    t->is_slice = e->n_key > 0 && t->name[0] == '\0';
+    t->name += t->is_slice;
+    t->n_name = strnlen(t->name, e->n_key - t->is_slice);
+    char shown[SHOWN_NAME - 16];
+    snprintf(m->shown, sizeof m->shown, "%s %s", t->is_slice ? "a slice of" : "tensor",
+             ingot_escape(t->name, t->n_name, shown, sizeof shown));
+    if (!t->is_slice && t->n_name != e->n_key)
+        return bad(m, INGOT_E_NAME, ADVICE_COPY, err, "its name goes on behind a zero byte");
+    if (t->n_name <= INGOT_MAX_NAME) return INGOT_OK;
+    return bad(m, INGOT_E_LIMIT, NULL, err, "a name of %zu bytes; the limit is %d", (size_t)t->n_name, INGOT_MAX_NAME);
 }
 
 static enum ingot_status on_entry(void *ctx, const struct sstable_entry *e, struct ingot_error *err)
@@ -283,8 +283,8 @@ static enum ingot_status on_entry(void *ctx, const struct sstable_entry *e, stru
         if (e->n_key == 0) return read_header(b, &m, c, err);
         return bad(&m, INGOT_E_SOURCE, "is it the index of a checkpoint?", err, "is not there");
     }
-    struct bundle_tensor t = { .name = (const char *)e->key, .n_name = e->n_key, .entry_off = e->off };
-    enum ingot_status status = check_name(&m, e, err);
+    struct bundle_tensor t = { .entry_off = e->off };
+    enum ingot_status status = read_name(&m, e, &t, err);
     if (status == INGOT_OK) status = read_tensor(b, &m, c, &t, err);
     return status == INGOT_OK ? b->tensor(b->ctx, &t, b->n_shards, err) : status;
 }

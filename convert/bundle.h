@@ -18,6 +18,9 @@ struct bundle_tensor {
     bool checked; /* `crc` is the masked CRC-32C of the bytes as they lie in the file */
     uint32_t crc;
     uint64_t entry_off; /* where the index says all this */
+    /* A variable that was partitioned: as a whole without bytes of its own, and once more for each slice. */
+    uint32_t n_slices; /* of a whole; 0: it is in one piece */
+    bool is_slice;     /* the name is that of the whole, shape and place are the slice's */
 };
 
 typedef enum ingot_status (*bundle_tensor_fn)(void *ctx, const struct bundle_tensor *tensor, uint32_t n_shards,
@@ -26,10 +29,10 @@ typedef enum ingot_status (*bundle_tensor_fn)(void *ctx, const struct bundle_ten
 /* Whether a file of `size` bytes that ends in these bytes is a sorted table. */
 bool bundle_has_magic(const uint8_t last[8]);
 
-/* Calls `tensor` for each in order of the names, which are unique. Shape and size agree; the shard is below n_shards;
- * off + n_bytes does not overflow. A status other than OK from `tensor` ends the walk. `path` names the file in errors:
- * those of sstable_walk(), and SOURCE, RANGE, SHAPE, LIMIT, NAME, UNSUPPORTED (big-endian, newer writers, the first
- * format, slices, an unknown type), each with its offset. */
+/* Calls `tensor` for each: slices first, then in order of the names, which are unique. Shape and size agree; the shard
+ * is below n_shards; off + n_bytes does not overflow. A status other than OK from `tensor` ends the walk. `path` names
+ * the file in errors: those of sstable_walk(), and SOURCE, RANGE, SHAPE, LIMIT, NAME, UNSUPPORTED (big-endian, newer
+ * writers, the first format, an unknown type), each with its offset. */
 enum ingot_status bundle_walk(const uint8_t *bytes, uint64_t size, const char *path, bundle_tensor_fn tensor, void *ctx,
                               struct ingot_error *err);
 

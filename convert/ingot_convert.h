@@ -76,9 +76,11 @@ struct ingot_source_tensor {
     uint64_t shape[INGOT_MAX_RANK];   /* outermost first */
     uint64_t strides[INGOT_MAX_RANK]; /* in elements; a stride may be 0, as in an expanded view */
     bool strided;                     /* the strides are not those of row-major order */
-    const void *data; /* the first element, any alignment; NULL when the file that should hold it is not here */
-    uint64_t n_bytes; /* from `data` to the end of the last element in memory; 0 for a tensor without elements */
-    const char *file; /* base name of the file that holds it */
+    uint32_t n_slices; /* a TensorFlow variable that was saved in pieces, of which none is the tensor; 0: it is whole */
+    const void *data;  /* the first element, any alignment; NULL in slices, and when the file that should hold it is
+                          not here */
+    uint64_t n_bytes;  /* from `data` to the end of the last element in memory; 0 for a tensor without elements */
+    const char *file;  /* base name of the file that holds it */
     uint64_t file_off;
     uint32_t check; /* number of the checksum that covers it, or INGOT_NO_CHECK */
 };

@@ -214,6 +214,9 @@ static enum ingot_status check_part(struct planner *p, const struct plan_tensor 
         return ingot_fail(p->err, INGOT_E_DTYPE, s->file_off, s->name, "give the parts one dtype",
                           "dtype %s, but another part of %s is %s", s->dtype_name, t->name,
                           t->parts->source->dtype_name);
+    if (s->n_slices > 0)
+        return ingot_fail(p->err, INGOT_E_UNSUPPORTED, s->file_off, s->name, "save the model with whole variables",
+                          "stored in %u slice%s (a partitioned variable)", s->n_slices, plural(s->n_slices));
     if (!s->data)
         return ingot_fail(p->err, INGOT_E_MISSING, s->file_off, s->name, "get the complete checkpoint",
                           "%s, which holds its values, is not here",

@@ -237,7 +237,7 @@ static enum ingot_status open_shard(struct ingot_source *src, struct shard *shar
     return path_exists(src->directory, shard->name) ? source_add_file(src, shard->name, &shard->in, err) : INGOT_OK;
 }
 
-/* Finds the tensor's bytes; data stays NULL when their file is not here. */
+/* Finds the tensor's bytes; data stays NULL when their file is not here, or they lie in slices. */
 static enum ingot_status place_tensor(const struct shard *shard, const struct bundle_tensor *b,
                                       struct ingot_source_tensor *t, struct ingot_error *err)
 {
@@ -245,7 +245,7 @@ static enum ingot_status place_tensor(const struct shard *shard, const struct bu
     t->file = shard->name;
     t->file_off = b->off;
     t->n_bytes = b->n_bytes;
-    if (!shard->in) return INGOT_OK;
+    if (!shard->in || b->n_slices > 0) return INGOT_OK;
     const struct file_map *map = &shard->in->map;
     if (!span_inside(b->off, b->n_bytes, map->size))
         return ingot_fail(err, INGOT_E_TRUNCATED, map->size, shard->in->path, "get another copy of the file",
@@ -288,13 +288,16 @@ static enum ingot_status note_span(struct tensorflow *tf, const struct bundle_te
     return INGOT_OK;
 }
 
+/* Of a variable in slices only the whole is a tensor; but each slice has its checksum. */
 static enum ingot_status on_tensor(void *ctx, const struct bundle_tensor *b, uint32_t n_shards, struct ingot_error *err)
 {
     struct ingot_source *src = ctx;
     struct tensorflow *tf = src->reader_data;
-    struct ingot_source_tensor t = {
-        .dtype_name = b->dtype_name, .scalar = b->scalar, .rank = b->rank, .check = INGOT_NO_CHECK
-    };
+    struct ingot_source_tensor t = { .dtype_name = b->dtype_name,
+                                     .scalar = b->scalar,
+                                     .rank = b->rank,
+                                     .n_slices = b->n_slices,
+                                     .check = INGOT_NO_CHECK };
     enum ingot_status status = tf->shards ? INGOT_OK : name_shards(src, tf, n_shards, err);
     if (status == INGOT_OK) status = note_span(tf, b, err);
     if (status == INGOT_OK) status = open_shard(src, &tf->shards[b->shard], err);
@@ -304,7 +307,7 @@ static enum ingot_status on_tensor(void *ctx, const struct bundle_tensor *b, uin
     char *name = strndup(b->name, b->n_name);
     if (!name) return fail_memory(err, src->path);
     status = add_check(src, name, b, &t, err);
-    if (status != INGOT_OK) {
+    if (status != INGOT_OK || b->is_slice) {
         free(name);
         return status;
     }

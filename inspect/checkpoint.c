@@ -185,8 +185,14 @@ struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_
     return t;
 }
 
+bool checkpoint_is_absent(const struct checkpoint_tensor *t)
+{
+    return t->n_elems > 0 && !t->data && t->origin.n_slices == 0;
+}
+
 const char *checkpoint_layout(const struct checkpoint_tensor *t)
 {
+    if (t->origin.n_slices > 0) return "slices";
     if (t->layout == INGOT_ROWS && t->origin.block) return "blocks";
     return t->origin.strided ? "strided" : ingot_layout_name(t->layout);
 }

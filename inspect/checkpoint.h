@@ -28,7 +28,7 @@ struct checkpoint_tensor {
     uint32_t rank;
     uint64_t shape[INGOT_MAX_RANK];
     uint64_t n_elems, n_bytes;
-    const void *data; /* NULL when the file that should hold it is not here */
+    const void *data; /* NULL in slices, and when the file that should hold it is not here */
     struct ingot_source_tensor
         origin;            /* what ingot_source_gather() takes; of an .ingot file only where the layout is rows */
     const char *target;    /* of an alias: the name of the tensor that it stands for; else NULL */
@@ -44,7 +44,10 @@ struct checkpoint_tensor checkpoint_tensor_at(const struct checkpoint *cp, size_
 /* The same into its place, for who goes through all of many. */
 void checkpoint_get_tensor(const struct checkpoint *cp, size_t i, struct checkpoint_tensor *out);
 
-/* "rows", "panel16"; of a source also "strided" and "blocks". */
+/* Whether the file that should hold its elements is not here. */
+bool checkpoint_is_absent(const struct checkpoint_tensor *t);
+
+/* "rows", "panel16"; of a source also "strided", "blocks" and "slices". */
 const char *checkpoint_layout(const struct checkpoint_tensor *t);
 
 /* The tensor of that name, spelled as it is or as ls prints it. ARGUMENT with the nearest name when there is none. */

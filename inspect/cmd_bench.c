@@ -232,7 +232,7 @@ static void print_text(const struct results *r)
     printf("%s on %s, %s arithmetic, cache %s, %s read per token; %u round%s\n\n", ingot_dtype_name(b->dtype),
            b->rung->name, b->arithmetic, ingot_dtype_name(b->kv),
            human_bytes(ingot_model_token_bytes(r->engine.model)).text, r->settings.n_rounds,
-           r->settings.n_rounds == 1 ? "" : "s");
+           plural(r->settings.n_rounds));
     print_cases(b);
     printf("\n");
     print_machine(b);

@@ -132,7 +132,7 @@ static void sort_rows(struct listing *l)
 
 static void count(struct totals *sum, const struct checkpoint_tensor *t)
 {
-    sum->n_absent += t->n_elems > 0 && !t->data;
+    sum->n_absent += checkpoint_is_absent(t);
     if (t->target) {
         sum->n_aliases++;
         return;
@@ -359,7 +359,7 @@ static json_t *tensor_json(const struct checkpoint_tensor *t)
     json_put(o, "bytes", json_count(t->n_bytes));
     json_put(o, "offset", json_count(t->file_off));
     if (t->part_file) json_put(o, "file", json_text(t->part_file, strlen(t->part_file)));
-    if (t->part_file) json_put(o, "present", json_boolean(t->n_elems == 0 || t->data));
+    if (t->part_file) json_put(o, "present", json_boolean(!checkpoint_is_absent(t)));
     if (t->target) json_put(o, "alias_of", json_text(t->target, strlen(t->target)));
     return o;
 }

@@ -362,7 +362,7 @@ static void tensor_cell(struct table *table, const struct row *row, const struct
 static void total_cell(struct table *table, const struct collection *c, uint64_t n_outliers, enum column column)
 {
     if (column == COL_NAME)
-        table_cell(table, "%s tensor%s", human_count(c->choice->n).text, c->choice->n == 1 ? "" : "s");
+        table_cell(table, "%s tensor%s", human_count(c->choice->n).text, plural(c->choice->n));
     else if (column == COL_DTYPE)
         table_cell(table, "%s", "");
     else if (column == COL_SHAPE)

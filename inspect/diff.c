@@ -77,7 +77,8 @@ static enum ingot_status check_values(const struct diff_tensor *t, struct ingot_
     enum ingot_status status = values_check(&t->t, err);
     struct checkpoint_tensor part = t->t;
     for (uint32_t i = 1; i < t->canonical.n_parts && status == INGOT_OK; i++) {
-        part.data = t->canonical.parts[i].data;
+        part.origin = t->canonical.parts[i];
+        part.data = part.origin.data;
         part.part_file = t->canonical.parts[i].file;
         status = values_check(&part, err);
     }

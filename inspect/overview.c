@@ -165,7 +165,7 @@ uint64_t overview_absent_count(const struct checkpoint *cp)
     uint64_t n = 0;
     for (size_t i = 0; i < cp->n_tensors; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        n += t.n_elems > 0 && !t.data;
+        n += checkpoint_is_absent(&t);
     }
     return n;
 }

@@ -199,7 +199,7 @@ static size_t *sort_by_file(const struct checkpoint *cp, uint64_t *n_absent)
     uint64_t off;
     for (size_t i = 0; i < cp->n_tensors; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
-        *n_absent += t.n_elems > 0 && !t.data;
+        *n_absent += checkpoint_is_absent(&t);
         file[i] = t.n_bytes > 0 && checkpoint_file_of(cp, t.data, &hint, &off) ? hint : n_files;
         if (file[i] < n_files) first[file[i] + 1]++;
     }

@@ -115,7 +115,8 @@ static void show_tensor(const struct checkpoint_tensor *t, const struct ingot_se
     if (t->part_file) show_field("file", "%s", ingot_escape(t->part_file, strlen(t->part_file), shown, sizeof shown));
     show_field("offset", "%" PRIu64, t->file_off);
     if (s) show_field("xxh3-128", "%s", human_digest(s->digest).text);
-    if (t->n_elems > 0 && !t->data) show_field("values", "not here: the file is missing");
+    if (checkpoint_is_absent(t)) show_field("values", "not here: the file is missing");
+    if (t->origin.n_slices > 0) show_field("values", "in %u slice%s", t->origin.n_slices, plural(t->origin.n_slices));
     print_corner(t);
 }
 
@@ -128,7 +129,7 @@ static void show_tensor_json(const struct checkpoint_tensor *t, const struct ing
     json_put(root, "layout", json_string(checkpoint_layout(t)));
     json_put(root, "shape", json_shape(t->rank, t->shape));
     if (t->origin.strided) json_put(root, "strides", json_shape(t->rank, t->origin.strides));
-    json_put(root, "present", json_boolean(t->n_elems == 0 || t->data));
+    json_put(root, "present", json_boolean(!checkpoint_is_absent(t)));
     json_put(root, "parameters", json_count(t->n_elems));
     json_put(root, "bytes", json_count(t->n_bytes));
     if (t->part_file) json_put(root, "file", json_text(t->part_file, strlen(t->part_file)));

@@ -23,7 +23,11 @@ enum ingot_status values_check(const struct checkpoint_tensor *t, struct ingot_e
         return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, t->name,
                           "ingot ls -l says where its bytes are in the file", "elements of type %s cannot be decoded",
                           ingot_escape(t->dtype_name, strlen(t->dtype_name), shown, sizeof shown));
-    if (t->n_elems > 0 && !t->data)
+    if (t->origin.n_slices > 0)
+        return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, t->name, "save the model with whole variables",
+                          "stored in %u slice%s (a partitioned variable)", t->origin.n_slices,
+                          plural(t->origin.n_slices));
+    if (checkpoint_is_absent(t))
         return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, t->name, "put the file beside the others",
                           "%s, which should hold its values, is not here",
                           ingot_escape(t->part_file, strlen(t->part_file), shown, sizeof shown));

@@ -201,14 +201,44 @@ static void every_type_has_its_scalar(void **state)
     }
 }
 
-static void slices_are_refused_by_the_name_of_the_whole(void **state)
+static struct bytes whole_of_slices(uint64_t size, unsigned n_slices)
+{
+    struct table_tensor whole = good;
+    whole.size = size;
+    struct bytes message = tensor_message(&whole);
+    for (unsigned i = 0; i < n_slices; i++) {
+        struct bytes slice = { NULL, 0 };
+        put_message(&message, 7, &slice);
+    }
+    return message;
+}
+
+static void a_variable_in_slices_has_its_shape_and_no_bytes_of_its_own(void **state)
 {
     (void)state;
-    struct bytes message = tensor_message(&good), slice = { NULL, 0 };
-    put_message(&message, 7, &slice);
-    expect_message(message, INGOT_E_UNSUPPORTED, "tensor w: is stored in slices");
-    expect(index_of(header_message(1), "\0emb\0\1\1\2", 8, tensor_message(&good)), INGOT_E_UNSUPPORTED, value_off() + 7,
-           "tensor emb: is stored in slices");
+    struct seen seen = { 0 };
+    struct bytes file = index_of(header_message(1), "w", 1, whole_of_slices(0, 3));
+    assert_int_equal(bundle_walk(file.p, file.n, "t.index", keep, &seen, NULL), INGOT_OK);
+    free(file.p);
+    assert_int_equal(seen.last.n_slices, 3);
+    assert_false(seen.last.is_slice || seen.last.checked);
+    assert_int_equal(seen.last.shape[0] * seen.last.shape[1], 6);
+    expect_message(whole_of_slices(24, 1), INGOT_E_SHAPE, "has slices, but 24 bytes of its own");
+}
+
+static void a_slice_goes_by_the_name_of_the_whole(void **state)
+{
+    (void)state;
+    struct seen seen = { 0 };
+    struct table_tensor t = good;
+    struct bytes file = index_of(header_message(1), "\0emb\0\1\1\2", 8, tensor_message(&t));
+    assert_int_equal(bundle_walk(file.p, file.n, "t.index", keep, &seen, NULL), INGOT_OK);
+    free(file.p);
+    assert_string_equal(seen.name, "emb");
+    assert_true(seen.last.is_slice && seen.last.checked);
+    t.size = 25;
+    expect(index_of(header_message(1), "\0emb\0\1\1\2", 8, tensor_message(&t)), INGOT_E_SHAPE, value_off() + 7,
+           "a slice of emb: F32 of this shape takes 24 bytes, but it has 25");
 }
 
 static void a_name_is_text_of_bounded_length(void **state)
@@ -310,7 +340,8 @@ int main(void)
         cmocka_unit_test(a_malformed_message_is_refused),
         cmocka_unit_test(a_tensor_is_what_its_message_says),
         cmocka_unit_test(every_type_has_its_scalar),
-        cmocka_unit_test(slices_are_refused_by_the_name_of_the_whole),
+        cmocka_unit_test(a_variable_in_slices_has_its_shape_and_no_bytes_of_its_own),
+        cmocka_unit_test(a_slice_goes_by_the_name_of_the_whole),
         cmocka_unit_test(a_name_is_text_of_bounded_length),
         cmocka_unit_test(a_shape_is_known_and_fits_its_bytes),
         cmocka_unit_test(a_tensor_has_at_most_eight_dimensions),

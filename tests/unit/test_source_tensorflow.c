@@ -5,6 +5,8 @@
 #include "convert/checksum.h"
 #include "convert/source.h"
 #include "format/layout.h"
+#include "inspect/checkpoint.h"
+#include "inspect/values.h"
 #include "tests/unit/table_fixture.h"
 
 #include <fcntl.h>
@@ -48,15 +50,15 @@ static void write_text(const char *directory, const char *name, const char *text
 #define N_TENSORS 6u
 
 /* Two tensors in each data file; each of their bytes differs from its neighbours. */
-struct checkpoint {
+struct made {
     struct table_tensor tensors[N_TENSORS];
     struct bytes shards[N_SHARDS];
 };
 
-static struct checkpoint make_checkpoint(void)
+static struct made make_checkpoint(void)
 {
     static const char *const names[N_TENSORS] = { "model/a", "model/b", "model/c", "model/d", "model/e", "model/f" };
-    struct checkpoint c = { 0 };
+    struct made c = { 0 };
     for (unsigned i = 0; i < N_TENSORS; i++) {
         struct bytes *data = &c.shards[i % N_SHARDS];
         struct table_tensor *t = &c.tensors[i];
@@ -67,12 +69,12 @@ static struct checkpoint make_checkpoint(void)
     return c;
 }
 
-static void free_checkpoint(struct checkpoint *c)
+static void free_checkpoint(struct made *c)
 {
     for (unsigned i = 0; i < N_SHARDS; i++) free(c->shards[i].p);
 }
 
-static void write_index(const struct checkpoint *c, const char *directory, const char *name)
+static void write_index(const struct made *c, const char *directory, const char *name)
 {
     struct table t = { .block_bytes = 100, .interval = 2, .snappy = true };
     table_add_message(&t, "", header_message(N_SHARDS));
@@ -89,7 +91,7 @@ static const char *shard_name(const char *prefix, unsigned i)
     return name;
 }
 
-static void write_checkpoint(const struct checkpoint *c, const char *directory, const char *prefix)
+static void write_checkpoint(const struct made *c, const char *directory, const char *prefix)
 {
     char index[128];
     snprintf(index, sizeof index, "%s.index", prefix);
@@ -109,7 +111,7 @@ static const struct ingot_source_tensor *find(const struct ingot_source *src, co
     return NULL;
 }
 
-static void expect_checkpoint(const struct checkpoint *c, const char *path)
+static void expect_checkpoint(const struct made *c, const char *path)
 {
     struct ingot_source *src = must_open(path);
     struct ingot_error err = { 0 };
@@ -138,7 +140,7 @@ static void directory_index_and_prefix_show_the_same_tensors(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     write_checkpoint(&c, dir, "model.ckpt");
     expect_checkpoint(&c, dir);
     expect_checkpoint(&c, fixture_path(dir, "model.ckpt.index"));
@@ -153,7 +155,7 @@ static void an_index_is_known_by_its_last_bytes_whatever_its_name(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     write_checkpoint(&c, dir, "x");
     assert_int_equal(rename(fixture_path(dir, "x.index"), fixture_path(dir, "x")), 0);
     expect_checkpoint(&c, fixture_path(dir, "x"));
@@ -188,7 +190,7 @@ static void the_state_file_says_which_of_several_is_meant(void **state)
         "model_checkpoint_path: \"b\\0552.ckpt\"\n",
     };
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     write_checkpoint(&c, dir, "b-2.ckpt");
     write_text(dir, "a.index", "not this one");
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -233,7 +235,7 @@ static void of_two_checkpoints_none_is_taken_by_chance(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     write_checkpoint(&c, dir, "a");
     write_text(dir, "z.index", "of something else");
     expect_checkpoint(&c, dir);
@@ -247,7 +249,7 @@ static void a_path_that_is_there_is_not_taken_for_a_prefix(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     struct ingot_source *src;
     struct ingot_error err;
     write_checkpoint(&c, dir, "model.ckpt");
@@ -262,7 +264,7 @@ static void hparams_beside_the_index_are_facts(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     write_checkpoint(&c, dir, "model.ckpt");
     write_text(dir, "hparams.json", "{\"n_head\": 12, \"n_vocab\": 50257}");
     struct ingot_source *src = must_open(dir);
@@ -280,7 +282,7 @@ static void the_index_alone_says_all_but_the_values(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     struct ingot_error err = { 0 };
     uint64_t n_bad = 0;
     write_checkpoint(&c, dir, "m");
@@ -306,7 +308,7 @@ static void a_data_file_that_ends_early_is_truncated_where_it_ends(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     write_checkpoint(&c, dir, "m");
     fixture_write(dir, shard_name("m", 2), c.shards[2].p, c.shards[2].n - 1);
     expect_refused(dir, INGOT_E_TRUNCATED, c.shards[2].n - 1, shard_name("m", 2), "model/f");
@@ -318,7 +320,7 @@ static void tensors_that_share_bytes_are_refused(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     struct ingot_source *src;
     struct ingot_error err;
     c.tensors[4].off -= 1;
@@ -333,7 +335,7 @@ static void a_tensor_without_elements_may_lie_anywhere(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     struct ingot_error err = { 0 };
     c.tensors[5].shape[0] = c.tensors[5].size = 0;
     c.tensors[5].off = 4; /* inside another */
@@ -351,7 +353,7 @@ static void strings_are_listed_without_a_checksum(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     c.tensors[0].dtype = 7;
     c.tensors[0].rank = 0;
     write_checkpoint(&c, dir, "m");
@@ -400,7 +402,7 @@ static void a_changed_byte_is_named_by_its_tensor(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     struct heard heard = { 0 };
     struct ingot_error err = { 0 };
     const struct ingot_source_verify_options options = { 2, hear_progress, &heard, hear_check, &heard };
@@ -430,7 +432,7 @@ static void verification_stops_when_asked_to(void **state)
 {
     (void)state;
     char *dir = fixture_directory();
-    struct checkpoint c = make_checkpoint();
+    struct made c = make_checkpoint();
     struct heard heard = { .stop_after = 2 };
     struct ingot_error err = { 0 };
     const struct ingot_source_verify_options options = { 1, hear_progress, &heard, hear_check, &heard };
@@ -658,6 +660,79 @@ static void of_the_released_gpt2_exactly_the_tensors_that_are_here_are_good(void
     fixture_remove(dir);
 }
 
+/* ------------------------------------------------------------------------------------------------------------ slices
+ */
+
+/* "model/w" of 4 x 3, as two slices of 2 x 3 behind one another in the first data file. */
+static void write_partitioned(const char *dir, struct bytes *data)
+{
+    struct table t = { .block_bytes = 100, .interval = 2 };
+    table_add_message(&t, "", header_message(1));
+    for (unsigned i = 0; i < 2; i++) {
+        struct table_tensor slice = { "", 1, 2, { 2, 3 }, 0, data->n, 24, 0 };
+        const char key[] = { 0, 'm', 'o', 'd', 'e', 'l', '/', 'w', 0, 1, (char)(2 * i) };
+        for (unsigned k = 0; k < 24; k++) put_byte(data, 17 * i + k);
+        slice.crc = crc_mask(crc_of(CRC_32C, data->p + slice.off, slice.size));
+        struct bytes message = tensor_message(&slice);
+        table_add(&t, key, sizeof key, message.p, message.n);
+        free(message.p);
+    }
+    struct bytes whole = tensor_message(&(struct table_tensor){ "", 1, 2, { 4, 3 }, 0, 0, 0, 0 });
+    for (unsigned i = 0; i < 2; i++) put_message(&whole, 7, &(struct bytes){ NULL, 0 });
+    table_add_message(&t, "model/w", whole);
+    struct bytes file = table_end(&t);
+    fixture_write(dir, "m.index", file.p, file.n);
+    free(file.p);
+}
+
+static void of_a_variable_in_slices_the_whole_is_listed_without_values(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct bytes data = { NULL, 0 };
+    struct checkpoint_tensor seen;
+    struct checkpoint cp;
+    struct ingot_error err = { 0 };
+    write_partitioned(dir, &data);
+    fixture_write(dir, "m.data-00000-of-00001", data.p, data.n);
+    assert_int_equal(checkpoint_open(dir, &cp, &err), INGOT_OK);
+    assert_int_equal(cp.n_tensors, 1);
+    checkpoint_get_tensor(&cp, 0, &seen);
+    assert_string_equal(seen.name, "model/w");
+    assert_string_equal(checkpoint_layout(&seen), "slices");
+    assert_int_equal(seen.n_elems, 12);
+    assert_int_equal(seen.origin.n_slices, 2);
+    assert_null(seen.data);
+    assert_false(checkpoint_is_absent(&seen));
+    assert_int_equal(values_check(&seen, &err), INGOT_E_UNSUPPORTED);
+    assert_string_equal(err.subject, "model/w");
+    assert_non_null(strstr(err.message, "stored in 2 slices"));
+    checkpoint_close(&cp);
+    fixture_remove(dir);
+    free(data.p);
+}
+
+static void each_slice_is_verified(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct bytes data = { NULL, 0 };
+    struct ingot_error err = { 0 };
+    uint64_t n_bad = 0;
+    write_partitioned(dir, &data);
+    data.p[30] ^= 1;
+    fixture_write(dir, "m.data-00000-of-00001", data.p, data.n);
+    struct ingot_source *src = must_open(dir);
+    assert_int_equal(ingot_source_check_count(src), 2);
+    assert_int_equal(ingot_source_verify(src, NULL, &n_bad, &err), INGOT_E_DIGEST);
+    assert_int_equal(n_bad, 1);
+    assert_int_equal(err.offset, 24);
+    assert_non_null(strstr(err.message, "model/w"));
+    ingot_source_close(src);
+    fixture_remove(dir);
+    free(data.p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -675,6 +750,8 @@ int main(void)
         cmocka_unit_test(tensors_that_share_bytes_are_refused),
         cmocka_unit_test(a_tensor_without_elements_may_lie_anywhere),
         cmocka_unit_test(strings_are_listed_without_a_checksum),
+        cmocka_unit_test(of_a_variable_in_slices_the_whole_is_listed_without_values),
+        cmocka_unit_test(each_slice_is_verified),
         cmocka_unit_test(a_changed_byte_is_named_by_its_tensor),
         cmocka_unit_test(verification_stops_when_asked_to),
         cmocka_unit_test(a_check_of_many_chunks_is_that_of_the_whole),
