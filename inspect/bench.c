@@ -6,6 +6,7 @@
 #include "inspect/cli/memory.h"
 #include "inspect/cli/progress.h"
 #include "inspect/machine.h"
+#include "runtime/forward.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -30,11 +31,16 @@ struct bench_spread bench_spread(double *values, size_t n)
 /* -------------------------------------------------------------------------------------------------------------- cases
  */
 
-/* Products with the matrices of all layers; the head runs once in `per_head` tokens. */
-static double matrix_operations(const struct ingot_hparams *hp, double per_head)
+/* Products with the matrices of all layers. */
+static double layer_operations(const struct ingot_hparams *hp)
 {
     const double width = hp->n_embd;
-    return 2 * (hp->n_layer * (4 * width * width + 2 * width * hp->n_inner) + width * hp->n_vocab / per_head);
+    return 2 * hp->n_layer * (4 * width * width + 2 * width * hp->n_inner);
+}
+
+static double head_operations(const struct ingot_hparams *hp)
+{
+    return 2.0 * hp->n_embd * hp->n_vocab;
 }
 
 /* Scores and mixtures over so many positions. */
@@ -51,7 +57,9 @@ static void add_case(struct bench *b, enum bench_what what, uint32_t n_threads, 
     struct bench_case *c = &b->cases[b->n_cases++];
     *c = (struct bench_case){ .what = what, .n_threads = n_threads, .n_tokens = n_tokens, .depth = depth };
     c->seconds = memory_array(b->settings->n_rounds, sizeof *c->seconds);
-    c->ops_matrix = matrix_operations(hp, what == BENCH_PREFILL ? n_tokens : 1);
+    c->ops_matrix = layer_operations(hp);
+    if (what == BENCH_PRODUCTS) return;
+    c->ops_matrix += head_operations(hp) / (what == BENCH_PREFILL ? n_tokens : 1);
     c->ops_f32 = attention_operations(hp, positions);
     if (what == BENCH_PREFILL) return;
     c->bytes = (double)ingot_model_token_bytes(b->engine->model) + cache * positions;
@@ -62,7 +70,10 @@ static void add_cases(struct bench *b, uint32_t n_threads)
     const struct bench_settings *s = b->settings;
     const uint32_t n_ctx = ingot_model_hparams(b->engine->model)->n_ctx;
     for (size_t i = 0; i < s->prefill.n; i++)
-        if (s->prefill.values[i] <= n_ctx) add_case(b, BENCH_PREFILL, n_threads, s->prefill.values[i], 0);
+        if (s->prefill.values[i] <= n_ctx) {
+            add_case(b, BENCH_PREFILL, n_threads, s->prefill.values[i], 0);
+            add_case(b, BENCH_PRODUCTS, n_threads, s->prefill.values[i], 0);
+        }
     for (size_t i = s->depths.n; i-- > 0;)
         if (s->depths.values[i] < n_ctx) {
             const uint32_t room = n_ctx - s->depths.values[i];
@@ -83,6 +94,18 @@ static enum ingot_status measure_prefill(struct bench *b, struct ingot_session *
         ingot_session_eval(session, b->ids, c->n_tokens, INGOT_LOGITS_LAST, b->logits, err);
     *seconds = progress_now() - begin;
     return status;
+}
+
+/* In batches, as a prompt is read. */
+static enum ingot_status measure_products(struct ingot_session *session, const struct bench_case *c, double *seconds)
+{
+    const double begin = progress_now();
+    for (uint32_t left = c->n_tokens, n; left > 0; left -= n) {
+        n = left < session->n_batch ? left : session->n_batch;
+        forward_products(session, n);
+    }
+    *seconds = progress_now() - begin;
+    return INGOT_OK;
 }
 
 static enum ingot_status measure_decode(struct bench *b, struct ingot_session *session, const struct bench_case *c,
@@ -144,6 +167,8 @@ static enum ingot_status measure(struct bench *b, struct pool *pool, struct ingo
     switch (c->what) {
     case BENCH_PREFILL:
         return measure_prefill(b, session, c, &c->seconds[round], err);
+    case BENCH_PRODUCTS:
+        return measure_products(session, c, &c->seconds[round]);
     case BENCH_DECODE:
         return measure_decode(b, session, c, &c->seconds[round], err);
     case BENCH_PARALLEL:
@@ -184,6 +209,7 @@ static enum ingot_status run_round(struct bench *b, struct crew *crew, uint32_t 
     crew->read[round] = read_tensors(b, crew->pool);
     crew->machine->fma = fmax(crew->machine->fma, machine_fma(crew->pool, b->rung));
     crew->machine->integer = fmax(crew->machine->integer, machine_integer(crew->pool, b->rung));
+    crew->machine->fast = fmax(crew->machine->fast, machine_fast(crew->pool, b->rung));
     for (size_t i = 0; i < crew->n_cases && status == INGOT_OK; i++) {
         status = measure(b, crew->pool, crew->session, &crew->cases[i], round, err);
         if (status == INGOT_OK) status = engine_interrupted(err);
@@ -191,16 +217,22 @@ static enum ingot_status run_round(struct bench *b, struct crew *crew, uint32_t 
     return status;
 }
 
+/* Of the unit that multiplies with the layers' matrices in this case. */
+static double matrix_rate(const struct bench *b, const struct bench_machine *m, const struct bench_case *c)
+{
+    const bool many = c->what == BENCH_PREFILL || c->what == BENCH_PRODUCTS;
+    if (b->dtype == INGOT_Q8 || b->dtype == INGOT_Q4) return m->integer;
+    return b->fast && many && c->n_tokens >= FAST_MIN_ROWS ? m->fast : m->fma;
+}
+
 /* Tokens a second: the longer of the times that bytes and operations need. Threads that take turns on a core measure
  * one another's turns, not the machine. */
 static double limit_of(const struct bench *b, const struct bench_machine *m, const struct bench_case *c)
 {
-    if (c->what == BENCH_PREFILL && b->fast) return NAN; /* the speed of products of bf16 is not measured */
     if (c->n_threads > parallel_threads(0)) return NAN;
-    const bool quantised = b->dtype == INGOT_Q8 || b->dtype == INGOT_Q4;
-    const double matrix_rate = quantised ? m->integer : m->fma;
+    const double rate = matrix_rate(b, m, c);
     const double reading = m->read.most > 0 ? c->bytes / m->read.most : 0;
-    const double computing = m->fma > 0 && matrix_rate > 0 ? c->ops_matrix / matrix_rate + c->ops_f32 / m->fma : 0;
+    const double computing = m->fma > 0 && rate > 0 ? c->ops_matrix / rate + c->ops_f32 / m->fma : 0;
     const double seconds = fmax(reading, computing);
     return seconds > 0 ? 1 / seconds : NAN;
 }
@@ -278,7 +310,7 @@ enum ingot_status bench_run(const struct engine *engine, const struct bench_sett
     out->dtype = ingot_find(engine->file, "h.0.attn.c_attn.weight", &matrix) ? matrix.dtype : INGOT_F32;
     draw_ids(out, hp);
     out->logits = memory_array(hp->n_vocab, sizeof *out->logits);
-    out->cases = memory_array(settings->threads.n * (2 * BENCH_LIST_MAX + 1), sizeof *out->cases);
+    out->cases = memory_array(settings->threads.n * (3 * BENCH_LIST_MAX + 1), sizeof *out->cases);
     enum ingot_status status = INGOT_OK;
     for (size_t i = 0; i < settings->threads.n && status == INGOT_OK; i++) status = run_threads(out, i, err);
     return status;

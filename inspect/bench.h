@@ -14,6 +14,7 @@
 
 enum bench_what {
     BENCH_PREFILL,  /* n tokens at once into an empty context, logits of the last */
+    BENCH_PRODUCTS, /* of that only the products with the matrices of the layers */
     BENCH_DECODE,   /* n tokens one by one behind `depth` others */
     BENCH_PARALLEL, /* n tokens one by one in an empty context, in as many sessions as there are threads */
 };
@@ -42,15 +43,15 @@ struct bench_case {
     uint32_t n_threads, n_tokens, depth;
     double *seconds;            /* [n_rounds], of n_tokens in each session */
     struct bench_spread speed;  /* tokens a second */
-    double bytes;               /* read per token, weights and cache; 0 for prefill */
+    double bytes;               /* read per token, weights and cache; 0 where many share them */
     double ops_matrix, ops_f32; /* per token: products with the weights, attention */
     double limit;               /* tokens a second that the machine's limits allow */
 };
 
 struct bench_machine {
     uint32_t n_threads;
-    struct bench_spread read; /* bytes a second */
-    double fma, integer;      /* the most operations a second; 0 where there are no such instructions */
+    struct bench_spread read;  /* bytes a second */
+    double fma, integer, fast; /* the most operations a second; 0 where there are no such instructions */
 };
 
 struct bench {

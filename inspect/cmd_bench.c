@@ -156,6 +156,8 @@ static void case_name(const struct bench_case *c, char out[64])
 {
     if (c->what == BENCH_PREFILL)
         snprintf(out, 64, "prefill of %u", c->n_tokens);
+    else if (c->what == BENCH_PRODUCTS)
+        snprintf(out, 64, "products of %u", c->n_tokens);
     else if (c->what == BENCH_DECODE)
         snprintf(out, 64, "decode at %u", c->depth);
     else
@@ -202,11 +204,13 @@ static void print_cases(const struct bench *b)
 static void print_machine(const struct bench *b)
 {
     static const struct table_column columns[] = {
-        { .title = "threads", .right = true },     { .title = "this machine: reading GB/s, least", .right = true },
-        { .title = "median", .right = true },      { .title = "most", .right = true },
-        { .title = "f32 GFLOP/s", .right = true }, { .title = "int8 GOP/s", .right = true },
+        { .title = "threads", .right = true },      { .title = "this machine: reading GB/s, least", .right = true },
+        { .title = "median", .right = true },       { .title = "most", .right = true },
+        { .title = "f32 GFLOP/s", .right = true },  { .title = "int8 GOP/s", .right = true },
+        { .title = "bf16 GFLOP/s", .right = true },
     };
-    struct table t = table_begin(columns, sizeof columns / sizeof *columns);
+    const bool fast = b->machines[0].fast > 0;
+    struct table t = table_begin(columns, sizeof columns / sizeof *columns - !fast);
     for (size_t i = 0; i < b->settings->threads.n; i++) {
         const struct bench_machine *m = &b->machines[i];
         table_cell(&t, "%" PRIu32, m->n_threads);
@@ -215,6 +219,7 @@ static void print_machine(const struct bench *b)
         table_cell(&t, "%.1f", 1e-9 * m->read.most);
         table_cell(&t, "%.1f", 1e-9 * m->fma);
         table_cell(&t, "%.1f", 1e-9 * m->integer);
+        if (fast) table_cell(&t, "%.1f", 1e-9 * m->fast);
     }
     table_end(&t);
 }
@@ -258,7 +263,10 @@ static json_t *spread_json(const struct bench_spread *s)
 static json_t *case_json(const struct bench_case *c, uint32_t n_rounds)
 {
     static const char *const names[] = {
-        [BENCH_PREFILL] = "prefill", [BENCH_DECODE] = "decode", [BENCH_PARALLEL] = "sessions"
+        [BENCH_PREFILL] = "prefill",
+        [BENCH_PRODUCTS] = "products",
+        [BENCH_DECODE] = "decode",
+        [BENCH_PARALLEL] = "sessions",
     };
     json_t *o = json_object(), *samples = json_array();
     json_put(o, "what", json_string(names[c->what]));
@@ -284,6 +292,7 @@ static json_t *machine_json(const struct bench_machine *m)
     json_put(o, "read_bytes_per_second", spread_json(&m->read));
     json_put(o, "f32_operations_per_second", m->fma > 0 ? json_number(m->fma) : json_null());
     json_put(o, "int8_operations_per_second", m->integer > 0 ? json_number(m->integer) : json_null());
+    json_put(o, "bf16_operations_per_second", m->fast > 0 ? json_number(m->fast) : json_null());
     return o;
 }
 
@@ -359,15 +368,17 @@ const struct command command_bench = {
     .n_options = N_OPTIONS,
     .description =
         "For each number of threads, in rounds: reading a prompt into an empty context (prefill), the logits of its "
-        "last token included; decoding token by token behind so many others (depth); and, with several threads, "
+        "last token included; the matrix products of all layers that this takes, alone and on the same way (products); "
+        "decoding token by token behind so many others (depth); and, with several threads, "
         "decoding in as many sessions with one thread each, which share the weights. Prints tokens per second: the "
         "least, the median and the most of the rounds; the bytes of weights and cache that were read, and the "
         "operations of matrix products and attention, in a second.\n\n"
         "The limit is what this machine allows: the longer of the time that the bytes of a token take at the best "
         "speed at which the same threads read the same mapped weights, and the time that its operations take at the "
-        "speed of multiply-adds on registers (of bytes for the products of q8 and q4, of f32 for all others). Both are "
-        "measured in the same rounds. Weights that fit into a cache may be read faster than the limit says. There is "
-        "none for prefill with --fast, and none for more threads than cores.\n\n"
+        "speed of multiply-adds on registers (of bytes for the products of q8 and q4, of bf16 with --fast where that "
+        "is "
+        "faster, of f32 for all others). Both are measured in the same rounds. Weights that fit into a cache may be "
+        "read faster than the limit says. There is none for more threads than cores.\n\n"
         "Start is measured with the file in the page cache: opening and binding; the same up to the first token; and "
         "a whole process of `ingot run` that prints one token.",
     .examples = "ingot bench gpt2.ingot\n"

@@ -91,3 +91,8 @@ double machine_integer(struct pool *pool, const struct rung *rung)
 {
     return peak_rate(pool, rung, peak_integer);
 }
+
+double machine_fast(struct pool *pool, const struct rung *rung)
+{
+    return kernels_fast(rung) ? peak_rate(pool, rung, peak_fast) : 0;
+}

@@ -11,5 +11,6 @@ double machine_read(struct pool *pool, const void *bytes, size_t n);
 /* Operations a second on registers (runtime/kernels/peak.h), all threads together; 0 where the rung has none. */
 double machine_fma(struct pool *pool, const struct rung *rung);
 double machine_integer(struct pool *pool, const struct rung *rung);
+double machine_fast(struct pool *pool, const struct rung *rung);
 
 #endif

@@ -304,6 +304,40 @@ static void head(const struct batch *b, uint32_t first, uint32_t thread)
     multiply(&product, thread, finish_logits);
 }
 
+/* ---------------------------------------------------------------------------------------------------- products alone
+ */
+
+static void finish_nothing(const struct product *product, const struct chunk *chunk)
+{
+    (void)product;
+    (void)chunk;
+}
+
+static void multiply_alone(const struct batch *b, const struct linear *linear, const struct rows *x,
+                           const struct codes *codes, uint32_t thread)
+{
+    struct product product = { .batch = b, .linear = linear, .n_rows = b->n_rows };
+    product.in = is_quantised(linear) ? quantised(codes) : floats(*x);
+    multiply(&product, thread, finish_nothing);
+    pool_barrier(b->session->pool);
+}
+
+/* The pool_fn. */
+static void products(void *ctx, uint32_t thread)
+{
+    const struct batch *b = ctx;
+    const struct ingot_session *s = b->session;
+    for (const struct layer *l = s->model->layers; l < s->model->layers + s->model->hp.n_layer; l++) {
+        multiply_alone(b, &l->c_attn, &s->normed, &s->codes, thread);
+        multiply_alone(b, &l->c_proj, &s->mixed, &s->codes, thread);
+        multiply_alone(b, &l->mlp_fc, &s->normed, &s->codes, thread);
+        multiply_alone(b, &l->mlp_proj, &s->inner, &s->inner_codes, thread);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------- the whole
+ */
+
 /* The pool_fn. In the last layer only rows whose logits are wanted go on after their key and value are known. */
 static void forward(void *ctx, uint32_t thread)
 {
@@ -318,10 +352,21 @@ static void forward(void *ctx, uint32_t thread)
     if (b->n_wanted > 0) head(b, unwanted, thread);
 }
 
-void forward_batch(struct batch *batch)
+static void run(pool_fn phases, struct batch *batch)
 {
     fenv_t caller;
     fpenv_enter(&caller);
-    pool_run(batch->session->pool, forward, batch);
+    pool_run(batch->session->pool, phases, batch);
     fpenv_leave(&caller);
+}
+
+void forward_batch(struct batch *batch)
+{
+    run(forward, batch);
+}
+
+void forward_products(struct ingot_session *session, uint32_t n_rows)
+{
+    struct batch batch = { .session = session, .n_rows = n_rows };
+    run(products, &batch);
 }

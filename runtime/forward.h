@@ -16,4 +16,9 @@ struct batch {
 /* Evaluates a batch on all threads. session->position stays. */
 void forward_batch(struct batch *batch);
 
+/* To measure them alone: the matrix products of all layers for n_rows rows, 1 .. n_batch, on the way that a batch
+ * takes, without what stands between them and without the head. Operands are what the last batch left; products are
+ * dropped. */
+void forward_products(struct ingot_session *session, uint32_t n_rows);
+
 #endif

@@ -8,11 +8,15 @@ enum { CHAINS = 12 }; /* more than latency times throughput of any unit here, an
 
 typedef void loop_fn(uint64_t n);
 
-/* What a rung can do in one turn of a loop. */
+/* What a rung can do in one turn of a loop; NONE where it has no such instructions. */
 struct unit {
     loop_fn *loop;
     double operations;
 };
+#define NONE                                                                                                           \
+    {                                                                                                                  \
+        NULL, 0                                                                                                        \
+    }
 
 #if defined(__x86_64__)
 
@@ -45,7 +49,10 @@ DEFINE_LOOP(pairs_ymm, ALL_PAIRS)
 DEFINE_LOOP(dot_ymm, EVERY_CHAIN(DOT_YMM))
 DEFINE_LOOP(dot_zmm, EVERY_CHAIN(DOT_ZMM))
 
-/* Four tiles of 16 x 16 sums, each of 64 products. */
+#define DOT_BF16(r) "vdpbf16ps %%zmm12, %%zmm13, %%zmm" #r "\n\t"
+DEFINE_LOOP(dot_bf16_zmm, EVERY_CHAIN(DOT_BF16))
+
+/* Four tiles of 16 x 16 sums, each of 64 products of bytes or 32 of bf16. */
 enum { TILE_ROWS = 16, TILE_BYTES = 64, TILES = 8 };
 struct tile_configuration {
     uint8_t palette, start_row, zero[14];
@@ -54,34 +61,45 @@ struct tile_configuration {
 };
 static_assert(sizeof(struct tile_configuration) == 64, "LDTILECFG reads 64 bytes");
 
-static void dot_tiles(uint64_t n)
+static struct tile_configuration all_tiles(void)
 {
     struct tile_configuration tiles = { .palette = 1 };
     for (int i = 0; i < TILES; i++) {
         tiles.row_bytes[i] = TILE_BYTES;
         tiles.rows[i] = TILE_ROWS;
     }
-    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));
-    for (; n > 0; n--)
-        __asm__ volatile("tdpbusd %tmm6, %tmm4, %tmm0\n\t"
-                         "tdpbusd %tmm7, %tmm4, %tmm1\n\t"
-                         "tdpbusd %tmm6, %tmm5, %tmm2\n\t"
-                         "tdpbusd %tmm7, %tmm5, %tmm3");
-    __asm__ volatile("tilerelease");
+    return tiles;
 }
+
+#define DEFINE_TILE_LOOP(name, dot)                                                                                    \
+    static void name(uint64_t n)                                                                                       \
+    {                                                                                                                  \
+        const struct tile_configuration tiles = all_tiles();                                                           \
+        __asm__ volatile("ldtilecfg %0" ::"m"(tiles));                                                                 \
+        for (; n > 0; n--)                                                                                             \
+            __asm__ volatile(dot " %tmm6, %tmm4, %tmm0\n\t" dot " %tmm7, %tmm4, %tmm1\n\t" dot                         \
+                                 " %tmm6, %tmm5, %tmm2\n\t" dot " %tmm7, %tmm5, %tmm3");                               \
+        __asm__ volatile("tilerelease");                                                                               \
+    }
+DEFINE_TILE_LOOP(dot_tiles, "tdpbusd")
+DEFINE_TILE_LOOP(dot_bf16_tiles, "tdpbf16ps")
 
 #define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
 #define OF_TILES                                  PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES, 4)
+#define OF_BF16_TILES                             PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES / 2, 4)
 
 static const struct {
     const char *rung;
-    struct unit fma, integer;
+    struct unit fma, integer, fast;
 } units[] = {
-    { "avx2", { fma_ymm, PRODUCTS(8, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) } },
-    { "avxvnni", { fma_ymm, PRODUCTS(8, CHAINS) }, { dot_ymm, PRODUCTS(32, CHAINS) } },
-    { "avx512", { fma_zmm, PRODUCTS(16, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) } },
-    { "avx512vnni", { fma_zmm, PRODUCTS(16, CHAINS) }, { dot_zmm, PRODUCTS(64, CHAINS) } },
-    { "amx", { fma_zmm, PRODUCTS(16, CHAINS) }, { dot_tiles, OF_TILES } },
+    { "avx2", { fma_ymm, PRODUCTS(8, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, NONE },
+    { "avxvnni", { fma_ymm, PRODUCTS(8, CHAINS) }, { dot_ymm, PRODUCTS(32, CHAINS) }, NONE },
+    { "avx512", { fma_zmm, PRODUCTS(16, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, NONE },
+    { "avx512vnni",
+      { fma_zmm, PRODUCTS(16, CHAINS) },
+      { dot_zmm, PRODUCTS(64, CHAINS) },
+      { dot_bf16_zmm, PRODUCTS(32, CHAINS) } },
+    { "amx", { fma_zmm, PRODUCTS(16, CHAINS) }, { dot_tiles, OF_TILES }, { dot_bf16_tiles, OF_BF16_TILES } },
 };
 
 #elif defined(__aarch64__)
@@ -111,23 +129,24 @@ DEFINE_LOOP(dot_v, ".arch armv8.2-a+dotprod\n\t" EVERY_CHAIN(DOT))
 
 static const struct {
     const char *rung;
-    struct unit fma, integer;
+    struct unit fma, integer, fast;
 } units[] = {
-    { "neon", { fma_v, PRODUCTS(4, CHAINS) }, { pairs_v, PRODUCTS(8, 4) } },
-    { "neondot", { fma_v, PRODUCTS(4, CHAINS) }, { dot_v, PRODUCTS(16, CHAINS) } },
+    { "neon", { fma_v, PRODUCTS(4, CHAINS) }, { pairs_v, PRODUCTS(8, 4) }, NONE },
+    { "neondot", { fma_v, PRODUCTS(4, CHAINS) }, { dot_v, PRODUCTS(16, CHAINS) }, NONE },
 };
 
 #else
 
 static const struct {
     const char *rung;
-    struct unit fma, integer;
-} units[] = { { "", { NULL, 0 }, { NULL, 0 } } };
+    struct unit fma, integer, fast;
+} units[] = { { "", NONE, NONE, NONE } };
 
 #endif
 
 static double run(const struct unit *unit, uint64_t n)
 {
+    if (!unit->loop) return 0;
     unit->loop(n);
     return unit->operations * (double)n;
 }
@@ -143,6 +162,13 @@ double peak_integer(const struct rung *rung, uint64_t n)
 {
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strcmp(units[i].rung, rung->name) == 0) return run(&units[i].integer, n);
+    return 0;
+}
+
+double peak_fast(const struct rung *rung, uint64_t n)
+{
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(units[i].rung, rung->name) == 0) return run(&units[i].fast, n);
     return 0;
 }
 

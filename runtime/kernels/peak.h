@@ -15,6 +15,10 @@ double peak_fma(const struct rung *rung, uint64_t n);
 /* The same for its products of bytes, added up in 32 bits: the instructions that its integer kernels are made of. */
 double peak_integer(const struct rung *rung, uint64_t n);
 
+/* The same for the products of bf16 of its fast kernels, added up in floats; only where these can run
+ * (kernels_fast()). */
+double peak_fast(const struct rung *rung, uint64_t n);
+
 /* Reads all but the last few bytes of [bytes, bytes + n), 4 streams with prefetch; returns what hinges on every byte.
  * `bytes` is 64-byte aligned. */
 uint64_t peak_read(const void *bytes, size_t n);

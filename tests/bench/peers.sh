@@ -54,7 +54,7 @@ ingot_round() { # dtype
     "$INGOT" bench "$dir/$1.ingot" --threads "$threads" --rounds 1 --prefill 512,1024 --depth 0,512 --no-start -q --yaml |
         awk '/^ *(- )?what:/ { what = $NF } /^ *tokens:/ { n = $NF } /^ *depth:/ { depth = $NF }
              /^ *(- )?median:/ { rate = $NF }
-             /^ *(- )?operations_per_token:/ { if (what != "sessions") print what "-" (what == "prefill" ? n : depth), rate }'
+             /^ *(- )?operations_per_token:/ { if (what == "prefill" || what == "decode") print what "-" (what == "prefill" ? n : depth), rate }'
 }
 
 milliseconds() { # who, dtype, command...

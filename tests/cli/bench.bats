@@ -6,8 +6,8 @@ load common
     ingot bench "$BARD" --threads 2,1 --prefill 8,256,257,3 --depth 255,0,256 -n 4 --rounds 2 --json
     expect 0
     [ -z "$err" ]
-    [ "$(json '[(r["threads"], r["what"], r["tokens"], r["depth"]) for r in j["results"] if r["threads"] == 1]')" = "[(1, 'prefill', 3, 0), (1, 'prefill', 8, 0), (1, 'prefill', 256, 0), (1, 'decode', 1, 255), (1, 'decode', 4, 0)]" ]
-    [ "$(json '[(r["what"], r["tokens"]) for r in j["results"] if r["threads"] == 2][-1], len(j["results"])')" = "(('sessions', 4), 11)" ]
+    [ "$(json '[(r["threads"], r["what"], r["tokens"], r["depth"]) for r in j["results"] if r["threads"] == 1]')" = "[(1, 'prefill', 3, 0), (1, 'products', 3, 0), (1, 'prefill', 8, 0), (1, 'products', 8, 0), (1, 'prefill', 256, 0), (1, 'products', 256, 0), (1, 'decode', 1, 255), (1, 'decode', 4, 0)]" ]
+    [ "$(json '[(r["what"], r["tokens"]) for r in j["results"] if r["threads"] == 2][-1], len(j["results"])')" = "(('sessions', 4), 17)" ]
     [ "$(json '[m["threads"] for m in j["machine"]], j["dtype"], j["cache"]')" = "([1, 2], 'f32', 'f32')" ]
 }
 
@@ -27,7 +27,9 @@ for r in j["results"]:
     n, depth, s = r["tokens"], r["depth"], r["tokens_per_second"]
     positions = depth + (n + 1) / 2
     head = 2 * width * h["n_vocab"] / (n if r["what"] == "prefill" else 1)
-    ops = layers * 2 * (4 * width * width + 2 * width * h["n_inner"]) + head + 4 * layers * width * positions
+    ops = layers * 2 * (4 * width * width + 2 * width * h["n_inner"])
+    if r["what"] != "products":
+        ops += head + 4 * layers * width * positions
     assert near(r["operations_per_token"], ops)
     assert near(r["operations_per_second"], ops * s["median"])
     if r["what"] == "decode":
@@ -48,7 +50,7 @@ PYTHON
 @test "given depths leave the numbers of threads as they are: one of them at least is measured" {
     ingot bench "$BARD" --prefill 1 --depth 0 -n 1 --rounds 1 --no-start --json
     expect 0
-    [ "$(json 'len(j["machine"]) > 0, [(r["what"], r["threads"]) for r in j["results"]][:2]')" = "(True, [('prefill', 1), ('decode', 1)])" ]
+    [ "$(json 'len(j["machine"]) > 0, [(r["what"], r["threads"]) for r in j["results"]][:3]')" = "(True, [('prefill', 1), ('products', 1), ('decode', 1)])" ]
 }
 
 @test "lengths of which none fits into the context are refused" {
@@ -68,7 +70,7 @@ PYTHON
 @test "the table says what was measured and what the machine could do" {
     ingot bench "$BARD" --rounds 1 -n 2 --threads 1 --depth 0
     expect 0
-    [[ $out == *"f32 on "*"read per token"*"prefill of 128"*"decode at 0"*"this machine"*"open and bind"* ]]
+    [[ $out == *"f32 on "*"read per token"*"prefill of 128"*"products of 128"*"decode at 0"*"this machine"*"open and bind"* ]]
 }
 
 @test "the definition, which has no limit of its own, is measured all the same" {

@@ -31,7 +31,8 @@ setup() {
     ingot score "$BARD" --ids 1,2,3 --json --fast
     [ "$(json 'j["arithmetic"]')" = "$want" ]
     ingot bench "$BARD" --threads 1 --prefill 16 --depth 0 -n 1 --rounds 1 --no-start --json --fast
-    [ "$(json 'j["arithmetic"], j["results"][0]["limit"] is None')" = "('$want', $([ "$here" = None ] && echo False || echo True))" ]
+    [ "$(json 'j["arithmetic"], j["results"][0]["limit"] is None')" = "('$want', False)" ]
+    [ "$(json 'all(m["bf16_operations_per_second"] or j["arithmetic"] == "exact" for m in j["machine"])')" = True ]
     ingot run "$BARD" -p ROMEO -n 2 --stats --fast
     expect 0
     [[ $err == *", $want arithmetic"* ]]

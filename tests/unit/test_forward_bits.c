@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "runtime/forward.h"
 #include "runtime/kernels/kernels.h"
 #include "tests/unit/model_fixture.h"
 
@@ -237,6 +238,32 @@ static void last_logits_are_the_last_row_of_all_logits(void **state)
     free(logits);
     ingot_session_close(session);
     close_subject(&s);
+}
+
+static void products_measured_alone_leave_the_timeline_as_it_is(void **state)
+{
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_Q8 };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct subject s = open_subject(SHAPES[0], dtypes[i]);
+        const struct ingot_session_options two = { .n_threads = 2 };
+        struct ingot_session *session;
+        struct ingot_error err = { 0 };
+        float *logits = malloc(s.n * s.n_vocab * sizeof *logits);
+        const size_t half = s.n / 2;
+        assert_non_null(logits);
+        assert_int_equal(ingot_session_create(s.fixture.model, &two, &session, &err), INGOT_OK);
+        assert_int_equal(ingot_session_eval(session, s.ids, half, INGOT_LOGITS_ALL, logits, &err), INGOT_OK);
+        forward_products(session, (uint32_t)half);
+        assert_int_equal(ingot_session_position(session), half);
+        assert_int_equal(
+            ingot_session_eval(session, s.ids + half, s.n - half, INGOT_LOGITS_ALL, logits + half * s.n_vocab, &err),
+            INGOT_OK);
+        assert_same_bits(&s, logits, 0, s.n);
+        free(logits);
+        ingot_session_close(session);
+        close_subject(&s);
+    }
 }
 
 static void a_shorter_context_gives_the_same_bits(void **state)
@@ -479,6 +506,7 @@ int main(void)
         cmocka_unit_test(what_is_stored_more_coarsely_stays_close),
         cmocka_unit_test(bits_of_the_shipped_model_do_not_depend_on_rung_threads_or_cuts),
         cmocka_unit_test(last_logits_are_the_last_row_of_all_logits),
+        cmocka_unit_test(products_measured_alone_leave_the_timeline_as_it_is),
         cmocka_unit_test(a_shorter_context_gives_the_same_bits),
         cmocka_unit_test(what_an_earlier_timeline_left_in_the_cache_never_leaks),
         cmocka_unit_test(a_token_never_changes_what_stands_before_it),

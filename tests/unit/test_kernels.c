@@ -20,6 +20,7 @@
 
 #include "format/simd/cpu.h"
 #include "runtime/kernels/mathf.h"
+#include "runtime/kernels/peak.h"
 #include "tests/unit/rungs.h"
 
 enum { LANES = INGOT_PANEL_LANES };
@@ -589,6 +590,21 @@ static void unforced_the_best_rung_is_taken(void **state)
     assert_ptr_equal(kernels_select(NULL), kernels_rung(i));
 }
 
+/* How fast, no test can tell; that these loops run where they are said to, it can. */
+static void loops_of_the_peaks_run_and_count_their_operations(void **state)
+{
+    const struct rung *here = rung_of(state);
+    double (*const peaks[])(const struct rung *, uint64_t) = { peak_fma, peak_integer, peak_fast };
+    const bool definition = strcmp(here->name, "scalar") == 0;
+    for (size_t i = 0; i < 3; i++) {
+        const bool fast = peaks[i] == peak_fast;
+        if (fast && here->fast && !kernels_fast(here)) continue;
+        const double once = peaks[i](here, 1);
+        assert_true((once > 0) == (fast ? kernels_fast(here) != NULL : !definition));
+        assert_true(peaks[i](here, 1000) == 1000 * once);
+    }
+}
+
 static void wider_registers_include_narrower_ones(void **state)
 {
     (void)state;
@@ -622,6 +638,7 @@ int main(void)
         ONCE(layer_norm_is_near_the_truth),
         ONCE(select_knows_its_names_only),
         ONCE(unforced_the_best_rung_is_taken),
+        FOR_LADDER(loops_of_the_peaks_run_and_count_their_operations),
         ONCE(wider_registers_include_narrower_ones),
     };
     return run_for_rungs(tests, sizeof tests / sizeof tests[0]);
