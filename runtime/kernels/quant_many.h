@@ -4,14 +4,16 @@
  * No instruction of AVX2 multiplies the bytes of a file and adds them up in 32 bits, so operands are brought into other
  * shapes first. That costs as much as multiplying with a row or two, and is done once for all rows of a group:
  *
- *   for a group of rows
- *       for a piece of the inputs          of these rows it is gathered
- *           for a panel                    of which it is unpacked, to stay in the first-level cache
- *               for a tile of rows
+ *   for a piece of the inputs
+ *       for a group of rows                of these it is gathered
+ *           for two panels                 of which it is unpacked, to stay in the first-level cache
+ *               for a row
+ *
+ * Weights are operands in memory, which cost no instruction of their own, and two panels share the loads of the inputs.
  *
  * q8: levels w and inputs x become signed words, of which VPMADDWD adds pairs of products. Half as many products do
  * (Winograd 1968), for (w0 + x1)(w1 + x0) = w0 x0 + w1 x1 + w0 w1 + x0 x1, and the last two terms, summed over a block,
- * depend on the panel or on the row alone: they are known beforehand, and the accumulators begin without them.
+ * depend on the panel or on the row alone: they are known beforehand and taken off.
  * Additions take the place of the products saved, but four pipes add where two multiply. Words are made from bytes by
  * shifts, which put inputs 0 and 2 of each four into one vector, and 1 and 3 into another.
  *
@@ -27,7 +29,7 @@
 enum {
     MANY_BLOCKS = 8, /* in a piece */
     MANY_GROUP = 96, /* rows at most; what is gathered of them takes 54 KiB of the stack */
-    MANY_TILE = 4,   /* rows at most */
+    MANY_PANELS = 2, /* at once: their pieces fill half of the first-level cache */
     MANY_LEAST = 24, /* rows from which on unpacking pays */
 
     /* The shapes of a block, for all lanes and for one row. */
@@ -41,33 +43,32 @@ enum {
 struct unpacked {
     _Alignas(64) uint8_t weights[MANY_BLOCKS * BLOCK_WEIGHTS_q8];
     floats scales[MANY_BLOCKS];
-    ints starts[MANY_BLOCKS];
+    ints starts[MANY_BLOCKS]; /* what the accumulators of a block begin with */
 };
 
 /* A piece of one row; not a power of two in size, so that rows do not compete for cache sets. */
 struct gathered {
     _Alignas(64) uint8_t inputs[MANY_BLOCKS * BLOCK_INPUTS_q8];
     float scales[MANY_BLOCKS];
-    int32_t starts[MANY_BLOCKS];
+    int32_t rests[MANY_BLOCKS]; /* what is added to a block's sum in every lane */
 };
 
-/* A step, two blocks, and a block's inputs, into the shapes above. What both leave for `starts` is added: what the
- * accumulators of a block begin with. The bytes at `step` + ahead are prefetched. */
+/* A step, two blocks, and a block's inputs, whose rest is returned, into the shapes above. The bytes at
+ * `step` + ahead are prefetched. */
 typedef void unpack_fn(const uint8_t *step, size_t ahead, uint8_t *weights, ints *starts);
 typedef int32_t gather_fn(const int8_t *codes, uint8_t *inputs);
 
-/* sums[r] += a block of weights times the same block of row r. */
-typedef void add_block_fn(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b);
+/* sums[p] = block b of panel p times the same block of a row. */
+typedef void block_fn(size_t n_panels, ints *sums, const struct unpacked *w, const struct gathered *x, size_t b);
 
-/* A panel's piece times the tile's own number of rows. */
-typedef void many_tile_fn(const struct unpacked *w, size_t n_blocks, const struct gathered *x, float *y,
-                          size_t y_stride);
+/* The pieces of the tile's own number of panels times that of a row. */
+typedef void many_tile_fn(const struct unpacked *w, size_t n_blocks, const struct gathered *x, float *y);
 
 struct many {
     size_t step_bytes, block_weights, block_inputs;
     unpack_fn *unpack;
     gather_fn *gather;
-    many_tile_fn *tile[MANY_TILE + 1];
+    many_tile_fn *tile[MANY_PANELS + 1]; /* by panels */
 };
 
 /* sums + a x b, added up in pairs. The compiler shall not regroup the sums of several inputs: it would need registers
@@ -76,6 +77,12 @@ static inline __m256i add_pairs(__m256i sums, __m256i a, __m256i b)
 {
     sums = _mm256_add_epi32(sums, _mm256_madd_epi16(a, b));
     __asm__("" : "+x"(sums));
+    return sums;
+}
+
+TILE_BODY ints plus(ints sums, int32_t i)
+{
+    for (size_t h = 0; h < 2; h++) sums.half[h] = _mm256_add_epi32(sums.half[h], _mm256_set1_epi32(i));
     return sums;
 }
 
@@ -126,20 +133,25 @@ static int32_t gather_q8(const int8_t *codes, uint8_t *inputs)
     return -sum_of_8(_mm256_madd_epi16(even, odd));
 }
 
-TILE_BODY void add_block_q8(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b)
+TILE_BODY void block_q8(size_t n_panels, ints *sums, const struct unpacked *w, const struct gathered *x, size_t b)
 {
-    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 4, weights += 2 * 64) {
-        const __m256i even[2] = { load_half(weights, 0), load_half(weights, 1) };
-        const __m256i odd[2] = { load_half(weights, 2), load_half(weights, 3) };
+    const int8_t *inputs = (const int8_t *)x->inputs + b * BLOCK_INPUTS_q8;
+    TILE_UNROLL
+    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 4) {
+        const __m256i x_even = splat_four(inputs + k), x_odd = splat_four(inputs + 32 + k);
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) {
-            const int8_t *inputs = (const int8_t *)x[r].inputs + b * BLOCK_INPUTS_q8 + k;
-            const __m256i x_even = splat_four(inputs), x_odd = splat_four(inputs + 32);
-            for (size_t h = 0; h < 2; h++)
-                sums[r].half[h] =
-                    add_pairs(sums[r].half[h], _mm256_add_epi16(even[h], x_odd), _mm256_add_epi16(odd[h], x_even));
+        for (size_t p = 0; p < n_panels; p++) {
+            const uint8_t *weights = w[p].weights + b * BLOCK_WEIGHTS_q8 + k / 4 * (2 * 64);
+            TILE_UNROLL
+            for (size_t h = 0; h < 2; h++) {
+                const __m256i even = load_half(weights, h), odd = load_half(weights, 2 + h);
+                sums[p].half[h] = add_pairs(k ? sums[p].half[h] : w[p].starts[b].half[h], _mm256_add_epi16(even, x_odd),
+                                            _mm256_add_epi16(odd, x_even));
+            }
         }
     }
+    TILE_UNROLL
+    for (size_t p = 0; p < n_panels; p++) sums[p] = plus(sums[p], x->rests[b]);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- q4 */
@@ -150,7 +162,7 @@ static void unpack_q4(const uint8_t *step, size_t ahead, uint8_t *weights, ints 
     const __m256i levels = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)quant_q4_levels));
     const __m256i nibble = _mm256_set1_epi8(15), offset = _mm256_set1_epi8((char)128);
     tile_prefetch(step, ahead, QUANT_Q4_STEP_BYTES);
-    starts[0] = starts[1] = splat(0);
+    (void)starts; /* sums begin with the first product */
     for (size_t k = 0; k < INGOT_QUANT_STEP; k += 8, codes += 64, weights += 3 * 64)
         for (size_t h = 0; h < 2; h++) {
             const __m256i both = load_half(codes, h);
@@ -171,19 +183,22 @@ static int32_t gather_q4(const int8_t *codes, uint8_t *inputs)
     return 0;
 }
 
-TILE_BODY void add_block_q4(size_t n_rows, ints *sums, const uint8_t *weights, const struct gathered *x, size_t b)
+TILE_BODY void block_q4(size_t n_panels, ints *sums, const struct unpacked *w, const struct gathered *x, size_t b)
 {
-    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8, weights += 3 * 64) {
-        const __m256i low[2] = { load_half(weights, 0), load_half(weights, 1) };
-        const __m256i high[2] = { load_half(weights, 2), load_half(weights, 3) };
+    const int8_t *inputs = (const int8_t *)x->inputs + b * BLOCK_INPUTS_q4;
+    TILE_UNROLL
+    for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8) {
+        const __m256i x_low = splat_four(inputs + k), x_high = splat_four(inputs + k + 4);
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) {
-            const int8_t *inputs = (const int8_t *)x[r].inputs + b * BLOCK_INPUTS_q4 + k;
-            const __m256i x_low = splat_four(inputs), x_high = splat_four(inputs + 4);
+        for (size_t p = 0; p < n_panels; p++) {
+            const uint8_t *weights = w[p].weights + b * BLOCK_WEIGHTS_q4 + k / 8 * (3 * 64);
+            TILE_UNROLL
             for (size_t h = 0; h < 2; h++) {
-                const __m256i first = _mm256_add_epi16(_mm256_maddubs_epi16(x_low, low[h]), load_half(weights, 4 + h));
-                const __m256i both = _mm256_add_epi16(first, _mm256_maddubs_epi16(x_high, high[h]));
-                sums[r].half[h] = add_pairs(sums[r].half[h], both, _mm256_set1_epi16(1));
+                const __m256i first =
+                    _mm256_add_epi16(_mm256_maddubs_epi16(x_low, load_half(weights, h)), load_half(weights, 4 + h));
+                const __m256i both = _mm256_add_epi16(first, _mm256_maddubs_epi16(x_high, load_half(weights, 2 + h)));
+                sums[p].half[h] = k ? add_pairs(sums[p].half[h], both, _mm256_set1_epi16(1))
+                                    : _mm256_madd_epi16(both, _mm256_set1_epi16(1));
             }
         }
     }
@@ -192,46 +207,35 @@ TILE_BODY void add_block_q4(size_t n_rows, ints *sums, const uint8_t *weights, c
 /* ------------------------------------------------------------------------------------------------------------- tiles
  */
 
-TILE_BODY ints plus(ints sums, int32_t i)
-{
-    for (size_t h = 0; h < 2; h++) sums.half[h] = _mm256_add_epi32(sums.half[h], _mm256_set1_epi32(i));
-    return sums;
-}
-
-/* The body of every many_tile_fn; the first three arguments are constants after inlining. */
-TILE_BODY void many_tile(add_block_fn *add_block, size_t block_weights, size_t n_rows, const struct unpacked *w,
-                         size_t n_blocks, const struct gathered *x, float *y, size_t y_stride)
+/* The body of every many_tile_fn; the first two arguments are constants after inlining. */
+TILE_BODY void many_tile(block_fn *block, size_t n_panels, const struct unpacked *w, size_t n_blocks,
+                         const struct gathered *x, float *y)
 {
     for (size_t b = 0; b < n_blocks; b++) {
-        ints sums[MANY_TILE];
+        ints sums[MANY_PANELS];
+        block(n_panels, sums, w, x, b);
         TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) sums[r] = plus(w->starts[b], x[r].starts[b]);
-        add_block(n_rows, sums, w->weights + b * block_weights, x, b);
-        TILE_UNROLL
-        for (size_t r = 0; r < n_rows; r++) finish(sums[r], w->scales[b], x[r].scales[b], y + r * y_stride);
+        for (size_t p = 0; p < n_panels; p++) finish(sums[p], w[p].scales[b], x->scales[b], y + p * INGOT_PANEL_LANES);
     }
 }
 
-#define MANY_DEFINE(rows, dtype)                                                                                       \
-    static void many_##dtype##_##rows(const struct unpacked *w, size_t n_blocks, const struct gathered *x, float *y,   \
-                                      size_t y_stride)                                                                 \
+#define MANY_DEFINE(panels, dtype)                                                                                     \
+    static void many_##dtype##_##panels(const struct unpacked *w, size_t n_blocks, const struct gathered *x, float *y) \
     {                                                                                                                  \
-        many_tile(add_block_##dtype, BLOCK_WEIGHTS_##dtype, rows, w, n_blocks, x, y, y_stride);                        \
+        many_tile(block_##dtype, panels, w, n_blocks, x, y);                                                           \
     }
-#define MANY_ENTRY(rows, dtype) [rows] = many_##dtype##_##rows,
-
-/* As many as the registers hold; n_rows >= MANY_LEAST are never cut into lower ones. */
-#define MANY_HEIGHTS(X, dtype) X(3, dtype) X(4, dtype)
+#define MANY_ENTRY(panels, dtype) [panels] = many_##dtype##_##panels,
+#define MANY_WIDTHS(X, dtype)     X(1, dtype) X(2, dtype)
 
 #define MANY(dtype)                                                                                                    \
-    MANY_HEIGHTS(MANY_DEFINE, dtype)                                                                                   \
+    MANY_WIDTHS(MANY_DEFINE, dtype)                                                                                    \
     static const struct many many_##dtype = {                                                                          \
         .step_bytes = QUANT_SCALE_BYTES + INGOT_QUANT_STEP / 8 * EIGHT_BYTES_##dtype,                                  \
         .block_weights = BLOCK_WEIGHTS_##dtype,                                                                        \
         .block_inputs = BLOCK_INPUTS_##dtype,                                                                          \
         .unpack = unpack_##dtype,                                                                                      \
         .gather = gather_##dtype,                                                                                      \
-        .tile = { MANY_HEIGHTS(MANY_ENTRY, dtype) },                                                                   \
+        .tile = { MANY_WIDTHS(MANY_ENTRY, dtype) },                                                                    \
     };
 
 MANY(q8)
@@ -256,29 +260,24 @@ static void gather_many(const struct many *many, const struct quant_rows *x, siz
     for (size_t r = 0; r < n_rows; r++) {
         const int8_t *codes = x->codes + r * x->code_stride + b * INGOT_QUANT_BLOCK;
         for (size_t i = 0; i < n_blocks; i++)
-            rows[r].starts[i] = many->gather(codes + i * INGOT_QUANT_BLOCK, rows[r].inputs + i * many->block_inputs);
+            rows[r].rests[i] = many->gather(codes + i * INGOT_QUANT_BLOCK, rows[r].inputs + i * many->block_inputs);
         memcpy(rows[r].scales, x->scales + r * x->block_stride + b, n_blocks * sizeof *rows->scales);
     }
 }
 
-/* quant_panels_fn for up to MANY_GROUP rows. */
-static void group_times_panels(const struct many *many, const uint8_t *w, size_t panel_bytes, size_t n_panels,
-                               size_t n_in, const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)
+/* n_blocks from block b on, of all panels times up to MANY_GROUP rows. */
+static void group_times_panels(const struct many *many, const uint8_t *w, size_t panel_bytes, size_t n_panels, size_t b,
+                               size_t n_blocks, const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)
 {
-    const size_t n_all = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK;
-    const size_t n_tiles = (n_rows + MANY_TILE - 1) / MANY_TILE;
     struct gathered rows[MANY_GROUP];
-    struct unpacked panel;
-    for (size_t b = 0; b < n_all; b += MANY_BLOCKS) {
-        const size_t n_blocks = n_all - b < MANY_BLOCKS ? n_all - b : MANY_BLOCKS;
-        gather_many(many, x, b, n_blocks, n_rows, rows);
-        for (size_t p = 0; p < n_panels; p++) {
-            unpack(many, w + p * panel_bytes + b / 2 * many->step_bytes, n_blocks, panel_bytes, &panel);
-            for (size_t t = 0; t < n_tiles; t++) {
-                const size_t r = n_rows * t / n_tiles, r_end = n_rows * (t + 1) / n_tiles;
-                many->tile[r_end - r](&panel, n_blocks, rows + r, y + r * y_stride + p * INGOT_PANEL_LANES, y_stride);
-            }
-        }
+    struct unpacked panels[MANY_PANELS];
+    gather_many(many, x, b, n_blocks, n_rows, rows);
+    for (size_t p = 0, n; p < n_panels; p += n) {
+        n = n_panels - p < MANY_PANELS ? n_panels - p : MANY_PANELS;
+        for (size_t i = 0; i < n; i++)
+            unpack(many, w + (p + i) * panel_bytes + b / 2 * many->step_bytes, n_blocks, n * panel_bytes, &panels[i]);
+        for (size_t r = 0; r < n_rows; r++)
+            many->tile[n](panels, n_blocks, rows + r, y + r * y_stride + p * INGOT_PANEL_LANES);
     }
 }
 
@@ -286,14 +285,17 @@ static void group_times_panels(const struct many *many, const uint8_t *w, size_t
 static void many_rows(const struct many *many, const void *w, size_t panel_bytes, size_t n_panels, size_t n_in,
                       const struct quant_rows *x, size_t n_rows, float *y, size_t y_stride)
 {
+    const size_t n_all = (n_in + INGOT_QUANT_BLOCK - 1) / INGOT_QUANT_BLOCK;
     const size_t n_groups = (n_rows + MANY_GROUP - 1) / MANY_GROUP;
-    for (size_t g = 0; g < n_groups; g++) {
-        const size_t r = n_rows * g / n_groups, r_end = n_rows * (g + 1) / n_groups;
-        struct quant_rows rows = *x;
-        rows.codes += r * x->code_stride;
-        rows.scales += r * x->block_stride;
-        group_times_panels(many, w, panel_bytes, n_panels, n_in, &rows, r_end - r, y + r * y_stride, y_stride);
-    }
+    for (size_t b = 0; b < n_all; b += MANY_BLOCKS)
+        for (size_t g = 0; g < n_groups; g++) {
+            const size_t r = n_rows * g / n_groups, r_end = n_rows * (g + 1) / n_groups;
+            struct quant_rows rows = *x;
+            rows.codes += r * x->code_stride;
+            rows.scales += r * x->block_stride;
+            group_times_panels(many, w, panel_bytes, n_panels, b, n_all - b < MANY_BLOCKS ? n_all - b : MANY_BLOCKS,
+                               &rows, r_end - r, y + r * y_stride, y_stride);
+        }
 }
 
 #endif
