@@ -34,6 +34,8 @@ static inline void finish(ints sums, floats scales, float d, float *y)
     _mm512_storeu_ps(y, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), scale, _mm512_loadu_ps(y)));
 }
 
+/* In a loop gcc would move every sum to another register in each turn, as many instructions as there are products. */
+#define QUANT_UNROLL TILE_UNROLL
 #include "runtime/kernels/quant_body.h"
 
 enum { Q4_BIAS = 64, ZERO_q8 = QUANT_Q8_ZERO, ZERO_q4 = Q4_BIAS };

@@ -7,13 +7,18 @@
  *   floats load_scales(step, half)             16 scales of a step, widened
  *   void finish(sums, scales, d, y)            y = fma((float)sums, scales * d, y), lane by lane
  *
- * and for each dtype two functions of the types below.
+ * and for each dtype two functions of the types below. QUANT_UNROLL may be TILE_UNROLL, for blocks of tiles without a
+ * loop.
  */
 #ifndef INGOT_QUANT_BODY_H
 #define INGOT_QUANT_BODY_H
 
 #include "runtime/kernels/quant_tiles.h"
 #include "runtime/kernels/tiles.h"
+
+#ifndef QUANT_UNROLL
+#define QUANT_UNROLL
+#endif
 
 /* Inputs come in eights: q4 keeps four and four in the nibbles of the same bytes; `second` asks for the second four. */
 typedef struct weights load_weights_fn(const uint8_t *eight, size_t second);
@@ -43,6 +48,7 @@ TILE_BODY void tile_block(load_weights_fn *load, dot_fn *dot, size_t eight_bytes
     prefetch_block(step, eight, INGOT_QUANT_BLOCK / 8 * eight_bytes, ahead);
     TILE_UNROLL
     for (size_t r = 0; r < n_rows; r++) sums[r] = splat(x[r].starts[b]);
+    QUANT_UNROLL
     for (size_t k = 0; k < INGOT_QUANT_BLOCK; k += 8, eight += eight_bytes) {
         TILE_UNROLL
         for (size_t second = 0; second < 2; second++) {
