@@ -124,6 +124,7 @@ typedef __m512i ivec;
 #define ivec_sub                          _mm512_sub_epi32
 #define ivec_half(a)                      _mm512_srli_epi32(a, 1)
 #define vec_power(i)                      _mm512_castsi512_ps(_mm512_slli_epi32(i, 23))
+#define vec_scale                         _mm512_scalef_ps
 
 #include "runtime/kernels/lanes.h"
 

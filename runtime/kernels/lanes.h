@@ -10,6 +10,7 @@
  *   vec_select(a, b, then, otherwise)     `then` in the lanes where a > b
  *   ivec_bits(v), ivec_sub(a, b), ivec_half(a)   a shifted right by one
  *   vec_power(i)                          the float with the bits i << 23
+ *   vec_scale(a, n)                       a 2^n, n integers, with one rounding; only where there is such an instruction
  */
 #ifndef INGOT_LANES_H
 #define INGOT_LANES_H
@@ -30,11 +31,15 @@ static inline vec exp_lanes(vec x)
     q = vec_fma(q, r, vec_same(EXP_0));
     vec e = vec_add(vec_fma(vec_mul(r, r), q, r), vec_same(1.0f));
 
+#if defined(vec_scale)
+    e = vec_scale(e, n); /* the first of the two factors never rounds, so they round once as well */
+#else
     const ivec biased = ivec_sub(ivec_bits(rounded), ivec_same(EXP_ROUND_BITS));
     const ivec half = ivec_half(biased);
     const ivec rest = ivec_sub(biased, half);
     e = vec_mul(e, vec_power(ivec_sub(half, ivec_same(1))));
     e = vec_mul(e, vec_power(ivec_sub(rest, ivec_same(1))));
+#endif
     e = vec_select(x, vec_same(EXP_MAX), vec_same(INFINITY), e);
     return vec_select(vec_same(EXP_MIN), x, vec_same(0.0f), e);
 }

@@ -82,6 +82,20 @@ EMULATED simde__m512 emulated_mm512_abs_ps(simde__m512 v)
 #undef _mm512_abs_ps
 #define _mm512_abs_ps emulated_mm512_abs_ps
 
+/* a 2^b for integers b. */
+EMULATED float emulated_scale(float a, float b)
+{
+    return isnan(b) ? b : scalbnf(a, b > 1000 ? 1000 : b < -1000 ? -1000 : (int)b);
+}
+
+EMULATED simde__m512 emulated_mm512_scalef_ps(simde__m512 a, simde__m512 b)
+{
+    EMULATED_LANES(simde__m512, float, 16, emulated_scale(emulated_f32(&a, i), emulated_f32(&b, i)));
+}
+
+#undef _mm512_scalef_ps
+#define _mm512_scalef_ps emulated_mm512_scalef_ps
+
 /* ---- lanes under a mask: memory of the others is not touched */
 
 EMULATED simde__m512 emulated_mm512_maskz_loadu_ps(simde__mmask16 mask, const void *from)
