@@ -43,8 +43,11 @@ ONE_SIZE void store_value(const struct kv_cache *kv, uint8_t *block, uint32_t po
                           const uint8_t *from, size_t size)
 {
     uint8_t *values = block + kv->values_off + position * LANES * size;
-    for (uint32_t i = 0; i < n; i++)
-        memcpy(values + (dim + i) / LANES * kv->value_panel_bytes + (dim + i) % LANES * size, from + i * size, size);
+    for (uint32_t i = 0, run; i < n; i += run) {
+        const uint32_t lane = (dim + i) % (uint32_t)LANES, left = (uint32_t)LANES - lane;
+        run = left < n - i ? left : n - i;
+        memcpy(values + (dim + i) / LANES * kv->value_panel_bytes + lane * size, from + i * size, run * size);
+    }
 }
 
 /* Element i of a row is dimension `from` + i of the C of all heads; the row goes to one position. */
