@@ -86,7 +86,7 @@ DEFINE_TILE_LOOP(dot_bf16_tiles, "tdpbf16ps")
 
 #define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
 #define OF_TILES                                  PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES, 4)
-#define OF_BF16_TILES                             PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES / 2, 4)
+#define OF_BF16_TILES                             (OF_TILES / 2)
 
 static const struct {
     const char *rung;
