@@ -118,12 +118,14 @@ static double within(double value, double low, double high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* The bin of the value of `rank`, the least of all being number 1. */
+/* The bin of the value of `rank`, the least of all being number 1. All of them are in bins, unless someone wrote to the
+ * file between the pass that counts the finite ones and the one that puts them there. */
 static uint32_t bin_of_rank(const uint64_t *bins, const uint64_t octaves[STATS_OCTAVES], uint64_t rank)
 {
     uint32_t octave = 0, bin;
-    for (; rank > octaves[octave]; octave++) rank -= octaves[octave];
-    for (bin = octave * OCTAVE_BINS; rank > bins[bin] + bins[bin + SCAN_SIGN]; bin++)
+    for (; octave < STATS_OCTAVES - 1 && rank > octaves[octave]; octave++) rank -= octaves[octave];
+    const uint32_t last = (octave + 1) * OCTAVE_BINS - 1;
+    for (bin = octave * OCTAVE_BINS; bin < last && rank > bins[bin] + bins[bin + SCAN_SIGN]; bin++)
         rank -= bins[bin] + bins[bin + SCAN_SIGN];
     return bin;
 }

@@ -4,12 +4,19 @@
 #include "inspect/values.h"
 #include "tests/unit/format_fixture.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #define PATH_BYTES   (DIRECTORY_BYTES + 32)
 #define MAX_TENSORS  32
 #define HEADER_BYTES 8192
+
+/* What another writes to while it is read, behind the header. */
+#define CHANGED_OFF   ((size_t)4096)
+#define CHANGED_BYTES ((size_t)64 << 10)
 
 /* ------------------------------------------------------------------------------------------------------- a file */
 
@@ -541,6 +548,53 @@ static void no_tensors_have_no_figures(void **state)
     close_place(&p);
 }
 
+/* Ones and NaNs in turns, for as long as the statistics are made. */
+struct writer {
+    int file;
+    atomic_bool enough;
+};
+
+static void *write_under_the_map(void *ctx)
+{
+    struct writer *w = ctx;
+    float ones[1024];
+    uint8_t nans[sizeof ones];
+    for (size_t i = 0; i < sizeof ones / sizeof *ones; i++) ones[i] = 1;
+    memset(nans, 0xff, sizeof nans);
+    for (bool one = false; !w->enough; one = !one)
+        for (off_t at = CHANGED_OFF; at < (off_t)(CHANGED_OFF + CHANGED_BYTES); at += (off_t)sizeof ones)
+            if (pwrite(w->file, one ? (const void *)ones : nans, sizeof ones, at) < 0) return NULL;
+    return NULL;
+}
+
+static void write_ones(const char *path)
+{
+    struct made m = { 0 };
+    float *v = malloc(CHANGED_BYTES + 4096);
+    for (size_t i = 0; i < (CHANGED_BYTES + 4096) / sizeof *v; i++) v[i] = 1;
+    add(&m, "changed", "F32", "17,1024", v, CHANGED_BYTES + 4096);
+    free(v);
+    write_made(&m, path);
+}
+
+/* Values are looked at twice, and someone may write to the file between: figures may be of both, memory is nobody's. */
+static void values_that_change_while_they_are_counted_are_counted_to_the_end(void **state)
+{
+    struct place p;
+    struct stats_figures total;
+    pthread_t thread;
+    (void)state;
+    open_place(&p, write_ones);
+    struct writer w = { .file = open(p.path, O_WRONLY) };
+    assert_true(w.file >= 0);
+    assert_int_equal(pthread_create(&thread, NULL, write_under_the_map, &w), 0);
+    for (int i = 0; i < 1000; i++) run(&p, 1, NULL, NULL, &total);
+    w.enough = true;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(w.file);
+    close_place(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +607,7 @@ int main(void)
         cmocka_unit_test(an_interruption_ends_all_threads),
         cmocka_unit_test(progress_ends_at_the_number_of_bytes),
         cmocka_unit_test(no_tensors_have_no_figures),
+        cmocka_unit_test(values_that_change_while_they_are_counted_are_counted_to_the_end),
     };
     return cmocka_run_group_tests(tests, make_everything, remove_everything);
 }
