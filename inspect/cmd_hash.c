@@ -37,7 +37,7 @@ struct item {
     const char *part_file;        /* of a source */
     struct ingot_digest recorded; /* of an .ingot file */
     uint32_t target;              /* of an alias: the number of its tensor; else UINT32_MAX */
-    bool present;
+    const char *lacking;          /* why there are no bytes to take a digest of; NULL: they are here */
 };
 
 struct listing {
@@ -59,8 +59,7 @@ static struct item item_of_section(const struct ingot_file *file, uint32_t i)
                           .kind = ingot_kind_name(s.kind),
                           .n_bytes = s.raw_bytes,
                           .recorded = s.digest,
-                          .target = s.target,
-                          .present = true };
+                          .target = s.target };
 }
 
 static struct item item_of_tensor(const struct checkpoint *cp, size_t i)
@@ -72,7 +71,9 @@ static struct item item_of_tensor(const struct checkpoint *cp, size_t i)
                           .n_bytes = t.n_bytes,
                           .part_file = t.part_file,
                           .target = UINT32_MAX,
-                          .present = t.n_bytes == 0 || t.data };
+                          .lacking = t.origin.n_slices > 0      ? "in slices"
+                                     : checkpoint_is_absent(&t) ? "not here"
+                                                                : NULL };
 }
 
 /* An alias has no bytes of its own, and a tensor without bytes may lie in no file at all. */
@@ -137,7 +138,7 @@ static void item_cells(struct table *table, const struct listing *l, size_t i, b
     const struct item *item = &l->items[i];
     struct ingot_digest digest = l->digests[l->n_files + i];
     char shown[4 * INGOT_MAX_NAME + 8];
-    table_cell(table, "%s", item->present ? human_digest(digest).text : "not here");
+    table_cell(table, "%s", item->lacking ? item->lacking : human_digest(digest).text);
     table_cell(table, "%s", item->kind);
     table_cell(table, "%" PRIu64, item->n_bytes);
     table_cell(table, "%s", ingot_escape(item->name, item->name_len, shown, sizeof shown));
@@ -184,7 +185,7 @@ static json_t *item_json(const struct listing *l, size_t i)
     json_put(row, "name", json_text(item->name, item->name_len));
     json_put(row, "kind", json_string(item->kind));
     json_put(row, "bytes", json_count(item->n_bytes));
-    json_put(row, "digest", item->present ? json_digest(l->digests[l->n_files + i]) : json_null());
+    json_put(row, "digest", item->lacking ? json_null() : json_digest(l->digests[l->n_files + i]));
     if (l->cp.file) json_put(row, "recorded", json_digest(item->recorded));
     if (item->part_file) json_put(row, "file", json_text(item->part_file, strlen(item->part_file)));
     return row;
