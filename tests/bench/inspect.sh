@@ -1,8 +1,9 @@
 #!/bin/bash
 # What looking at a checkpoint takes, as whole processes: verifying beside a process that does nothing but hash the same
-# mapped pages, statistics beside the speed at which they can be read at all, and listing, of GPT-2's smallest shape
-# (124,439,808 parameters) and of 100,000 tensors. Commands take turns, so that a slow minute of the machine is one of
-# all; a share is the median of those of each turn. Prints tables in Markdown.
+# mapped pages (and both within one process, without the cost of starting one and mapping them), statistics beside the
+# speed at which they can be read at all, and listing, of GPT-2's smallest shape (124,439,808 parameters) and of 100,000
+# tensors. Commands take turns, so that a slow minute of the machine is one of all; a share is the median of those of
+# each turn. Prints tables in Markdown.
 #
 #   ROUNDS=15  THREADS=2
 set -eu
@@ -44,8 +45,12 @@ files=(f32.ingot f16.ingot q8.ingot f32.safetensors)
 lists=(f32.ingot f32.safetensors many.ingot many.safetensors)
 for ((round = 0; round < rounds; round++)); do
     for file in "${files[@]}"; do
+        "$hash" read "$dir/$file" "$threads" >>"$dir/reads-$file"
         turn "xxh3-$file" "$hash" hash "$dir/$file" "$threads"
-        [[ $file == *.ingot ]] && turn "verify-$file" "$INGOT" verify "$dir/$file" --threads "$threads" -q
+        if [[ $file == *.ingot ]]; then
+            turn "verify-$file" "$INGOT" verify "$dir/$file" --threads "$threads" -q
+            "$hash" verify "$dir/$file" "$threads" >>"$dir/within-$file"
+        fi
         turn "stats-$file" "$INGOT" stats "$dir/$file" --threads "$threads" -q
     done
     for file in "${lists[@]}"; do
@@ -53,21 +58,21 @@ for ((round = 0; round < rounds; round++)); do
         turn "params-$file" "$INGOT" params "$dir/$file"
     done
 done
-reads=$(for _ in 1 2 3; do "$hash" read "$dir"/f32.ingot "$threads"; done | median)
 
-echo "$threads threads; reading mapped pages: $reads GB/s; least / median / most of $rounds runs"
-printf '\n| verify | ms | XXH3 alone, ms | speed beside it | GB/s |\n|---|---|---|---|---|\n'
+echo "$threads threads; least / median / most of $rounds runs"
+printf '\n| verify | ms | XXH3 alone, ms | speed beside it | within one process | GB/s |\n|---|---|---|---|---|---|\n'
 for file in "${files[@]}"; do
     [[ $file == *.ingot ]] || continue
     share=$(paste "$dir/xxh3-$file.us" "$dir/verify-$file.us" | awk '{ print 100 * $1 / $2 }' | median)
-    printf '| %s | %s | %s | %.0f %% | %s |\n' "$file" "$(spread "verify-$file")" "$(spread "xxh3-$file")" "$share" \
-        "$(gigabytes "verify-$file" "$file")"
+    printf '| %s | %s | %s | %.0f %% | %s %% | %s |\n' "$file" "$(spread "verify-$file")" "$(spread "xxh3-$file")" \
+        "$share" "$(median <"$dir/within-$file")" "$(gigabytes "verify-$file" "$file")"
 done
-printf '\n| stats | ms | GB/s of the file | of reading |\n|---|---|---|---|\n'
+printf '\n| stats | ms | GB/s of the file | reading its mapped pages, GB/s | of that |\n|---|---|---|---|---|\n'
 for file in "${files[@]}"; do
-    speed=$(gigabytes "stats-$file" "$file")
-    printf '| %s | %s | %s | %s %% |\n' "$file" "$(spread "stats-$file")" "$speed" \
-        "$(awk -v s="$speed" -v r="$reads" 'BEGIN { printf "%.0f", 100 * s / r }')"
+    share=$(paste "$dir/stats-$file.us" "$dir/reads-$file" |
+        awk -v n="$(stat -L -c %s "$dir/$file")" '{ print n / $1 / 10 / $2 }' | median)
+    printf '| %s | %s | %s | %s | %.0f %% |\n' "$file" "$(spread "stats-$file")" "$(gigabytes "stats-$file" "$file")" \
+        "$(median <"$dir/reads-$file")" "$share"
 done
 printf '\n| | ls, ms | params, ms |\n|---|---|---|\n'
 for file in "${lists[@]}"; do
