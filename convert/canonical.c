@@ -82,6 +82,24 @@ static int by_slot(const void *a, const void *b)
     return (x->source > y->source) - (x->source < y->source);
 }
 
+static bool has_slot(const struct ingot_canonical *c, uint32_t slot)
+{
+    for (size_t i = 0; i < c->n_entries; i++)
+        if (c->entries[i].slot == slot) return true;
+    return false;
+}
+
+/* Who writes once what shares its memory may have kept the head's name: beside position embeddings and no token
+ * embedding, the head is the token embedding. A part of a checkpoint that holds neither shows what it has. */
+static void take_head_for_embedding(struct ingot_canonical *c)
+{
+    const uint32_t wte = profile_slot(PROFILE_WTE, 0, LIMIT_N_LAYER), wpe = profile_slot(PROFILE_WPE, 0, LIMIT_N_LAYER);
+    const uint32_t head = profile_slot(PROFILE_HEAD, 0, LIMIT_N_LAYER);
+    if (has_slot(c, wte) || !has_slot(c, wpe)) return;
+    for (size_t i = 0; i < c->n_entries; i++)
+        if (c->entries[i].slot == head) c->entries[i].slot = wte;
+}
+
 /* ------------------------------------------------------------------------------------------------------------- views
  */
 
@@ -230,6 +248,7 @@ static enum ingot_status fill(struct ingot_canonical *c, const char *recipe, str
     c->parts = calloc(c->n_entries, sizeof *c->parts);
     c->kept = calloc(c->src->n_tensors, sizeof *c->kept);
     if (!c->tensors || !c->parts || !c->kept) return fail_memory(err, c->src->path);
+    take_head_for_embedding(c);
     qsort(c->entries, c->n_entries, sizeof *c->entries, by_slot);
     put_together(c);
     return INGOT_OK;

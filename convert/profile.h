@@ -27,6 +27,7 @@ extern const struct profile_tensor profile_gpt2[];
 #define PROFILE_FIRST_LAYER 2u
 #define PROFILE_LAYER_ROLES 12u
 #define PROFILE_WTE         0u
+#define PROFILE_WPE         1u
 #define PROFILE_HEAD        16u
 
 /* Which role has this canonical name; it must have one. */

@@ -482,6 +482,25 @@ static void a_head_is_compared_with_the_embedding_to_which_the_other_is_tied(voi
     tear_down(p);
 }
 
+/* Without position embeddings it is a part of a checkpoint, whose names stay. */
+static void a_head_alone_is_the_embedding(void **state)
+{
+    (void)state;
+    struct place p = set_up("F32", "F32");
+    strcpy(fixture_find(p.f[1], "transformer.wte.weight")->name, "lm_head.weight");
+    struct diff d = compare(p, defaults);
+    assert_int_equal(d.n_pairs, 28);
+    assert_true(d.side[0].tied && d.side[1].tied);
+    assert_only(&d, NULL);
+    diff_close(&d);
+    fixture_drop(p.f[1], "transformer.wpe.weight");
+    d = compare(p, defaults);
+    assert_int_equal(pair_named(&d, "wte.weight")->at[1], DIFF_NOWHERE);
+    assert_true(pair_named(&d, "lm_head.weight")->head_of_wte[0]);
+    diff_close(&d);
+    tear_down(p);
+}
+
 static void what_a_model_leaves_out_is_compared_when_all_is_asked_for(void **state)
 {
     (void)state;
@@ -687,6 +706,7 @@ int main(void)
         cmocka_unit_test(missing_tensors_and_other_shapes_are_told_apart),
         cmocka_unit_test(padding_of_the_vocabulary_counts_when_it_holds_something),
         cmocka_unit_test(a_head_is_compared_with_the_embedding_to_which_the_other_is_tied),
+        cmocka_unit_test(a_head_alone_is_the_embedding),
         cmocka_unit_test(what_a_model_leaves_out_is_compared_when_all_is_asked_for),
         cmocka_unit_test(a_transposed_matrix_is_equal_but_for_what_was_planted),
         cmocka_unit_test(two_transposed_matrices_are_compared_as_they_lie),
