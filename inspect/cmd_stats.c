@@ -56,8 +56,8 @@ static const struct option options[N_OPTIONS] = {
                        "Order: the file's, or by a figure, the most remarkable first; absmax is the largest |x|, nan "
                        "counts infinities too" },
     [OPT_CHECK] = { .name = "check",
-                    .help = "Print nothing but the names of tensors with a NaN or an infinity; exit code 1 when there "
-                            "are any" },
+                    .help = "Print nothing but the names of tensors with a NaN or an infinity, in JSON those tensors; "
+                            "exit code 1 when there are any" },
     [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_THREADS] = THREADS_OPTION("Threads; as many as there are CPUs when not given"),
     [OPT_QUIET] = QUIET_OPTION("No progress bar"),
@@ -531,24 +531,38 @@ static void collect(void *ctx, const struct stats_tensor *s)
                          .readable = s->unreadable.status == INGOT_OK,
                          .figures = s->figures,
                          .n_outliers = s->rows.n_outliers + s->cols.n_outliers };
-    if (c->args->values[OPT_JSON].given && !c->args->values[OPT_CHECK].given) row->json = stats_tensor_tree(s);
+    if (c->args->values[OPT_JSON].given) row->json = stats_tensor_tree(s);
     if (c->details) c->details[s->number] = *s;
     if (row->readable) return;
     if (c->n_unreadable++ == 0) c->unreadable = s->unreadable;
 }
 
-static int print_check(const struct collection *c)
+static void print_name(const struct checkpoint_tensor *t)
 {
     char shown[4 * INGOT_MAX_NAME + 8];
+    printf("%s\n", ingot_escape(t->name, t->name_len, shown, sizeof shown));
+}
+
+static int print_check(const struct collection *c)
+{
+    json_t *tensors = c->args->values[OPT_JSON].given ? json_array() : NULL;
     bool any = false;
     for (size_t i = 0; i < c->choice->n; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(c->cp, c->rows[i].tensor);
-        if (c->rows[i].figures.n_finite == c->rows[i].figures.n) continue;
-        printf("%s\n", ingot_escape(t.name, t.name_len, shown, sizeof shown));
+        const struct row *row = &c->rows[i];
+        struct checkpoint_tensor t = checkpoint_tensor_at(c->cp, row->tensor);
+        if (row->figures.n_finite == row->figures.n) continue;
         any = true;
+        if (tensors)
+            json_add(tensors, json_incref(row->json));
+        else
+            print_name(&t);
     }
-    if (any) return CODE_NO;
-    return c->n_unreadable ? report_error(&c->unreadable) : CODE_OK;
+    if (any || c->n_unreadable == 0) {
+        if (tensors) json_end(stats_tree(c->cp, tensors, &c->total));
+        return any ? CODE_NO : CODE_OK;
+    }
+    json_decref(tensors);
+    return report_error(&c->unreadable);
 }
 
 static void note_unreadable(const struct collection *c)

@@ -159,6 +159,18 @@ PYTHON
     make_sick sick.safetensors
     ingot stats --check sick.safetensors 'c*' 'd*'
     expect_error 4 d.complex complex
+    ingot stats --check --json sick.safetensors 'c*' 'd*'
+    expect_error 4 d.complex complex
+}
+
+@test "check in JSON lists the tensors that are not finite, and all together" {
+    make_sick sick.safetensors
+    ingot stats --check --json sick.safetensors
+    expect 1
+    [ "$(json '[(t["name"], t["nan"]) for t in j["tensors"]], j["total"]["elements"]')" = "([('a.nan', 1), ('b.inf', 0)], 5)" ]
+    ingot stats --check --json "$BARD"
+    expect 0
+    [ "$(json 'j["tensors"], j["total"]["nan"]')" = "([], 0)" ]
 }
 
 @test "what is not finite is counted and left out" {
