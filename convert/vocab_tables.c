@@ -101,7 +101,9 @@ static enum ingot_status index_tokens(struct vocab_tables *t, const char *file, 
     for (uint32_t id = 0; keys && id < t->n_pieces; id++) {
         const struct vocab_span s = piece_span(t, id);
         if (s.n > longest) longest = s.n;
-        if (s.n > 0) keys[n++] = (struct token_key){ .at = s.at, .n = (uint32_t)s.n, .id = id };
+        if (s.n == 0) continue;
+        keys[n] = (struct token_key){ .at = s.at, .n = (uint32_t)s.n, .id = id };
+        n++;
     }
     t->joined = malloc(2 * longest + 1);
     const bool built = keys && t->joined && token_index_build(&t->index, keys, n);
