@@ -18,6 +18,11 @@ struct unit {
         NULL, 0                                                                                                        \
     }
 
+struct units {
+    const char *rung;
+    struct unit fma, integer, fast;
+};
+
 #if defined(__x86_64__)
 
 #define CLOBBERS                                                                                                       \
@@ -88,10 +93,7 @@ DEFINE_TILE_LOOP(dot_bf16_tiles, "tdpbf16ps")
 #define OF_TILES                                  PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES, 4)
 #define OF_BF16_TILES                             (OF_TILES / 2)
 
-static const struct {
-    const char *rung;
-    struct unit fma, integer, fast;
-} units[] = {
+static const struct units units[] = {
     { "avx2", { fma_ymm, PRODUCTS(8, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, NONE },
     { "avxvnni", { fma_ymm, PRODUCTS(8, CHAINS) }, { dot_ymm, PRODUCTS(32, CHAINS) }, NONE },
     { "avx512", { fma_zmm, PRODUCTS(16, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, NONE },
@@ -127,22 +129,24 @@ DEFINE_LOOP(dot_v, ".arch armv8.2-a+dotprod\n\t" EVERY_CHAIN(DOT))
 
 #define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
 
-static const struct {
-    const char *rung;
-    struct unit fma, integer, fast;
-} units[] = {
+static const struct units units[] = {
     { "neon", { fma_v, PRODUCTS(4, CHAINS) }, { pairs_v, PRODUCTS(8, 4) }, NONE },
     { "neondot", { fma_v, PRODUCTS(4, CHAINS) }, { dot_v, PRODUCTS(16, CHAINS) }, NONE },
 };
 
 #else
 
-static const struct {
-    const char *rung;
-    struct unit fma, integer, fast;
-} units[] = { { "", NONE, NONE, NONE } };
+static const struct units units[] = { { "", NONE, NONE, NONE } };
 
 #endif
+
+static const struct units *units_of(const struct rung *rung)
+{
+    static const struct units none = { "", NONE, NONE, NONE };
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(units[i].rung, rung->name) == 0) return &units[i];
+    return &none;
+}
 
 static double run(const struct unit *unit, uint64_t n)
 {
@@ -153,23 +157,17 @@ static double run(const struct unit *unit, uint64_t n)
 
 double peak_fma(const struct rung *rung, uint64_t n)
 {
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(units[i].rung, rung->name) == 0) return run(&units[i].fma, n);
-    return 0;
+    return run(&units_of(rung)->fma, n);
 }
 
 double peak_integer(const struct rung *rung, uint64_t n)
 {
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(units[i].rung, rung->name) == 0) return run(&units[i].integer, n);
-    return 0;
+    return run(&units_of(rung)->integer, n);
 }
 
 double peak_fast(const struct rung *rung, uint64_t n)
 {
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(units[i].rung, rung->name) == 0) return run(&units[i].fast, n);
-    return 0;
+    return run(&units_of(rung)->fast, n);
 }
 
 typedef uint64_t line_part __attribute__((vector_size(16)));
