@@ -122,14 +122,18 @@ static bool shares_core(unsigned cpu, const cpu_set_t *set)
     return shared;
 }
 
-/* One CPU of each core that the process may run on; none when the kernel does not say. */
-static void list_cores(cpu_set_t *cores)
+/* One CPU of each core that the process may run on, of the first `most` cores: every CPU's file is opened. None when
+ * the kernel does not say. */
+static void list_cores(cpu_set_t *cores, uint32_t most)
 {
     cpu_set_t set;
     CPU_ZERO(cores);
     if (sched_getaffinity(0, sizeof set, &set)) return;
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &set) && !shares_core(cpu, &set)) CPU_SET(cpu, cores);
+    for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE && n < most; cpu++)
+        if (CPU_ISSET(cpu, &set) && !shares_core(cpu, &set)) {
+            CPU_SET(cpu, cores);
+            n++;
+        }
 }
 
 /* ------------------------------------------------------------------------------------------------------- workers */
@@ -171,7 +175,7 @@ static void start_workers(struct pool *pool, uint32_t n_threads)
 static void spread_workers(const struct pool *pool)
 {
     cpu_set_t cores;
-    list_cores(&cores);
+    list_cores(&cores, pool->n_threads + 1); /* with one core more than threads nothing happens */
     cpus_spread(pool->threads, pool->n_threads - 1, &cores);
 }
 
@@ -267,7 +271,7 @@ void pool_barrier(struct pool *pool)
 uint32_t pool_physical_cpus(void)
 {
     cpu_set_t cores;
-    list_cores(&cores);
+    list_cores(&cores, CPU_SETSIZE);
     const int n = CPU_COUNT(&cores);
     return n > 1 ? (uint32_t)n : 1;
 }
