@@ -4,6 +4,7 @@
 #include "inspect/cli/paragraph.h"
 #include "inspect/cli/terminal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define INDENT        2
@@ -36,8 +37,9 @@ static void print_examples(const char *text)
     }
 }
 
-void help_option_note(const struct option *o, char *out, size_t cap)
+void help_option_note(const struct option *o, char out[HELP_NOTE_MAX])
 {
+    const size_t cap = HELP_NOTE_MAX;
     size_t used = 0;
     *out = '\0';
     if (o->type == OPTION_CHOICE) {
@@ -48,17 +50,18 @@ void help_option_note(const struct option *o, char *out, size_t cap)
     if (o->fallback && used < cap)
         used += (size_t)snprintf(out + used, cap - used, "%sdefault %s", used ? "; " : " (", o->fallback);
     if (o->repeats && used < cap) used += (size_t)snprintf(out + used, cap - used, "%srepeatable", used ? "; " : " (");
-    if (used > 0 && used < cap) snprintf(out + used, cap - used, ")");
+    if (used > 0 && used < cap) used += (size_t)snprintf(out + used, cap - used, ")");
+    assert(used < cap);
 }
 
 static void print_option(const struct option *o, size_t column)
 {
-    char spelling[64], note[96], text[512];
+    char spelling[64], note[HELP_NOTE_MAX], text[768];
     char letter[8] = "    ";
     if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
     size_t n = (size_t)snprintf(spelling, sizeof spelling, "%s--%s%s%s", letter, o->name, o->value ? " " : "",
                                 o->value ? o->value : "");
-    help_option_note(o, note, sizeof note);
+    help_option_note(o, note);
     snprintf(text, sizeof text, "%s%s", o->help, note);
     printf("%*s%s", INDENT, "", spelling);
     if (INDENT + n + 2 > column) {

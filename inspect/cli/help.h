@@ -15,7 +15,9 @@ void help_manual(const struct command *const *commands, size_t n);
 /* The completion for bash, to be sourced. */
 void help_completion(const struct command *const *commands, size_t n);
 
-/* The default and the range of an option, for people: " (default 0.8, 0 to 100)"; may be empty. */
-void help_option_note(const struct option *o, char *out, size_t cap);
+#define HELP_NOTE_MAX 256
+
+/* Choices and default of an option, for people: " (f32, f16; default f16)"; may be empty. */
+void help_option_note(const struct option *o, char out[HELP_NOTE_MAX]);
 
 #endif

@@ -33,8 +33,8 @@ static void roff_paragraphs(const char *text)
 
 static void manual_option(const struct option *o)
 {
-    char note[96];
-    help_option_note(o, note, sizeof note);
+    char note[HELP_NOTE_MAX];
+    help_option_note(o, note);
     fputs(".TP\n", stdout);
     if (o->letter) printf("\\fB\\-%c\\fR, ", o->letter);
     fputs("\\fB\\-\\-", stdout);

@@ -28,6 +28,17 @@ setup_file() { :; }
     done
 }
 
+@test "what is said of an option is not cut off" {
+    for command in $("$INGOT" help | awk '/^Commands/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
+        ingot help "$command"
+        expect 0
+        opened=${out//[^(]/} closed=${out//[^)]/}
+        [ ${#opened} -eq ${#closed} ] || { echo "$command: $out"; return 1; }
+    done
+    ingot help stats
+    [[ $(tr -s ' \n' ' ' <out) == *"nan, outliers; default file)"* ]]
+}
+
 @test "version is one line" {
     for word in version --version -V; do
         ingot $word
