@@ -1,5 +1,5 @@
-/* cmd_cat.c - `ingot cat`: the values of a tensor, or of a part of it, as text, JSON, bytes or a NumPy file. Whatever
- * the size of the tensor, one buffer of elements is all that is held. */
+/* cmd_cat.c - `ingot cat`: the values of a tensor, or of a part of it, as text, CSV, JSON, bytes or a NumPy file.
+ * Whatever the size of the tensor, one buffer of elements is all that is held. */
 #include "inspect/commands.h"
 
 #include "format/error.h"
@@ -18,10 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_JSON, OPT_RAW, OPT_NPY, OPT_FORCE, N_OPTIONS };
+enum { OPT_JSON, OPT_CSV, OPT_RAW, OPT_NPY, OPT_FORCE, N_OPTIONS };
 
 static const struct option options[N_OPTIONS] = {
     [OPT_JSON] = JSON_OPTION("Print JSON"),
+    [OPT_CSV] = { .name = "csv", .help = "Print comma-separated values: a row of the last dimension is a line" },
     [OPT_RAW] = { .name = "raw", .help = "Print the elements as little-endian bytes, in row-major order" },
     [OPT_NPY] = { .name = "npy", .type = OPTION_FILE, .value = "FILE", .help = "Write a NumPy file instead" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Let --npy replace a file that exists" },
@@ -99,6 +100,21 @@ static void print_text(struct reading *r)
         }
     }
     if (i > 0) putchar('\n');
+}
+
+/* What parts matrices in the text would be a record without fields here, so all rows are lines alike. */
+static void print_csv(struct reading *r)
+{
+    char text[VALUES_TEXT_MAX];
+    uint64_t i = 0;
+    for (size_t n; wanted() && (n = read_more(r)) > 0;) {
+        for (size_t k = 0; k < n; k++) {
+            values_text(r->scalar, r->buffer + k * r->elem_bytes, VALUES_EXACT, text);
+            fputs(text, stdout);
+            bool ends = boundaries(&r->slice, ++i) > 0 || i == r->slice.n_elems;
+            putchar(ends ? '\n' : ',');
+        }
+    }
 }
 
 /* --------------------------------------------------------------------------------------------------- JSON */
@@ -200,9 +216,9 @@ static enum ingot_status write_npy(struct reading *r, const char *path, bool ove
 static enum ingot_status check_options(const struct arguments *args, struct ingot_error *err)
 {
     const struct option_value *v = args->values;
-    if (v[OPT_JSON].given + v[OPT_RAW].given + v[OPT_NPY].given > 1)
+    if (v[OPT_JSON].given + v[OPT_CSV].given + v[OPT_RAW].given + v[OPT_NPY].given > 1)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "cat", NULL,
-                          "only one of --json, --raw and --npy can be given");
+                          "only one of --json, --csv, --raw and --npy can be given");
     if (v[OPT_RAW].given && terminal_is(stdout))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--raw", "redirect it: ingot cat ... --raw >FILE",
                           "bytes are not for a terminal");
@@ -241,6 +257,8 @@ static enum ingot_status print_values(const struct checkpoint *cp, const struct 
     if (v[OPT_NPY].given) return write_npy(r, v[OPT_NPY].text, v[OPT_FORCE].given, err);
     if (v[OPT_JSON].given)
         print_json(cp, r);
+    else if (v[OPT_CSV].given)
+        print_csv(r);
     else if (v[OPT_RAW].given)
         print_raw(r);
     else
@@ -279,8 +297,8 @@ const struct command command_cat = {
     .n_options = N_OPTIONS,
     .description =
         "Prints the values of one tensor of FILE, an .ingot file or any checkpoint that convert reads. A row of the "
-        "last "
-        "dimension is a line; an empty line parts matrices. TENSOR is a name as ls prints it, followed by a slice if "
+        "last dimension is a line; an empty line parts matrices (with --csv nothing does). TENSOR is a name as ls "
+        "prints it, followed by a slice if "
         "only a part is wanted: [3], [0:4, :8], [-1]; ranges leave out their end, negative numbers count from the "
         "end.\n\n"
         "The text reads back as the same value: integers are exact, floats have the fewest digits that suffice. What "
@@ -291,6 +309,7 @@ const struct command command_cat = {
         "--raw gives the elements as they stand, blocks decoded to f32. --npy gives NumPy's dtype, or f32 where NumPy "
         "has none (bf16, f8).",
     .examples = "ingot cat gpt2.ingot 'wte.weight[464, :8]'\n"
+                "ingot cat --csv gpt2/ 'wpe.weight[:, 0:2]' >positions.csv\n"
                 "ingot cat --json gpt2/ ln_f.bias | jq '.values | max'\n"
                 "ingot cat gpt2.gguf blk.0.attn_qkv.weight --npy qkv.npy",
     .run = run_cat,

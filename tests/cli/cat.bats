@@ -253,3 +253,27 @@ numpy() {
     ingot cat --json y.safetensors t
     [ "$(json 'j["values"]')" = "[[1e-05, 'inf'], [2.0, 1.0]]" ]
 }
+
+@test "CSV is what the text is, with commas, and a line for every row of every matrix" {
+    make_tensor c.safetensors U8 '[2,2,1,2]' '\0\1\2\3\4\5\6\7'
+    ingot cat --csv c.safetensors t
+    expect 0
+    [ "$out" = $'0,1\n2,3\n4,5\n6,7' ]
+    ingot cat --csv c.safetensors 't[1,1,0,0]'
+    [ "$out" = 6 ]
+    make_tensor e.safetensors F32 '[3,0]' ''
+    ingot cat --csv e.safetensors t
+    expect 0
+    [ ! -s out ]
+    make_tensor f.safetensors F32 '[2,2]' '\0\0\x80\x7f\0\0\x80\xff\0\0\xc0\x7f\0\0\0\x80'
+    ingot cat --csv f.safetensors t
+    [ "$out" = $'inf,-inf\nnan,-0' ]
+    ingot cat --csv --json f.safetensors t
+    expect_error 2 --csv
+}
+
+@test "NumPy reads the CSV as the same values" {
+    "$INGOT" cat --csv "$BARD" 'wpe.weight[:, :7]' >w.csv
+    "$INGOT" cat "$BARD" 'wpe.weight[:, :7]' --npy w.npy
+    numpy 'a = np.loadtxt("w.csv", delimiter=",", dtype=np.float32); assert a.shape == (256, 7) and (a == np.load("w.npy")).all()'
+}
