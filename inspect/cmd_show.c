@@ -352,14 +352,16 @@ const struct command command_show = {
     .max_operands = 2,
     .options = options,
     .n_options = N_OPTIONS,
-    .description = "Shows versions, hyper-parameters, vocabulary, where the bytes are, and metadata of FILE if "
-                   "it is an .ingot "
-                   "file; of any checkpoint that convert reads: format, files, checksums, hyper-parameters or what is "
-                   "missing to know "
-                   "them, tokenizer, and every value that it states beside its tensors.\n\n"
-                   "With TENSOR (a name as ls prints it, or that of a section such as @metadata): its place, digest, "
-                   "shape, and the "
-                   "values of its first rows and columns; ingot cat prints them all.",
+    .description =
+        "Shows versions, hyper-parameters, vocabulary, where the bytes are, and metadata of FILE if "
+        "it is an .ingot "
+        "file; of any checkpoint that convert reads: format, files, checksums, hyper-parameters or what is "
+        "missing to know "
+        "them, tokenizer, and every value that it states beside its tensors.\n\n"
+        "With TENSOR (a name as ls prints it, or that of a section such as @metadata): its place, digest and "
+        "shape; in an .ingot file what it was made of and how; figures of its values (ingot stats has more) and the "
+        "first "
+        "rows and columns of them (ingot cat prints them all).",
     .examples = "ingot show gpt2.ingot\n"
                 "ingot show gpt2.ingot h.0.attn.c_attn.weight\n"
                 "ingot show gpt2.ingot --provenance\n"

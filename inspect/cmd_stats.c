@@ -124,6 +124,13 @@ static void put_figures(json_t *o, const struct stats_figures *f)
     json_put(o, "histogram", any ? counts_json(f->histogram, STATS_BARS) : json_null());
 }
 
+json_t *stats_figures_tree(const struct stats_figures *f)
+{
+    json_t *o = json_object();
+    put_figures(o, f);
+    return o;
+}
+
 /* The first and the last that are not empty; false when all are. */
 static bool used_octaves(const uint64_t *octaves, size_t *first, size_t *last)
 {

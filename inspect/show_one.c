@@ -1,16 +1,31 @@
-/* show_one.c - its place, its digest, and the first of its values or all of its text. */
+/* show_one.c - its place, its digest, where it came from, figures and the first of its values, or all of its text. */
 #include "inspect/show.h"
 
 #include "format/error.h"
+#include "inspect/choose.h"
+#include "inspect/cli/chart.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/memory.h"
+#include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
+#include "inspect/trees.h"
 #include "inspect/values.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A tensor, and what is known of it beside its record. */
+struct one {
+    struct checkpoint_tensor tensor;
+    const struct ingot_section *section; /* of an .ingot file, else NULL */
+    char *provenance;                    /* YAML; NULL when nothing is told */
+    struct stats_figures figures;
+    bool has_figures;
+};
 
 /* Rows and columns of the corner of a matrix. */
 #define CORNER_ROWS 4
@@ -90,6 +105,100 @@ static json_t *corner_json(const struct checkpoint_tensor *t)
     return rows;
 }
 
+/* ------------------------------------------------------------------------------------------------ provenance */
+
+#define PROVENANCE_INDENT 4 /* of what is told of a tensor */
+
+/* Where the lines below `  "NAME":` begin, in the form in which ingot writes them. In YAML of another hand there may be
+ * none like that, and then nothing is told: a parser would have to be safe from all that YAML can be. */
+static const char *provenance_begin(const char *text, size_t n, const char *name)
+{
+    const size_t name_len = strlen(name);
+    for (const char *line = text, *end = text + n; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        if (!newline) break;
+        if ((size_t)(newline - line) == name_len + 5 && memcmp(line, "  \"", 3) == 0 &&
+            memcmp(line + 3, name, name_len) == 0 && memcmp(line + 3 + name_len, "\":", 2) == 0)
+            return newline + 1;
+        line = newline + 1;
+    }
+    return text + n;
+}
+
+/* A copy of the lines from there on that are indented as deep, without that indentation; NULL when there are none. */
+static char *copy_lines(const char *line, const char *end)
+{
+    char *copy = memory_array((size_t)(end - line) + 1, 1), *to = copy;
+    while (end - line > PROVENANCE_INDENT && memcmp(line, "    ", PROVENANCE_INDENT) == 0) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        const char *next = newline ? newline + 1 : end;
+        to = mempcpy(to, line + PROVENANCE_INDENT, (size_t)(next - line) - PROVENANCE_INDENT);
+        line = next;
+    }
+    if (to > copy) return copy;
+    free(copy);
+    return NULL;
+}
+
+static char *find_provenance(const struct ingot_file *file, const struct checkpoint_tensor *t)
+{
+    struct ingot_section s;
+    if (!file || !ingot_find(file, INGOT_NAME_PROVENANCE, &s)) return NULL;
+    const char *text = s.data, *end = text + s.raw_bytes;
+    return copy_lines(provenance_begin(text, s.raw_bytes, t->target ? t->target : t->name), end);
+}
+
+/* -------------------------------------------------------------------------------------------------- statistics */
+
+/* A stats_fn. */
+static void keep_figures(void *ctx, const struct stats_tensor *s)
+{
+    struct one *one = ctx;
+    one->figures = s->figures;
+    one->has_figures = s->unreadable.status == INGOT_OK;
+}
+
+/* Figures of elements that nobody can read, or that are not here, are left out. */
+static enum ingot_status read_figures(const struct checkpoint *cp, const char *name, struct one *one,
+                                      struct ingot_error *err)
+{
+    struct choice choice = { 0 };
+    struct stats_figures total;
+    struct progress progress = progress_begin("show", false);
+    const struct stats_options how = {
+        .progress = progress_update, .progress_ctx = &progress, .each = keep_figures, .each_ctx = one
+    };
+    enum ingot_status status = choose_tensors(cp, &name, 1, &choice, err);
+    if (status == INGOT_OK) status = stats_run(cp, choice.list, choice.n, &how, &total, err);
+    progress_end(&progress);
+    free(choice.list);
+    return status;
+}
+
+static void print_count(const char *name, uint64_t n, uint64_t whole)
+{
+    if (n > 0) show_field(name, "%s, %s", human_count(n).text, human_share(n, whole).text);
+}
+
+static void print_figures(const struct stats_figures *f)
+{
+    char line[CHART_LINE_MAX(STATS_BARS)];
+    putchar('\n');
+    show_heading("Statistics");
+    if (f->n_finite > 0) {
+        show_field("min, max", "%.6g, %.6g", f->min, f->max);
+        show_field("mean, deviation", "%.6g, %.6g", f->mean, f->std);
+        show_field("|x| 50 %, 99 %", "%.4g, %.4g", f->quantiles[STATS_P50], f->quantiles[STATS_P99]);
+    }
+    print_count("zeros", f->n_zero, f->n);
+    print_count("denormals", f->n_denormal, f->n);
+    print_count("nan", f->n_nan, f->n);
+    print_count("inf, -inf", f->n_pos_inf + f->n_neg_inf, f->n);
+    if (f->n_finite > 0) show_field("from min to max", "%s", chart_line(f->histogram, STATS_BARS, 0, 1, line));
+}
+
+/* ---------------------------------------------------------------------------------------------------- a tensor */
+
 static void print_strides(const struct checkpoint_tensor *t)
 {
     char text[24 * INGOT_MAX_RANK] = "";
@@ -100,7 +209,7 @@ static void print_strides(const struct checkpoint_tensor *t)
     show_field("strides", "%s elements", text);
 }
 
-static void show_tensor(const struct checkpoint_tensor *t, const struct ingot_section *s)
+static void print_place(const struct checkpoint_tensor *t, const struct ingot_section *s)
 {
     char shown[4 * INGOT_MAX_NAME + 8], shape[192];
     human_shape(t->rank, t->shape, shape, sizeof shape);
@@ -117,11 +226,23 @@ static void show_tensor(const struct checkpoint_tensor *t, const struct ingot_se
     if (s) show_field("xxh3-128", "%s", human_digest(s->digest).text);
     if (checkpoint_is_absent(t)) show_field("values", "not here: the file is missing");
     if (t->origin.n_slices > 0) show_field("values", "in %u slice%s", t->origin.n_slices, plural(t->origin.n_slices));
-    print_corner(t);
 }
 
-static void show_tensor_json(const struct checkpoint_tensor *t, const struct ingot_section *s)
+static void show_tensor(const struct one *one)
 {
+    print_place(&one->tensor, one->section);
+    if (one->provenance) {
+        putchar('\n');
+        show_heading("Source");
+        show_lines(one->provenance, strlen(one->provenance), "  ", SIZE_MAX);
+    }
+    if (one->has_figures && one->figures.n > 0) print_figures(&one->figures);
+    print_corner(&one->tensor);
+}
+
+static void show_tensor_json(const struct one *one)
+{
+    const struct checkpoint_tensor *t = &one->tensor;
     json_t *root = json_begin();
     json_put(root, "name", json_text(t->name, t->name_len));
     if (t->target) json_put(root, "alias_of", json_text(t->target, strlen(t->target)));
@@ -134,10 +255,25 @@ static void show_tensor_json(const struct checkpoint_tensor *t, const struct ing
     json_put(root, "bytes", json_count(t->n_bytes));
     if (t->part_file) json_put(root, "file", json_text(t->part_file, strlen(t->part_file)));
     json_put(root, "offset", json_count(t->file_off));
-    if (s) json_put(root, "digest", json_digest(s->digest));
+    if (one->section) json_put(root, "digest", json_digest(one->section->digest));
+    json_put(root, "provenance", one->provenance ? json_text(one->provenance, strlen(one->provenance)) : json_null());
+    json_put(root, "statistics", one->has_figures ? stats_figures_tree(&one->figures) : json_null());
     json_put(root, "corner", corner_json(t));
     json_end(root);
 }
+
+static int show_found(const struct checkpoint *cp, struct one *one, bool json)
+{
+    struct ingot_error err = { 0 };
+    bool readable = values_check(&one->tensor, NULL) == INGOT_OK;
+    if (readable && read_figures(cp, one->tensor.name, one, &err) != INGOT_OK) return report_error(&err);
+    one->provenance = find_provenance(cp->file, &one->tensor);
+    (json ? show_tensor_json : show_tensor)(one);
+    free(one->provenance);
+    return CODE_OK;
+}
+
+/* --------------------------------------------------------------------------------------------------- a section */
 
 /* A section that is not a tensor: what the index says, and the text if it is one. */
 static void show_section(const struct ingot_section *s)
@@ -168,14 +304,14 @@ static void show_section_json(const struct ingot_section *s)
 int show_one(const struct checkpoint *cp, const char *name, bool json)
 {
     struct ingot_section s = { 0 };
-    struct checkpoint_tensor t;
+    struct one one = { 0 };
     struct ingot_error err = { 0 };
     bool is_section = cp->file && ingot_find(cp->file, name, &s);
-    if (checkpoint_find(cp, name, &t, &err) == INGOT_OK)
-        (json ? show_tensor_json : show_tensor)(&t, is_section ? &s : NULL);
-    else if (is_section)
-        (json ? show_section_json : show_section)(&s);
-    else
-        return report_error(&err);
+    if (checkpoint_find(cp, name, &one.tensor, &err) == INGOT_OK) {
+        one.section = is_section ? &s : NULL;
+        return show_found(cp, &one, json);
+    }
+    if (!is_section) return report_error(&err);
+    (json ? show_section_json : show_section)(&s);
     return CODE_OK;
 }

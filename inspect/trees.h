@@ -16,6 +16,7 @@ json_t *diff_tree(const struct findings *f);
 
 /* One of `tensors`, an array that the whole takes over. */
 json_t *stats_tensor_tree(const struct stats_tensor *s);
+json_t *stats_figures_tree(const struct stats_figures *f);
 json_t *stats_tree(const struct checkpoint *cp, json_t *tensors, const struct stats_figures *all);
 
 #endif

@@ -164,6 +164,28 @@ END
     [[ $out == *source_format* ]]
 }
 
+@test "show NAME tells what a tensor was made of, the one that it stands for if it is an alias" {
+    ingot show "$BARD" h.1.mlp.c_fc.weight
+    expect 0
+    [[ $out == *$'\nSource\n  file: "model.safetensors"\n  name: "h.1.mlp.c_fc.weight"\n'*'transform: "transpose"'* ]]
+    ingot show --json "$BARD" lm_head.weight
+    expect 0
+    [[ $(json 'j["provenance"]') == *'name: "wte.weight"'* ]]
+    ingot show --json "$model" wpe.weight
+    [ "$(json 'j["provenance"]')" = None ]
+}
+
+@test "show NAME and stats NAME give the same figures" {
+    for file in "$BARD" "$model"; do
+        ingot stats --json "$file" h.1.mlp.c_fc.weight
+        figures=$(json '[j["tensors"][0][k] for k in ("min", "mean", "std", "zeros", "magnitude", "histogram")]')
+        ingot show --json "$file" h.1.mlp.c_fc.weight
+        [ "$figures" = "$(json '[j["statistics"][k] for k in ("min", "mean", "std", "zeros", "magnitude", "histogram")]')" ]
+    done
+    ingot show "$BARD" h.1.mlp.c_fc.weight
+    [[ $out == *$'\nStatistics\n  min, max '*'mean, deviation'* ]]
+}
+
 @test "show of a tensor that is not there suggests one that is" {
     ingot show "$BARD" wte.wieght
     expect_error 2 "did you mean 'wte.weight'?"
