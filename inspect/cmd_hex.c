@@ -289,9 +289,9 @@ const struct command command_hex = {
     .options = options,
     .n_options = N_OPTIONS,
     .description =
-        "Prints offset, bytes, name and value of every field of an .ingot file: superblocks, index, @model, the header "
-        "of @vocabulary; the names are those of the format's specification. A field that is not as it must be is "
-        "marked with \"<--\" and the rule that it breaks. The file may be damaged or cut: whatever can be found is "
+        "Prints offset, bytes, name and value of every field of an .ingot file: superblocks, index, @model, the "
+        "header of @vocabulary; the names are those of the format's specification. A field that is not as it must be "
+        "is marked with \"<--\" and the rule that it breaks. The file may be damaged or cut: whatever can be found is "
         "shown.\n\n"
         "SECTION is a section's name, \"superblock\" or \"index\": all its bytes, of tensors with the values, of "
         "@chunks with the section of each hash. OFFSET:LENGTH, decimal or 0x..., shows what stands there; LENGTH is "

@@ -224,9 +224,8 @@ const struct command command_map = {
         "first use of the others waits for the disk. (Linux tells it of files that you may write to; of others it "
         "says that all are.)\n\n"
         "Padding is what alignment asks for, or zeros between the tensors of other formats; dead space is what an "
-        ".ingot "
-        "file holds and nothing leads to; structure is whatever else another format keeps beside its tensors. Where "
-        "tensors share bytes, the first has them.\n\n"
+        ".ingot file holds and nothing leads to; structure is whatever else another format keeps beside its tensors. "
+        "Where tensors share bytes, the first has them.\n\n"
         "--long lists every region; --svg writes the picture for a browser: pointing at a region names it.\n\n"
         "Exit code 1: --verify found damage, which is drawn as '!'.",
     .examples = "ingot map gpt2.ingot\n"

@@ -96,10 +96,9 @@ const struct command command_report = {
     .n_options = N_OPTIONS,
     .description =
         "Writes one page that needs nothing beside it and asks nothing of the network: a summary, the architecture "
-        "with "
-        "every shape, a treemap of the parameters, the tensors with figures and histograms of their values in a table "
-        "that can be sorted and searched, the file's bytes to scale, and where all of it comes from. FILE is an .ingot "
-        "file or any checkpoint that convert reads.\n\n"
+        "with every shape, a treemap of the parameters, the tensors with figures and histograms of their values in a "
+        "table that can be sorted and searched, the file's bytes to scale, and where all of it comes from. FILE is an "
+        ".ingot file or any checkpoint that convert reads.\n\n"
         "Of two files it is the comparison, as diff makes it without options: what differs first, then both beside "
         "each other.\n\n"
         "The same file gives the same page, byte for byte.\n\n"

@@ -298,9 +298,8 @@ const struct command command_verify = {
     .n_options = N_OPTIONS,
     .description =
         "Reads every byte of an .ingot file once and compares it with the digests that the writer recorded: sections, "
-        "index, both superblocks, padding, and nothing behind the end. Where all of it is as it was written, the rules "
-        "of "
-        "hyper-parameters and vocabulary are checked too. Says nothing when all is well.\n\n"
+        "index, both superblocks, padding, and nothing behind the end. Where all of it is as it was written, the "
+        "rules of hyper-parameters and vocabulary are checked too. Says nothing when all is well.\n\n"
         "FILE may also be any checkpoint that convert reads. Of those only some carry checksums: TensorFlow of every "
         "tensor, PyTorch's zip files of every member. Where there are none, only the structure is checked, and a note "
         "says so.\n\n"
