@@ -99,8 +99,7 @@ static enum ingot_status assemble(struct planner *p, struct slot *slot)
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- trimming
- */
+/* --------------------------------------------------------------------------------------------------------- trimming */
 
 /* Whether an element of these rows has a bit set. */
 static bool has_bits(const struct ingot_view *v, uint64_t row, uint64_t end)
@@ -134,8 +133,7 @@ bool planner_trim_vocabulary(struct planner *p, uint32_t n_rows)
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- public
- */
+/* ----------------------------------------------------------------------------------------------------------- public */
 
 enum ingot_status planner_fail_shape(struct planner *p, const struct ingot_source_tensor *t, const char *expected)
 {

@@ -37,8 +37,7 @@ struct ingot_canonical {
     bool *kept; /* by source tensor: it is in the list as what it is */
 };
 
-/* ------------------------------------------------------------------------------------------- every tensor its places
- */
+/* ------------------------------------------------------------------------------------------ every tensor its places */
 
 static bool is_dropped(const struct recipe_rule *rule, const struct ingot_source_tensor *t)
 {
@@ -100,8 +99,7 @@ static void take_head_for_embedding(struct ingot_canonical *c)
         if (c->entries[i].slot == head) c->entries[i].slot = wte;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- views
- */
+/* ------------------------------------------------------------------------------------------------------------ views */
 
 static void settle_view(struct ingot_source_tensor *t)
 {
@@ -172,8 +170,7 @@ static bool view(const struct entry *e, uint32_t rank, const struct ingot_source
     return fits || (rule->n_to == 1 && rule->from.n == 1);
 }
 
-/* ---------------------------------------------------------------------------------------------------- putting together
- */
+/* ------------------------------------------------------------------------------------------------- putting together */
 
 /* Whether a part can stand behind the first along the axis. */
 static bool goes_with(const struct ingot_source_tensor *first, const struct ingot_source_tensor *t, uint32_t axis)
@@ -236,8 +233,7 @@ static void put_together(struct ingot_canonical *c)
         if (c->entries[i].slot == NO_SLOT) keep(c, &c->entries[i]);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- public
- */
+/* ----------------------------------------------------------------------------------------------------------- public */
 
 static enum ingot_status fill(struct ingot_canonical *c, const char *recipe, struct ingot_error *err)
 {

@@ -54,8 +54,7 @@ struct conversion {
     struct ingot_error *err;
 };
 
-/* --------------------------------------------------------------------------------------------------------- declaring
- */
+/* -------------------------------------------------------------------------------------------------------- declaring */
 
 static enum ingot_status add_bytes(struct conversion *c, const char *name, enum ingot_kind kind, uint64_t n,
                                    uint32_t *section)
@@ -138,8 +137,7 @@ static enum ingot_status create_output(struct conversion *c, const char *path)
     return status == INGOT_OK ? ingot_writer_begin(c->writer, c->err) : status;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- writing
- */
+/* ---------------------------------------------------------------------------------------------------------- writing */
 
 /* Only one thread at a time may be in the caller's callback. */
 static enum ingot_status report_progress(struct conversion *c, uint64_t n, struct ingot_error *err)
@@ -244,8 +242,7 @@ static enum ingot_status write_sections(struct conversion *c)
     return status == INGOT_OK ? write_provenance(c) : status;
 }
 
-/* ----------------------------------------------------------------------------------------------------- after writing
- */
+/* ---------------------------------------------------------------------------------------------------- after writing */
 
 static void warn(const struct conversion *c, const char *subject, const char *message)
 {

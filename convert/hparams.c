@@ -64,8 +64,7 @@ char *hparam_expected(enum hparam which, char *out, size_t cap)
     return out;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ values
- */
+/* ----------------------------------------------------------------------------------------------------------- values */
 
 static bool of_activation(const char *text, struct hparam_value *out)
 {
@@ -140,8 +139,7 @@ static bool of_fact(enum hparam which, const struct ingot_fact *fact, struct hpa
     return false;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- settings
- */
+/* --------------------------------------------------------------------------------------------------------- settings */
 
 static const char *example(enum hparam which)
 {
@@ -176,8 +174,7 @@ static enum ingot_status read_setting(const char *setting, struct hparam_value v
     return INGOT_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- terms
- */
+/* ------------------------------------------------------------------------------------------------------------ terms */
 
 static const struct ingot_fact *find_fact(const struct ingot_source *src, const struct ingot_source *beside,
                                           const char *key)
@@ -220,8 +217,7 @@ static enum ingot_status read_terms(const struct recipe *recipe, enum hparam whi
     return INGOT_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------- config.json
- */
+/* ------------------------------------------------------------------------------------------------------ config.json */
 
 static void take_config(const struct model_config *config, struct hparam_value out[HPARAM_COUNT])
 {

@@ -87,8 +87,7 @@ enum ingot_status pickle_op_float_line(struct pickle *p, const struct pickle_arg
     return push_float(p, value);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- texts
- */
+/* ------------------------------------------------------------------------------------------------------------ texts */
 
 bool pickle_is_utf8(const struct pickle *p, uint32_t off, uint32_t n)
 {

@@ -68,8 +68,7 @@ enum ingot_status pickle_op_dup(struct pickle *p, const struct pickle_argument *
     return pickle_push(p, p->stack[p->n_stack - 1]);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the memo
- */
+/* --------------------------------------------------------------------------------------------------------- the memo */
 
 static enum ingot_status grow_memo(struct pickle *p, uint64_t number)
 {

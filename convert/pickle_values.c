@@ -41,8 +41,7 @@ struct pickle_value pickle_container(enum pickle_type type)
     return v;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- items
- */
+/* ------------------------------------------------------------------------------------------------------------ items */
 
 /* Makes the end of the last chunk, or of a new one, the end of the items. */
 static enum ingot_status open_chunk(struct pickle *p, struct pickle_value *v)
@@ -91,8 +90,7 @@ enum ingot_status pickle_gather(struct pickle *p, enum pickle_type type, size_t 
     return pickle_push(p, number);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- reading
- */
+/* ---------------------------------------------------------------------------------------------------------- reading */
 
 uint32_t pickle_count(const struct pickle *p)
 {

@@ -19,8 +19,7 @@
 
 #define COMPARED_ELEMS 4096u
 
-/* --------------------------------------------------------------------------------------- what is said beside tensors
- */
+/* -------------------------------------------------------------------------------------- what is said beside tensors */
 
 /* config.json may be absent when options say what only it could. */
 static enum ingot_status read_config(struct planner *p, struct model_config *config, bool *found)
@@ -49,8 +48,7 @@ static enum ingot_status declare(struct planner *p)
                            p->err);
 }
 
-/* --------------------------------------------------------------------------------------------------- hyper-parameters
- */
+/* ------------------------------------------------------------------------------------------------- hyper-parameters */
 
 /* A dimension that a tensor shows: what is declared must agree, and stands in for a tensor that is not there. */
 static enum ingot_status see(struct planner *p, enum hparam which, uint32_t role, bool of_rows, uint32_t *out)
@@ -129,8 +127,7 @@ static enum ingot_status settle_hparams(struct planner *p, struct ingot_hparams 
     return ingot_hparams_check(hp, p->declared[HPARAM_N_HEAD].origin, p->err);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- the head
- */
+/* --------------------------------------------------------------------------------------------------------- the head */
 
 /* Element by element, for views may stride. */
 static bool same_elements(const struct ingot_source_tensor *a, const struct ingot_source_tensor *b)
@@ -279,8 +276,7 @@ static enum ingot_status plan_slots(struct planner *p)
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- public
- */
+/* ----------------------------------------------------------------------------------------------------------- public */
 
 /* What the plan keeps moves there; the rest goes. */
 static void finish(struct planner *p)

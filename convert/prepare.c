@@ -98,8 +98,7 @@ enum ingot_status prepared_check_unchanged(const struct prepared *p, struct ingo
     return status;
 }
 
-/* --------------------------------------------------------------------------------------------------- the plan alone
- */
+/* --------------------------------------------------------------------------------------------------- the plan alone */
 
 static struct ingot_plan_line line_of(const struct ingot_source_tensor *s, const char *transform)
 {

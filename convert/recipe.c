@@ -15,8 +15,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
-/* ------------------------------------------------------------------------------------------------------ small pieces
- */
+/* ----------------------------------------------------------------------------------------------------- small pieces */
 
 /* A file beside the checkpoint: a recipe from elsewhere must not reach further. */
 static const char *file_name(struct yaml_tree *t, const yaml_node_t *node, const char *what)
@@ -78,8 +77,7 @@ static void shape(struct yaml_tree *t, const yaml_node_t *node, struct recipe_sh
         out->dims[out->rank] = dim(t, tree_item(t, node, out->rank));
 }
 
-/* ------------------------------------------------------------------------------------------------------------- rules
- */
+/* ------------------------------------------------------------------------------------------------------------ rules */
 
 enum {
     RULE_FROM,
@@ -251,8 +249,7 @@ static void rules(struct yaml_tree *t, const yaml_node_t *node, struct recipe *r
     }
 }
 
-/* -------------------------------------------------------------------------------------------------- hyper-parameters
- */
+/* ------------------------------------------------------------------------------------------------- hyper-parameters */
 
 /* A value as a person writes it, or else the key of a fact, which has a dot in it. */
 static void term(struct yaml_tree *t, const yaml_node_t *node, enum hparam which, struct recipe_term *out)
@@ -338,8 +335,7 @@ static void hyper_parameters(struct yaml_tree *t, const yaml_node_t *node, struc
     r->huggingface_config = true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- recipe
- */
+/* ----------------------------------------------------------------------------------------------------------- recipe */
 
 static void fits(struct yaml_tree *t, const yaml_node_t *node, struct recipe *r)
 {
@@ -455,8 +451,7 @@ void recipe_free(struct recipe *recipe)
     free(recipe);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- opening
- */
+/* ---------------------------------------------------------------------------------------------------------- opening */
 
 static enum ingot_status fail_unknown(const char *name, struct ingot_error *err)
 {

@@ -73,8 +73,7 @@ void chosen_recipe_free(struct chosen_recipe *chosen)
     *chosen = (struct chosen_recipe){ 0 };
 }
 
-/* ------------------------------------------------------------------------------------------------------------ fitting
- */
+/* ---------------------------------------------------------------------------------------------------------- fitting */
 
 static const struct ingot_source_tensor *find_tensor(const struct ingot_source *src, const struct recipe *recipe)
 {
@@ -157,8 +156,7 @@ static enum ingot_status open_named(const struct ingot_source *src, const char *
     return status == INGOT_OK ? read_facts(out, src, err) : status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- requiring
- */
+/* -------------------------------------------------------------------------------------------------------- requiring */
 
 static enum ingot_status check_required(const struct chosen_recipe *c, const struct ingot_source *src,
                                         struct ingot_error *err)

@@ -19,8 +19,7 @@ struct yaml_tree {
     struct ingot_error *err;
 };
 
-/* ------------------------------------------------------------------------------------------------------------ errors
- */
+/* ----------------------------------------------------------------------------------------------------------- errors */
 
 /* People count from 1. */
 static void fail_at(struct yaml_tree *t, yaml_mark_t at, const char *advice, const char *what)
@@ -55,8 +54,7 @@ static const char *escaped(const yaml_node_t *node, char *out, size_t cap)
     return ingot_escape((const char *)node->data.scalar.value, node->data.scalar.length, out, cap);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- loading
- */
+/* ---------------------------------------------------------------------------------------------------------- loading */
 
 /* Of a byte: libyaml knows no line for what it cannot decode. */
 static yaml_mark_t mark_of_byte(const char *text, size_t n, size_t byte)
@@ -204,8 +202,7 @@ void *tree_alloc(struct yaml_tree *tree, size_t n, size_t size)
     return memory;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ walking
- */
+/* ---------------------------------------------------------------------------------------------------------- walking */
 
 static const yaml_node_t *visit(struct yaml_tree *t, int number)
 {

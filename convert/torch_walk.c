@@ -80,8 +80,7 @@ static void leave(struct walk *w, size_t n_key, const char *unnamed)
     w->unnamed = unnamed;
 }
 
-/* --------------------------------------------------------------------------------------------------- tensors and facts
- */
+/* ------------------------------------------------------------------------------------------------ tensors and facts */
 
 static enum ingot_status add_tensor(struct walk *w, const struct pickle_value *v)
 {

@@ -354,8 +354,7 @@ static enum ingot_status read_directory(const struct reader *r, struct zip *zip,
                       "%" PRIu64 " byte%s behind the last entry of the list of members", c.left, plural(c.left));
 }
 
-/* ------------------------------------------------------------------------------------------------------- all members
- */
+/* ------------------------------------------------------------------------------------------------------ all members */
 
 static int by_place(const void *a, const void *b)
 {

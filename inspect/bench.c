@@ -28,8 +28,7 @@ struct bench_spread bench_spread(double *values, size_t n)
     return (struct bench_spread){ values[0], values[n / 2], values[n - 1] };
 }
 
-/* -------------------------------------------------------------------------------------------------------------- cases
- */
+/* ------------------------------------------------------------------------------------------------------------ cases */
 
 /* Products with the matrices of all layers. */
 static double layer_operations(const struct ingot_hparams *hp)
@@ -82,8 +81,7 @@ static void add_cases(struct bench *b, uint32_t n_threads)
     if (n_threads > 1) add_case(b, BENCH_PARALLEL, n_threads, n_ctx < s->n_decoded ? n_ctx : s->n_decoded, 0);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- one round
- */
+/* -------------------------------------------------------------------------------------------------------- one round */
 
 static enum ingot_status measure_prefill(struct bench *b, struct ingot_session *session, const struct bench_case *c,
                                          double *seconds, struct ingot_error *err)
@@ -177,8 +175,7 @@ static enum ingot_status measure(struct bench *b, struct pool *pool, struct ingo
     return measure_parallel(b, pool, c, &c->seconds[round], err);
 }
 
-/* ------------------------------------------------------------------------------------------------- a number of threads
- */
+/* ---------------------------------------------------------------------------------------------- a number of threads */
 
 /* From the first tensor to the last one, as the file is mapped. */
 static double read_tensors(const struct bench *b, struct pool *pool)
@@ -281,8 +278,7 @@ static enum ingot_status run_threads(struct bench *b, size_t which, struct ingot
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- all
- */
+/* -------------------------------------------------------------------------------------------------------------- all */
 
 /* splitmix64: any ids do, as long as they are spread over the vocabulary. */
 static void draw_ids(struct bench *b, const struct ingot_hparams *hp)

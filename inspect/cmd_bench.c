@@ -81,8 +81,7 @@ struct results {
     bool has_start;
 };
 
-/* ----------------------------------------------------------------------------------------------------------- settings
- */
+/* --------------------------------------------------------------------------------------------------------- settings */
 
 /* Into its place, once. */
 static void list_insert(struct bench_list *list, uint32_t value)
@@ -149,8 +148,7 @@ static enum ingot_status read_settings(const struct option_value *v, uint32_t n_
                       "no length of --prefill or --depth fits into the context of this model, %u tokens", n_ctx);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- text
- */
+/* ------------------------------------------------------------------------------------------------------------- text */
 
 static void case_name(const struct bench_case *c, char out[64])
 {
@@ -248,8 +246,7 @@ static void print_text(const struct results *r)
     print_spread("a process that prints one token", &r->start.process);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- JSON
- */
+/* ------------------------------------------------------------------------------------------------------------- JSON */
 
 static json_t *spread_json(const struct bench_spread *s)
 {
@@ -324,8 +321,7 @@ static void print_json(const struct results *r)
     json_end(root);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ command
- */
+/* ---------------------------------------------------------------------------------------------------------- command */
 
 static enum ingot_status measure(struct results *r, const struct option_value *v, struct ingot_error *err)
 {

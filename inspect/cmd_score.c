@@ -77,8 +77,7 @@ struct job {
     const char *arithmetic;
 };
 
-/* ------------------------------------------------------------------------------------------------------------ scoring
- */
+/* ---------------------------------------------------------------------------------------------------------- scoring */
 
 static enum ingot_status read_text(struct job *job, const struct option_value *v, struct scored *s,
                                    struct ingot_error *err)
@@ -148,8 +147,7 @@ static enum ingot_status score_all(struct job *job, const struct arguments *args
     return status;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- text
- */
+/* ------------------------------------------------------------------------------------------------------------- text */
 
 /* Where a scored token stands: in which sequence, and at which position of it, both from 0. */
 struct place {
@@ -227,8 +225,7 @@ static void print_text(const struct job *job, bool tokens)
     table_end(&t);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- JSON
- */
+/* ------------------------------------------------------------------------------------------------------------- JSON */
 
 static json_t *piece_json(const struct job *job, uint32_t id)
 {
@@ -298,8 +295,7 @@ static void print_json(const struct job *job, bool tokens)
     json_end(root);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ command
- */
+/* ---------------------------------------------------------------------------------------------------------- command */
 
 static void close_job(struct job *job)
 {

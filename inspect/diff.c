@@ -22,8 +22,7 @@
 #define JOB_ELEMS   (UINT64_C(1) << 20) /* 4 MiB of f32 */
 #define MAX_JOBS    (UINT64_C(1) << 20) /* a petabyte; views that repeat their elements can claim more */
 
-/* ---------------------------------------------------------------------------------------------------- what is compared
- */
+/* ------------------------------------------------------------------------------------------------- what is compared */
 
 /* Whether the rows of a matrix from `row` on hold nothing but zeros. */
 static bool is_zero_from(const struct diff_operand *o, uint64_t row, uint8_t *scratch)
@@ -141,8 +140,7 @@ static enum ingot_status plan_pair(struct diff *d, struct diff_pair *p, struct i
     return INGOT_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- jobs
- */
+/* ------------------------------------------------------------------------------------------------------------- jobs */
 
 struct comparison {
     struct diff *d;
@@ -247,8 +245,7 @@ static enum ingot_status do_job(void *ctx, uint64_t number, uint32_t worker, str
     return report_progress(c, c->jobs ? 0 : n * (o[0].size + o[1].size), err);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- passes
- */
+/* ----------------------------------------------------------------------------------------------------------- passes */
 
 /* The jobs of the second pass: unsummed ones of tensors that differ. */
 static uint64_t *list_unsummed(const struct comparison *c, uint64_t n_jobs, uint64_t *n)
@@ -328,8 +325,7 @@ static enum ingot_status compare_all(struct diff *d, const struct diff_options *
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- public
- */
+/* ----------------------------------------------------------------------------------------------------------- public */
 
 enum ingot_status diff_open(const char *path_a, const char *path_b, const struct diff_options *options,
                             struct diff *out, struct ingot_error *err)

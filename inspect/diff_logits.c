@@ -25,8 +25,7 @@ struct comparison {
     struct divergence found;
 };
 
-/* ----------------------------------------------------------------------------------------------------------- measuring
- */
+/* -------------------------------------------------------------------------------------------------------- measuring */
 
 static enum ingot_status check_vocabularies(const struct comparison *c, struct ingot_error *err)
 {
@@ -95,8 +94,7 @@ static enum ingot_status compare(struct comparison *c, struct ingot_error *err)
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ printing
- */
+/* --------------------------------------------------------------------------------------------------------- printing */
 
 static void print_models(const struct comparison *c)
 {

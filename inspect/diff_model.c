@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------------------------- hyper-parameters
- */
+/* ------------------------------------------------------------------------------------------------- hyper-parameters */
 
 static const char *truth(bool value)
 {
@@ -80,8 +79,7 @@ static void compare_hparams(struct diff_model *m, const struct ingot_hparams *a,
     add_texts(m, "layer_norm_epsilon", epsilon[0], epsilon[1]);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- tokenizer
- */
+/* -------------------------------------------------------------------------------------------------------- tokenizer */
 
 /* The section of a file, or the one that a conversion would make; without data if there is no tokenizer, or one of a
  * kind that is not known. */
@@ -179,8 +177,7 @@ static enum ingot_status compare_tokenizers(const struct checkpoint *const cp[2]
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- public
- */
+/* ----------------------------------------------------------------------------------------------------------- public */
 
 enum ingot_status diff_model(const struct checkpoint *a, const struct checkpoint *b, const char *const recipe[2],
                              struct diff_model *out, struct ingot_error *err)

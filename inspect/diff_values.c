@@ -21,8 +21,7 @@ struct piece {
     uint64_t at; /* number of the first element */
 };
 
-/* ------------------------------------------------------------------------------------------------------------- types
- */
+/* ------------------------------------------------------------------------------------------------------------ types */
 
 /* Digits of the significand; 0: no float. The f32 of blocks is not exact to the last digit, but is all there is. */
 static unsigned digits_of(enum ingot_scalar scalar)
@@ -92,8 +91,7 @@ static void widen(enum ingot_scalar scalar, const struct casts *casts, const uin
     for (size_t i = 0; i < PIECE; i++) to[i] = (double)narrow[i];
 }
 
-/* ---------------------------------------------------------------------------------------------------- NaN and infinity
- */
+/* ------------------------------------------------------------------------------------------------- NaN and infinity */
 
 static bool has_not_finite(const struct piece *p)
 {
@@ -130,8 +128,7 @@ static uint64_t take_out_not_finite(struct piece *p, struct diff_figures *f)
     return n;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- steps
- */
+/* ------------------------------------------------------------------------------------------------------------ steps */
 
 /* Numbers of one type in their order, neighbours one apart; +0 and -0 are one. */
 
@@ -314,8 +311,7 @@ static void add_sums(const struct piece *p, struct diff_figures *f)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------- pieces
- */
+/* ----------------------------------------------------------------------------------------------------------- pieces */
 
 static void add_piece(const struct diff_types *types, const struct diff_tolerance *tolerance, const struct casts *casts,
                       const uint8_t *a, const uint8_t *b, struct piece *p, struct diff_figures *f)
@@ -358,8 +354,7 @@ void diff_run(const struct diff_types *types, const struct diff_tolerance *toler
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------------- totals
- */
+/* ----------------------------------------------------------------------------------------------------------- totals */
 
 struct diff_figures diff_figures_none(void)
 {

@@ -72,8 +72,7 @@ struct divergence_row divergence_row(const float *const logits[2], uint32_t n_vo
     return row;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- all rows
- */
+/* --------------------------------------------------------------------------------------------------------- all rows */
 
 /* NaN is above everything. */
 static int compare_doubles(const void *a, const void *b)
@@ -118,8 +117,7 @@ struct divergence divergence_sum(const struct divergence_row *rows, size_t n, co
     return d;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- measuring
- */
+/* -------------------------------------------------------------------------------------------------------- measuring */
 
 struct measuring {
     uint32_t n_vocab, n_threads;

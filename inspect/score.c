@@ -97,8 +97,7 @@ enum ingot_status score_parse_ids(const struct engine *engine, const char *list,
     return INGOT_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- one token
- */
+/* -------------------------------------------------------------------------------------------------------- one token */
 
 /* Whether a comes before b among the likeliest. */
 static bool comes_first(const float *logits, uint32_t a, uint32_t b)
@@ -115,8 +114,7 @@ struct score_token score_token(const float *logits, uint32_t n_vocab, uint32_t i
     return token;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ windows
- */
+/* ---------------------------------------------------------------------------------------------------------- windows */
 
 enum ingot_status score_settings_check(uint32_t model_n_ctx, struct score_settings *s, struct ingot_error *err)
 {
@@ -261,8 +259,7 @@ enum ingot_status score_tokens(const struct ingot_model *model, const struct sco
     return score_walk(&model, 1, text, settings, score_rows, &s, err);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- totals
- */
+/* ----------------------------------------------------------------------------------------------------------- totals */
 
 void score_add(struct score_total *total, const struct score_token *tokens, size_t n,
                const struct ingot_tokenizer *tokenizer)

@@ -79,8 +79,7 @@ static struct quant_rows quantise_all(const struct quant_kernels *kernels, const
     return (struct quant_rows){ codes, scales, sums, MAX_IN, BLOCKS };
 }
 
-/* ------------------------------------------------------------------------------------------------------------ a case
- */
+/* ----------------------------------------------------------------------------------------------------------- a case */
 
 struct shape {
     const char *name;
@@ -156,8 +155,7 @@ static void measure_panels(struct bench *b, size_t n_threads, double seconds[N_S
     bench_sort(seconds, N_SAMPLES);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ report
- */
+/* ----------------------------------------------------------------------------------------------------------- report */
 
 struct limits {
     double flops[MAX_THREADS], mapped[MAX_THREADS], anonymous[MAX_THREADS];

@@ -34,8 +34,7 @@ double bench_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ------------------------------------------------------------------------------------------- the same on all threads
- */
+/* ------------------------------------------------------------------------------------------ the same on all threads */
 
 struct crew {
     work_fn *work;
@@ -81,8 +80,7 @@ double run_together(work_fn *work, void *ctx, size_t n_threads)
     return ended - began;
 }
 
-/* ------------------------------------------------------------------------------------------------ the machine's limits
- */
+/* --------------------------------------------------------------------------------------------- the machine's limits */
 
 enum { FMA_TURNS = 2000000 };
 

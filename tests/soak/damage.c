@@ -353,8 +353,7 @@ static const char *judge(const char *const *words, int *code)
     return "ends with a code that blames nobody's file";
 }
 
-/* -------------------------------------------------------------------------------------------------------- conversion
- */
+/* ------------------------------------------------------------------------------------------------------- conversion */
 
 /* Whether every tensor of `a` stands in `b`, too. */
 static bool has_tensors_of(const struct ingot_file *b, const struct ingot_file *a)
@@ -435,8 +434,7 @@ static const char *judge_all(const struct checkpoint *c, bool mended, const char
     return judge_conversion(c, mended);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- running
- */
+/* ---------------------------------------------------------------------------------------------------------- running */
 
 static void tell(const struct checkpoint *c, const struct part *part, struct bytes bad, const char *what,
                  uint64_t begun)

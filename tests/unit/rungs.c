@@ -10,8 +10,7 @@
 
 #include "runtime/kernels/mathf.h"
 
-/* ------------------------------------------------------------------------------------------------------------ tests
- */
+/* ------------------------------------------------------------------------------------------------------------ tests */
 
 /* Kernels of tests/emulated/, which run on any processor: one table each, and what tests it. Without SIMDe they are
  * there in name only. */

@@ -103,8 +103,7 @@ static inline struct bytes table_of_block(const uint8_t *content, size_t n, unsi
     return file;
 }
 
-/* ------------------------------------------------------------------------------------------------------ whole tables
- */
+/* ----------------------------------------------------------------------------------------------------- whole tables */
 
 struct table {
     size_t block_bytes; /* a block ends when it has that many */

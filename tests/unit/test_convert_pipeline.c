@@ -574,8 +574,7 @@ static void biases_may_be_absent_but_not_from_one_layer(void **state)
     tear_down(p);
 }
 
-/* ------------------------------------------------------------------------------------------------- inputs and outputs
- */
+/* ----------------------------------------------------------------------------------------------- inputs and outputs */
 
 static void an_existing_output_is_only_replaced_when_asked(void **state)
 {
@@ -707,8 +706,7 @@ static void a_source_that_changes_meanwhile_is_noticed(void **state)
     tear_down(w.place);
 }
 
-/* --------------------------------------------------------------------------------------- warnings, report, manifests
- */
+/* -------------------------------------------------------------------------------------- warnings, report, manifests */
 
 struct notes {
     char text[4096];
@@ -830,8 +828,7 @@ static void provenance_names_every_source_and_its_digest_but_no_path(void **stat
     tear_down(p);
 }
 
-/* --------------------------------------------------------------------------------------------------------- self-check
- */
+/* ------------------------------------------------------------------------------------------------------- self-check */
 
 /* All of them are small here. */
 static void the_self_check_compares_each_element_of_a_small_tensor_once(void **state)

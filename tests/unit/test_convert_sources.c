@@ -86,8 +86,7 @@ static struct ingot_convert_report converted(const char *directory, const char *
     return report;
 }
 
-/* --------------------------------------------------------------------------------------------------------- checksums
- */
+/* -------------------------------------------------------------------------------------------------------- checksums */
 
 /* Said of `file`, with `name`; the old output stays, and nothing else appears. */
 static void expect_digest(const char *directory, const char *file, uint32_t n_threads, const char *name)
@@ -196,8 +195,7 @@ static void any_file_of_a_source_that_changes_meanwhile_is_noticed(void **state)
     fixture_remove(directory);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- threads
- */
+/* ---------------------------------------------------------------------------------------------------------- threads */
 
 static void the_bytes_depend_on_no_thread_whatever_the_source(void **state)
 {
@@ -223,8 +221,7 @@ static void the_bytes_depend_on_no_thread_whatever_the_source(void **state)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------- manifests
- */
+/* -------------------------------------------------------------------------------------------------------- manifests */
 
 struct manifest {
     char *text;
@@ -379,8 +376,7 @@ static void provenance_names_the_blocks_of_a_quantised_source(void **state)
     fixture_remove(directory);
 }
 
-/* -------------------------------------------------------------------------------------------------------- self-check
- */
+/* ------------------------------------------------------------------------------------------------------- self-check */
 
 typedef void (*mistake_fn)(struct plan_tensor *t);
 

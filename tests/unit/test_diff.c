@@ -6,8 +6,7 @@
 #include "inspect/diff_model.h"
 #include "inspect/values.h"
 
-/* ------------------------------------------------------------------------------------------------------------ figures
- */
+/* ---------------------------------------------------------------------------------------------------------- figures */
 
 static uint64_t random_bits(uint64_t *state)
 {
@@ -517,8 +516,7 @@ static void what_a_model_leaves_out_is_compared_when_all_is_asked_for(void **sta
     tear_down(p);
 }
 
-/* ------------------------------------------------------------------------------------------------------- orientations
- */
+/* ----------------------------------------------------------------------------------------------------- orientations */
 
 #define RECIPE(rules) "recipe: test\nhyper-parameters:\n  n_head: 2\ntensors:\n" rules
 

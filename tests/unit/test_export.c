@@ -494,8 +494,7 @@ static void absent_biases_are_zeros_and_told(void **state)
     tear_down(p);
 }
 
-/* ---------------------------------------------------------------------------------------------------- all or nothing
- */
+/* --------------------------------------------------------------------------------------------------- all or nothing */
 
 static void nothing_is_overwritten_unasked(void **state)
 {

@@ -29,8 +29,7 @@ static const struct fast_kernels *fast(void **state)
     return kernels;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- operands
- */
+/* --------------------------------------------------------------------------------------------------------- operands */
 
 static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
 
@@ -131,8 +130,7 @@ static void product_run_part(const struct fast_kernels *kernels, struct product 
                                  (float *)t->y.data + r * t->y_stride + p * LANES, t->y_stride);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- truth
- */
+/* ------------------------------------------------------------------------------------------------------------ truth */
 
 /* The nearest bf16, of two the even one, from the distances to its neighbours. Normal numbers, infinities and NaN. */
 static float nearest_bf16(float value)
@@ -184,8 +182,7 @@ static void check_product(const struct fast_kernels *kernels, enum ingot_dtype d
     product_free(&t);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- tests
- */
+/* ------------------------------------------------------------------------------------------------------------ tests */
 
 static void products_over_every_number_of_inputs_are_near_those_of_bf16(void **state)
 {

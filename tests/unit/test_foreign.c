@@ -217,8 +217,7 @@ static void every_format_holds_the_same_weights(void **state)
     ingot_source_close(hf);
 }
 
-/* -------------------------------------------------------------------------------------------------------- conversion
- */
+/* ------------------------------------------------------------------------------------------------------- conversion */
 
 static struct ingot_file *convert(const char *path, const char *directory)
 {

@@ -47,8 +47,7 @@ static uint16_t random_half(uint64_t *seed, enum ingot_dtype dtype, enum strange
     }
 }
 
-/* ------------------------------------------------------------------------------------------------- panels times rows
- */
+/* ------------------------------------------------------------------------------------------------ panels times rows */
 
 static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
 
@@ -451,8 +450,7 @@ static void gelus_of_all_exponents_give_the_bits_of_scalar(void **state)
     }
 }
 
-/* ------------------------------------------------------------------------------------- the definition itself: accuracy
- */
+/* ---------------------------------------------------------------------------------- the definition itself: accuracy */
 
 /* Calls check(x) for every 1009th float. */
 static void for_floats(void (*check)(float x))

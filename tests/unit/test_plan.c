@@ -99,8 +99,7 @@ static void stack(struct fixture *f, const char *a, const char *b, const char *n
     memcpy(t->data + x.n_bytes, y.data, y.n_bytes);
 }
 
-/* -------------------------------------------------------------------------------------------------- parts and pieces
- */
+/* ------------------------------------------------------------------------------------------------- parts and pieces */
 
 static void separate_query_key_and_value_become_one(void **state)
 {
@@ -317,8 +316,7 @@ static void other_dtypes_are_no_weights(void **state)
     tear_down(p);
 }
 
-/* -------------------------------------------------------------------------------------------------- hyper-parameters
- */
+/* ------------------------------------------------------------------------------------------------- hyper-parameters */
 
 static struct ingot_hparams hparams_with(struct place p, const char *recipe, const char *const *settings, size_t n)
 {
@@ -529,8 +527,7 @@ static void a_head_is_trimmed_with_the_embedding_or_neither_is(void **state)
     tear_down(p);
 }
 
-/* -------------------------------------------------------------------------------------------------- head and refusals
- */
+/* ------------------------------------------------------------------------------------------------ head and refusals */
 
 static void a_head_is_tied_when_it_has_the_bits_of_the_embedding(void **state)
 {
@@ -617,8 +614,7 @@ static void several_rules_that_match_nothing_are_one_warning(void **state)
     tear_down(p);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- choosing
- */
+/* --------------------------------------------------------------------------------------------------------- choosing */
 
 static void recipes_that_nearly_fit_are_named_with_what_they_lack(void **state)
 {

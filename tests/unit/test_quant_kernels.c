@@ -129,8 +129,7 @@ static void a_block_with_one_strange_input_is_quantised_as_by_scalar(void **stat
         }
 }
 
-/* ------------------------------------------------------------------------------------------------- panels times rows
- */
+/* ------------------------------------------------------------------------------------------------ panels times rows */
 
 /* What codes, scales and activations are. */
 enum content { RANDOM, ALL_EXTREME, STRANGE_SCALES, N_CONTENTS };
@@ -383,8 +382,7 @@ static void no_rows_or_no_panels_or_no_inputs_change_nothing(void **state)
     }
 }
 
-/* --------------------------------------------------------------------------------------------- the definition itself
- */
+/* -------------------------------------------------------------------------------------------- the definition itself */
 
 /* One output, as spec/arithmetic.md has it, from the format's own element order. */
 static float product_by_definition(const struct product *t, size_t r, size_t out)

@@ -34,8 +34,7 @@ static void refuse(const char *text, const char *place, const char *word)
     if (!strstr(err.message, word)) fail_msg("'%s' does not say %s", err.message, word);
 }
 
-/* ------------------------------------------------------------------------------------------------------ what is right
- */
+/* ---------------------------------------------------------------------------------------------------- what is right */
 
 static void every_built_in_recipe_parses_and_has_its_name(void **state)
 {
@@ -129,8 +128,7 @@ static void an_alias_is_the_same_node_once_more(void **state)
     recipe_free(r);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- patterns
- */
+/* --------------------------------------------------------------------------------------------------------- patterns */
 
 static void patterns_match_layers_and_rests(void **state)
 {
@@ -238,8 +236,7 @@ static void a_shape_is_matched_from_its_end_and_ones_in_front_are_nothing(void *
     assert_false(shape_fits("[]", 1, (const uint64_t[]){ 5 }));
 }
 
-/* ---------------------------------------------------------------------------------------------------------- refusals
- */
+/* --------------------------------------------------------------------------------------------------------- refusals */
 
 static const struct {
     const char *text, *place, *word;

@@ -43,8 +43,7 @@ static void write_text(const char *directory, const char *name, const char *text
     fixture_write(directory, name, text, strlen(text));
 }
 
-/* ------------------------------------------------------------------------------------------------------ a checkpoint
- */
+/* ----------------------------------------------------------------------------------------------------- a checkpoint */
 
 #define N_SHARDS  3u
 #define N_TENSORS 6u
@@ -133,8 +132,7 @@ static void expect_checkpoint(const struct made *c, const char *path)
     ingot_source_close(src);
 }
 
-/* ---------------------------------------------------------------------------------------------- which index is meant
- */
+/* --------------------------------------------------------------------------------------------- which index is meant */
 
 static void directory_index_and_prefix_show_the_same_tensors(void **state)
 {
@@ -275,8 +273,7 @@ static void hparams_beside_the_index_are_facts(void **state)
     free_checkpoint(&c);
 }
 
-/* -------------------------------------------------------------------------------------------------------- data files
- */
+/* ------------------------------------------------------------------------------------------------------- data files */
 
 static void the_index_alone_says_all_but_the_values(void **state)
 {
@@ -370,8 +367,7 @@ static void strings_are_listed_without_a_checksum(void **state)
     free_checkpoint(&c);
 }
 
-/* --------------------------------------------------------------------------------------------------------- checksums
- */
+/* -------------------------------------------------------------------------------------------------------- checksums */
 
 struct heard {
     unsigned n, n_bad;
@@ -477,8 +473,7 @@ static void a_check_of_many_chunks_is_that_of_the_whole(void **state)
     free(bytes);
 }
 
-/* ------------------------------------------------------------------------------------------------- written by others
- */
+/* ------------------------------------------------------------------------------------------------ written by others */
 
 static const char *corpus(const char *name)
 {
@@ -536,8 +531,7 @@ static void the_graph_of_objects_is_listed_as_a_string(void **state)
     ingot_source_close(src);
 }
 
-/* ------------------------------------------------------------------------------------------------- the released GPT-2
- */
+/* ----------------------------------------------------------------------------------------------- the released GPT-2 */
 
 #define GPT2_BYTES 497759232
 
@@ -660,8 +654,7 @@ static void of_the_released_gpt2_exactly_the_tensors_that_are_here_are_good(void
     fixture_remove(dir);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ slices
- */
+/* ----------------------------------------------------------------------------------------------------------- slices */
 
 /* "model/w" of 4 x 3, as two slices of 2 x 3 behind one another in the first data file. */
 static void write_partitioned(const char *dir, struct bytes *data)

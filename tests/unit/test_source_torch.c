@@ -4,8 +4,7 @@
 #include "convert/torch.h"
 #include "tests/unit/zip_fixture.h"
 
-/* ------------------------------------------------------------------------------------------------------ what is read
- */
+/* ----------------------------------------------------------------------------------------------------- what is read */
 
 static const struct ingot_source_tensor *find(const struct ingot_source *src, const char *name)
 {
@@ -263,8 +262,7 @@ static void other_tensors_and_whole_modules_are_refused_by_name(void **state)
                       "torch.nn.modules.linear.Linear");
 }
 
-/* ------------------------------------------------------------------------------------------------- files made by hand
- */
+/* ----------------------------------------------------------------------------------------------- files made by hand */
 
 static void text(struct bytes *b, const char *s)
 {
@@ -509,8 +507,7 @@ static void a_storage_of_bytes_takes_the_dtype_of_its_tensor(void **state)
     lie_refused(typed_storage, INGOT_E_SOURCE, "not that of its storage");
 }
 
-/* -------------------------------------------------------------------------------------------------- what stands around
- */
+/* ----------------------------------------------------------------------------------------------- what stands around */
 
 /* Refused in a zip with this pickle; `at` inside the pickle. */
 static void pickle_refused(struct bytes *pickle, enum ingot_status status, uint64_t at, const char *said)
@@ -687,8 +684,7 @@ static void zips_that_are_something_else_are_refused_by_name(void **state)
     bytes_refused(&z.file, INGOT_E_UNSUPPORTED, 0, "without data.pkl");
 }
 
-/* -------------------------------------------------------------------------------------------------------- legacy files
- */
+/* ----------------------------------------------------------------------------------------------------- legacy files */
 
 #define MAGIC   "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 #define VERSION "\x80\2M\xe9\3."
