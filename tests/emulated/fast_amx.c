@@ -1,4 +1,6 @@
 /* fast_amx.c - the fast products of AMX, emulated. */
+#include "runtime/kernels/kernels.h"
+
 #if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
 
 #include "tests/emulated/amx.h"

@@ -1,4 +1,6 @@
 /* quant_avx512.c - the integer products of AVX-512 with VNNI, emulated. */
+#include "runtime/kernels/kernels.h"
+
 #if defined(__x86_64__) && __has_include(<simde/x86/avx512.h>)
 
 #include "tests/emulated/tiles.h"

@@ -20,3 +20,13 @@ compile_each() { # compiler, option...
     compile_each "$compiler" -x c++ -std=c++11
     compile_each "$compiler" -x c++ -std=c++17
 }
+
+@test "a file that a condition may empty has a declaration before it or an else" {
+    cd "$INGOT_ROOT"
+    for file in */*.c */*/*.c; do
+        if [[ $(grep -m 1 '^#' "$file") == '#if'* ]] && ! grep -q '^#else' "$file"; then
+            echo "$file: an empty translation unit is not C"
+            return 1
+        fi
+    done
+}
