@@ -33,13 +33,6 @@ static const struct {
 
 #define MAX_NUMBER 32
 
-enum hparam hparam_find(const char *name, size_t n)
-{
-    uint32_t i = 0;
-    while (i < HPARAM_COUNT && (strlen(hparams[i].name) != n || memcmp(hparams[i].name, name, n) != 0)) i++;
-    return (enum hparam)i;
-}
-
 const char *hparam_name(enum hparam which)
 {
     return hparams[which].name;
@@ -156,12 +149,20 @@ static const char *example(enum hparam which)
     }
 }
 
+/* HPARAM_COUNT for what is no name of one. */
+static enum hparam find_hparam(const char *name, size_t n)
+{
+    uint32_t i = 0;
+    while (i < HPARAM_COUNT && (strlen(hparams[i].name) != n || memcmp(hparams[i].name, name, n) != 0)) i++;
+    return (enum hparam)i;
+}
+
 static enum ingot_status read_setting(const char *setting, struct hparam_value values[HPARAM_COUNT],
                                       struct ingot_error *err)
 {
     const char *equals = strchr(setting, '=');
     size_t n = equals ? (size_t)(equals - setting) : strlen(setting);
-    enum hparam which = hparam_find(setting, n);
+    enum hparam which = find_hparam(setting, n);
     char shown[96], expected[64];
     if (which == HPARAM_COUNT)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, setting, "known are " HPARAM_NAMES,

@@ -29,8 +29,6 @@ struct hparam_value {
     float epsilon;
 };
 
-/* HPARAM_COUNT for what is no name of one. */
-enum hparam hparam_find(const char *name, size_t n);
 const char *hparam_name(enum hparam which);
 
 /* What a person may write as a value: "12", "gelu_erf", "1e-5", "false". */

@@ -39,7 +39,7 @@ void tree_fail(struct yaml_tree *tree, const yaml_node_t *at, const char *advice
     fail_at(tree, at->start_mark, advice, what);
 }
 
-void tree_fail_memory(struct yaml_tree *tree)
+static void fail_no_memory(struct yaml_tree *tree)
 {
     if (tree->status == INGOT_OK) tree->status = fail_memory(tree->err, tree->path);
 }
@@ -71,7 +71,7 @@ static void fail_parser(struct yaml_tree *t, const yaml_parser_t *parser, const 
 {
     char what[200];
     if (parser->error == YAML_MEMORY_ERROR || !parser->problem) { /* libyaml does not always say that it is memory */
-        tree_fail_memory(t);
+        fail_no_memory(t);
         return;
     }
     snprintf(what, sizeof what, "not YAML: %s", parser->problem);
@@ -83,7 +83,7 @@ static void fail_parser(struct yaml_tree *t, const yaml_parser_t *parser, const 
 static bool begin_parser(struct yaml_tree *t, yaml_parser_t *parser, const char *text, size_t n)
 {
     if (!yaml_parser_initialize(parser)) {
-        tree_fail_memory(t);
+        fail_no_memory(t);
         return false;
     }
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
@@ -198,7 +198,7 @@ void *tree_alloc(struct yaml_tree *tree, size_t n, size_t size)
 {
     if (tree->status != INGOT_OK || n == 0) return NULL;
     void *memory = calloc(n, size);
-    if (!memory) tree_fail_memory(tree);
+    if (!memory) fail_no_memory(tree);
     return memory;
 }
 

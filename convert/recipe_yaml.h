@@ -27,7 +27,6 @@ enum ingot_status tree_status(const struct yaml_tree *tree);
 /* RECIPE: "line 3, column 7: ...". */
 __attribute__((format(printf, 4, 5))) void tree_fail(struct yaml_tree *tree, const yaml_node_t *at, const char *advice,
                                                      const char *fmt, ...);
-void tree_fail_memory(struct yaml_tree *tree);
 
 /* The text of a scalar that is not empty; `what` names it in errors. "" after a failure. Valid until tree_free(). */
 const char *tree_text(struct yaml_tree *tree, const yaml_node_t *node, const char *what);

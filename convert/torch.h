@@ -62,7 +62,6 @@ void torch_close(struct torch_file *f);
 
 enum ingot_status torch_read_id(const struct torch_file *f, const struct pickle_value *persistent, struct torch_id *out,
                                 struct ingot_error *err);
-struct torch_storage *torch_find_storage(const struct torch_file *f, const char *key, size_t key_bytes);
 int torch_compare_keys(const void *a, const void *b); /* of struct torch_storage */
 
 /* What the value of a CALL says: everything of a tensor but its name. */

@@ -105,7 +105,7 @@ int torch_compare_keys(const void *a, const void *b)
     return order ? order : (x->key_bytes > y->key_bytes) - (x->key_bytes < y->key_bytes);
 }
 
-struct torch_storage *torch_find_storage(const struct torch_file *f, const char *key, size_t key_bytes)
+static struct torch_storage *find_storage(const struct torch_file *f, const char *key, size_t key_bytes)
 {
     const struct torch_storage wanted = { .key = key, .key_bytes = key_bytes };
     if (f->n_storages == 0) return NULL;
@@ -246,7 +246,7 @@ static enum ingot_status read_storage(struct view *v, uint64_t *n_elems, struct 
     enum ingot_status status = torch_read_id(v->f, storage, &v->id, err);
     if (status != INGOT_OK) return status;
     const uint32_t size = v->id.scalar ? ingot_scalar_info(v->id.scalar)->bytes : 1;
-    *out = torch_find_storage(v->f, v->id.key, v->id.key_bytes);
+    *out = find_storage(v->f, v->id.key, v->id.key_bytes);
     if (!*out) return bad_view(v, INGOT_E_MISSING, err, "the file does not hold its storage");
     if (!checked_mul(v->id.n_elems, size, &bytes) || bytes != (*out)->n_bytes)
         return bad_view(

@@ -15,7 +15,8 @@ struct json_text vocab_file_text(const struct input *in)
     return (struct json_text){ .at = (const char *)in->map.bytes, .n = in->map.size };
 }
 
-enum ingot_status vocab_read_id(struct json_text text, const char *file, uint32_t *id, struct ingot_error *err)
+/* One JSON value as an id: a whole number below LIMIT_N_VOCAB. */
+static enum ingot_status read_id(struct json_text text, const char *file, uint32_t *id, struct ingot_error *err)
 {
     json_t *value;
     enum ingot_status status = json_parse(text, file, VOCAB_TOKEN_LIMIT, &value, err);
@@ -62,9 +63,9 @@ enum ingot_status vocab_read_token(struct vocab_tables *t, uint32_t id, struct v
 static enum ingot_status add_member(struct vocab_tables *t, struct json_text key, struct json_text value, bool spelled,
                                     const char *file, struct ingot_error *err)
 {
-    uint32_t id;
+    uint32_t id = 0;
     json_t *text;
-    enum ingot_status status = vocab_read_id(value, file, &id, err);
+    enum ingot_status status = read_id(value, file, &id, err);
     if (status == INGOT_OK) status = json_parse(key, file, VOCAB_TOKEN_LIMIT, &text, err);
     if (status != INGOT_OK) return status;
     struct vocab_place place = { .file = file, .off = key.off };

@@ -12,9 +12,6 @@
 /* The whole file, for a walk. */
 struct json_text vocab_file_text(const struct input *in);
 
-/* One JSON value as an id: a whole number below LIMIT_N_VOCAB. */
-enum ingot_status vocab_read_id(struct json_text text, const char *file, uint32_t *id, struct ingot_error *err);
-
 /* One token in GPT-2's spelling. A special token that is in the tables already may come once more, spelled as itself.
  */
 enum ingot_status vocab_read_token(struct vocab_tables *t, uint32_t id, struct vocab_span text,

@@ -22,7 +22,8 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-struct bench_spread bench_spread(double *values, size_t n)
+/* Sorts. */
+static struct bench_spread spread_of(double *values, size_t n)
 {
     qsort(values, n, sizeof *values, compare_doubles);
     return (struct bench_spread){ values[0], values[n / 2], values[n - 1] };
@@ -237,10 +238,10 @@ static double limit_of(const struct bench *b, const struct bench_machine *m, con
 static void conclude(struct bench *b, struct crew *crew)
 {
     const uint32_t n = b->settings->n_rounds;
-    crew->machine->read = bench_spread(crew->read, n);
+    crew->machine->read = spread_of(crew->read, n);
     for (size_t i = 0; i < crew->n_cases; i++) {
         struct bench_case *c = &crew->cases[i];
-        const struct bench_spread s = bench_spread(c->seconds, n);
+        const struct bench_spread s = spread_of(c->seconds, n);
         c->speed = (struct bench_spread){ c->n_tokens / s.most, c->n_tokens / s.median, c->n_tokens / s.least };
         c->limit = limit_of(b, crew->machine, c);
     }
@@ -374,9 +375,9 @@ enum ingot_status bench_start(const char *path, uint32_t n_rounds, struct bench_
         if (status == INGOT_OK) status = engine_interrupted(err);
     }
     if (status == INGOT_OK)
-        *out = (struct bench_start){ .open = bench_spread(open, n_rounds),
-                                     .first_token = bench_spread(first, n_rounds),
-                                     .process = bench_spread(process, n_rounds) };
+        *out = (struct bench_start){ .open = spread_of(open, n_rounds),
+                                     .first_token = spread_of(first, n_rounds),
+                                     .process = spread_of(process, n_rounds) };
     free(times);
     return status;
 }

@@ -80,7 +80,4 @@ struct bench_start {
 };
 enum ingot_status bench_start(const char *path, uint32_t n_rounds, struct bench_start *out, struct ingot_error *err);
 
-/* Sorts. */
-struct bench_spread bench_spread(double *values, size_t n);
-
 #endif

@@ -78,8 +78,6 @@ enum ingot_status diff_open(const char *path_a, const char *path_b, const struct
                             struct diff *out, struct ingot_error *err);
 void diff_close(struct diff *d);
 
-/* i must be below n_listed. */
-struct diff_tensor diff_tensor_at(const struct diff_side *side, size_t i);
 /* The tensor that a pair has on a side, which must have it. */
 struct diff_tensor diff_tensor_of(const struct diff *d, const struct diff_pair *pair, unsigned side);
 

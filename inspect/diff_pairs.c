@@ -76,7 +76,8 @@ static void see(const struct diff_side *side, size_t i, struct diff_tensor *out)
     out->known = side->is_gpt2 && profile_parse(out->t.name, &layer) < PROFILE_ROLES;
 }
 
-struct diff_tensor diff_tensor_at(const struct diff_side *side, size_t i)
+/* i must be below n_listed. */
+static struct diff_tensor tensor_at(const struct diff_side *side, size_t i)
 {
     struct diff_tensor t;
     see(side, side->listed[i], &t);
@@ -141,7 +142,7 @@ static struct named *sort_names(const struct diff_side *side)
 {
     struct named *names = memory_array(side->n_listed, sizeof *names);
     for (size_t i = 0; i < side->n_listed; i++) {
-        struct diff_tensor t = diff_tensor_at(side, i);
+        struct diff_tensor t = tensor_at(side, i);
         names[i] = (struct named){ t.t.name, i, t.known };
     }
     if (side->n_listed > 1) qsort(names, side->n_listed, sizeof *names, by_name);
@@ -180,14 +181,14 @@ static void pair_heads(struct diff *d)
     for (size_t i = 0; i < d->n_pairs; i++)
         for (unsigned s = 0; s < 2; s++)
             if (d->pairs[i].at[s] != DIFF_NOWHERE) {
-                struct diff_tensor t = diff_tensor_at(&d->side[s], d->pairs[i].at[s]);
+                struct diff_tensor t = tensor_at(&d->side[s], d->pairs[i].at[s]);
                 if (is_named(&t, WTE)) wte[s] = d->pairs[i].at[s];
             }
     for (size_t i = 0; i < d->n_pairs; i++) {
         struct diff_pair *p = &d->pairs[i];
         unsigned absent = p->at[0] == DIFF_NOWHERE ? 0 : 1;
         if (p->at[absent] != DIFF_NOWHERE || !d->side[absent].tied) continue;
-        struct diff_tensor t = diff_tensor_at(&d->side[1 - absent], p->at[1 - absent]);
+        struct diff_tensor t = tensor_at(&d->side[1 - absent], p->at[1 - absent]);
         if (!is_named(&t, HEAD)) continue;
         p->at[absent] = wte[absent];
         p->head_of_wte[absent] = true;
@@ -196,7 +197,7 @@ static void pair_heads(struct diff *d)
 
 struct diff_tensor diff_tensor_of(const struct diff *d, const struct diff_pair *pair, unsigned side)
 {
-    return diff_tensor_at(&d->side[side], pair->at[side]);
+    return tensor_at(&d->side[side], pair->at[side]);
 }
 
 bool diff_is_vocabulary(const struct diff_tensor *t)

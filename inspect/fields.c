@@ -99,7 +99,8 @@ static const struct field vocabulary_rows[] = {
 };
 TABLE(vocabulary_fields, vocabulary_rows, VOCAB_HEADER_BYTES);
 
-uint64_t field_uint(const struct field *f, const uint8_t *base)
+/* An integer of 1, 2, 4 or 8 bytes. */
+static uint64_t read_uint(const struct field *f, const uint8_t *base)
 {
     const uint8_t *p = base + f->off;
     return f->bytes == 1 ? *p : f->bytes == 2 ? get_u16(p) : f->bytes == 4 ? get_u32(p) : get_u64(p);
@@ -142,10 +143,10 @@ const char *field_value(const struct field *f, const uint8_t *base, char out[FIE
     if (!f->name) return out;
     switch (f->view) {
     case VIEW_UINT:
-        snprintf(out, FIELD_TEXT_MAX, "%" PRIu64, field_uint(f, base));
+        snprintf(out, FIELD_TEXT_MAX, "%" PRIu64, read_uint(f, base));
         break;
     case VIEW_HEX:
-        snprintf(out, FIELD_TEXT_MAX, "0x%" PRIx64, field_uint(f, base));
+        snprintf(out, FIELD_TEXT_MAX, "0x%" PRIx64, read_uint(f, base));
         break;
     case VIEW_TEXT:
         ingot_escape((const char *)p, f->bytes, out, FIELD_TEXT_MAX);
@@ -164,7 +165,7 @@ const char *field_value(const struct field *f, const uint8_t *base, char out[FIE
     case VIEW_LAYOUT:
     case VIEW_ARCHITECTURE:
     case VIEW_ACTIVATION:
-        named_value(f, field_uint(f, base), out);
+        named_value(f, read_uint(f, base), out);
         break;
     }
     return out;
@@ -178,7 +179,7 @@ const char *field_fault(const struct field *f, const uint8_t *base, char out[FIE
         return out;
     }
     if (f->low == 0 && f->high == 0) return NULL;
-    uint64_t value = field_uint(f, base);
+    uint64_t value = read_uint(f, base);
     if (value < f->low && f->high == U64_MAX)
         snprintf(out, FIELD_TEXT_MAX, "must be at least %" PRIu64 " [%s]", f->low, f->rule);
     else if ((value < f->low || value > f->high) && f->low == f->high)

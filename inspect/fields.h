@@ -44,7 +44,4 @@ const char *field_value(const struct field *f, const uint8_t *base, char out[FIE
 /* What is wrong with it by itself, "must be 256 [F-11]", or NULL. */
 const char *field_fault(const struct field *f, const uint8_t *base, char out[FIELD_TEXT_MAX]);
 
-/* An integer of 1, 2, 4 or 8 bytes. */
-uint64_t field_uint(const struct field *f, const uint8_t *base);
-
 #endif

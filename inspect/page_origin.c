@@ -46,7 +46,7 @@ static void put_facts(struct markup *to, const struct ingot_source *source)
     markup_add(to, "</dl></details>\n");
 }
 
-void page_texts(struct markup *to, const struct page_model *m)
+static void put_texts(struct markup *to, const struct page_model *m)
 {
     const struct ingot_file *file = m->subject->checkpoint.file;
     if (!file) return;
@@ -62,7 +62,7 @@ void page_origin(struct markup *to, const struct page_model *m)
         put_section_text(to, cp->file, INGOT_NAME_METADATA, "Metadata", true);
     else
         put_facts(to, cp->source);
-    page_texts(to, m);
+    put_texts(to, m);
     markup_add(to, "</section>\n");
 }
 
@@ -181,7 +181,7 @@ void page_both_origin(struct markup *to, const struct page_both *b)
             put_lines(to, &l[s], &l[!s]);
         else
             markup_add(to, "<p class=\"note\">Nothing.</p>\n");
-        page_texts(to, b->model[s]);
+        put_texts(to, b->model[s]);
         markup_add(to, "</div>\n");
     }
     markup_add(to, "</div>\n</section>\n");

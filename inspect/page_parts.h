@@ -63,7 +63,6 @@ void page_origin(struct markup *to, const struct page_model *m);
 void page_verification(struct markup *to, const struct page_model *m);
 void page_treemap(struct markup *to, const struct page_model *m);
 void page_strips(struct markup *to, const struct page_model *m, uint64_t row_bytes);
-void page_texts(struct markup *to, const struct page_model *m);
 
 /* Whether there are such figures of tensor i. */
 bool page_has_figures(const struct page_model *m, size_t i);
