@@ -1,6 +1,6 @@
 /*
- * amx.h - the tile instructions, for the files that have AMX in their name. Tiles are named by numbers, which must be
- * constants: they are part of the instruction.
+ * amx.h - the tile instructions, for the files that have AMX in their name and for peak.c. Tiles are named by numbers,
+ * which must be constants: they are part of the instruction.
  *
  * Statements of our own instead of the compilers' intrinsics: gcc 12's tell the compiler of none of the memory that a
  * tile is loaded from, and of 8 of the 64 bytes of a configuration, so it may drop the stores of what is to be loaded.

@@ -1,22 +1,17 @@
 /* peak.c - the assembly keeps the compiler from seeing that nothing is computed. */
 #include "runtime/kernels/peak.h"
 
-#include <assert.h>
 #include <string.h>
 
 enum { CHAINS = 12 }; /* more than latency times throughput of any unit here, and within 16 registers */
 
 typedef void loop_fn(uint64_t n);
 
-/* What a rung can do in one turn of a loop; NONE where it has no such instructions. */
+/* What a rung can do in one turn of a loop; { NULL, 0 } where it has no such instructions. */
 struct unit {
     loop_fn *loop;
     double operations;
 };
-#define NONE                                                                                                           \
-    {                                                                                                                  \
-        NULL, 0                                                                                                        \
-    }
 
 struct units {
     const char *rung;
@@ -24,6 +19,8 @@ struct units {
 };
 
 #if defined(__x86_64__)
+
+#include "runtime/kernels/amx.h"
 
 #define CLOBBERS                                                                                                       \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13"
@@ -58,45 +55,37 @@ DEFINE_LOOP(dot_zmm, EVERY_CHAIN(DOT_ZMM))
 DEFINE_LOOP(dot_bf16_zmm, EVERY_CHAIN(DOT_BF16))
 
 /* Four tiles of 16 x 16 sums, each of 64 products of bytes or 32 of bf16. */
-enum { TILE_ROWS = 16, TILE_BYTES = 64, TILES = 8 };
-struct tile_configuration {
-    uint8_t palette, start_row, zero[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-};
-static_assert(sizeof(struct tile_configuration) == 64, "LDTILECFG reads 64 bytes");
+enum { TILE_ROWS = 16, TILE_BYTES = 64 };
 
-static struct tile_configuration all_tiles(void)
-{
-    struct tile_configuration tiles = { .palette = 1 };
-    for (int i = 0; i < TILES; i++) {
-        tiles.row_bytes[i] = TILE_BYTES;
-        tiles.rows[i] = TILE_ROWS;
-    }
-    return tiles;
-}
+static const struct amx_config tiles = {
+    .palette = 1,
+    .row_bytes = { TILE_BYTES, TILE_BYTES, TILE_BYTES, TILE_BYTES, TILE_BYTES, TILE_BYTES, TILE_BYTES, TILE_BYTES },
+    .rows = { TILE_ROWS, TILE_ROWS, TILE_ROWS, TILE_ROWS, TILE_ROWS, TILE_ROWS, TILE_ROWS, TILE_ROWS },
+};
 
 #define DEFINE_TILE_LOOP(name, dot)                                                                                    \
     static void name(uint64_t n)                                                                                       \
     {                                                                                                                  \
-        const struct tile_configuration tiles = all_tiles();                                                           \
-        __asm__ volatile("ldtilecfg %0" ::"m"(tiles));                                                                 \
-        for (; n > 0; n--)                                                                                             \
-            __asm__ volatile(dot " %tmm6, %tmm4, %tmm0\n\t" dot " %tmm7, %tmm4, %tmm1\n\t" dot                         \
-                                 " %tmm6, %tmm5, %tmm2\n\t" dot " %tmm7, %tmm5, %tmm3");                               \
-        __asm__ volatile("tilerelease");                                                                               \
+        AMX_CONFIGURE(&tiles);                                                                                         \
+        for (; n > 0; n--) {                                                                                           \
+            dot(0, 4, 6);                                                                                              \
+            dot(1, 4, 7);                                                                                              \
+            dot(2, 5, 6);                                                                                              \
+            dot(3, 5, 7);                                                                                              \
+        }                                                                                                              \
+        AMX_RELEASE();                                                                                                 \
     }
-DEFINE_TILE_LOOP(dot_tiles, "tdpbusd")
-DEFINE_TILE_LOOP(dot_bf16_tiles, "tdpbf16ps")
+DEFINE_TILE_LOOP(dot_tiles, AMX_DOT_S8)
+DEFINE_TILE_LOOP(dot_bf16_tiles, AMX_DOT_BF16)
 
 #define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
 #define OF_TILES                                  PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES, 4)
 #define OF_BF16_TILES                             (OF_TILES / 2)
 
 static const struct units units[] = {
-    { "avx2", { fma_ymm, PRODUCTS(8, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, NONE },
-    { "avxvnni", { fma_ymm, PRODUCTS(8, CHAINS) }, { dot_ymm, PRODUCTS(32, CHAINS) }, NONE },
-    { "avx512", { fma_zmm, PRODUCTS(16, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, NONE },
+    { "avx2", { fma_ymm, PRODUCTS(8, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, { NULL, 0 } },
+    { "avxvnni", { fma_ymm, PRODUCTS(8, CHAINS) }, { dot_ymm, PRODUCTS(32, CHAINS) }, { NULL, 0 } },
+    { "avx512", { fma_zmm, PRODUCTS(16, CHAINS) }, { pairs_ymm, PRODUCTS(32, 4) }, { NULL, 0 } },
     { "avx512vnni",
       { fma_zmm, PRODUCTS(16, CHAINS) },
       { dot_zmm, PRODUCTS(64, CHAINS) },
@@ -130,19 +119,19 @@ DEFINE_LOOP(dot_v, ".arch armv8.2-a+dotprod\n\t" EVERY_CHAIN(DOT))
 #define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
 
 static const struct units units[] = {
-    { "neon", { fma_v, PRODUCTS(4, CHAINS) }, { pairs_v, PRODUCTS(8, 4) }, NONE },
-    { "neondot", { fma_v, PRODUCTS(4, CHAINS) }, { dot_v, PRODUCTS(16, CHAINS) }, NONE },
+    { "neon", { fma_v, PRODUCTS(4, CHAINS) }, { pairs_v, PRODUCTS(8, 4) }, { NULL, 0 } },
+    { "neondot", { fma_v, PRODUCTS(4, CHAINS) }, { dot_v, PRODUCTS(16, CHAINS) }, { NULL, 0 } },
 };
 
 #else
 
-static const struct units units[] = { { "", NONE, NONE, NONE } };
+static const struct units units[] = { { .rung = "" } };
 
 #endif
 
 static const struct units *units_of(const struct rung *rung)
 {
-    static const struct units none = { "", NONE, NONE, NONE };
+    static const struct units none = { .rung = "" };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (strcmp(units[i].rung, rung->name) == 0) return &units[i];
     return &none;

@@ -90,6 +90,25 @@ int run_for_rungs(const struct rung_test *tests, size_t n)
     return n_failed;
 }
 
+/* ------------------------------------------------------------------------------------------------- panels of floats */
+
+size_t panel_element_bytes(enum ingot_dtype dtype)
+{
+    return dtype == INGOT_F32 ? 4 : 2;
+}
+
+size_t panel_element_offset(enum ingot_dtype dtype, size_t k, size_t lane)
+{
+    if (dtype == INGOT_BF16) return ((k / 2 * INGOT_PANEL_LANES + lane) * 2 + k % 2) * 2;
+    return (k * INGOT_PANEL_LANES + lane) * panel_element_bytes(dtype);
+}
+
+size_t panel_bytes_padded(enum ingot_dtype dtype, size_t n_in)
+{
+    const size_t n_in_padded = dtype == INGOT_F32 ? n_in : (n_in + 1) / 2 * 2;
+    return n_in_padded * INGOT_PANEL_LANES * panel_element_bytes(dtype);
+}
+
 /* -------------------------------------------------------------------------------------------------- guarded memory */
 
 struct guarded guarded_alloc(size_t bytes)

@@ -18,28 +18,17 @@ struct rung_test {
     enum { FLOATS, INTEGERS, FAST, LADDER, ONE_TIME } how;
 };
 
+#define RUNG_TEST(function, how)                                                                                       \
+    {                                                                                                                  \
+#function, function, how                                                                                       \
+    }
 /* For each rung and each emulated table of kernels; the same for integer products, and for fast kernels where a rung
  * has any; for each rung of the ladder, as programs have it; once. */
-#define FOR_RUNGS(function)                                                                                            \
-    {                                                                                                                  \
-#function, function, FLOATS                                                                                    \
-    }
-#define FOR_QUANT_RUNGS(function)                                                                                      \
-    {                                                                                                                  \
-#function, function, INTEGERS                                                                                  \
-    }
-#define FOR_FAST_RUNGS(function)                                                                                       \
-    {                                                                                                                  \
-#function, function, FAST                                                                                      \
-    }
-#define FOR_LADDER(function)                                                                                           \
-    {                                                                                                                  \
-#function, function, LADDER                                                                                    \
-    }
-#define ONCE(function)                                                                                                 \
-    {                                                                                                                  \
-#function, function, ONE_TIME                                                                                  \
-    }
+#define FOR_RUNGS(function)       RUNG_TEST(function, FLOATS)
+#define FOR_QUANT_RUNGS(function) RUNG_TEST(function, INTEGERS)
+#define FOR_FAST_RUNGS(function)  RUNG_TEST(function, FAST)
+#define FOR_LADDER(function)      RUNG_TEST(function, LADDER)
+#define ONCE(function)            RUNG_TEST(function, ONE_TIME)
 
 /* Runs each test as often as it says; its state is the name of a rung. */
 int run_for_rungs(const struct rung_test *tests, size_t n);
@@ -47,6 +36,14 @@ int run_for_rungs(const struct rung_test *tests, size_t n);
 /* The rung of a test's state; a counted skip where it cannot run. One that is emulated may have NULL for the kernels
  * that are tested under another name. */
 const struct rung *rung_of(void **state);
+
+/* ---- panels of floats: f32, f16, bf16 */
+
+size_t panel_element_bytes(enum ingot_dtype dtype);
+/* Offset of a weight in its panel, as format/ingot_format.h defines panel16. */
+size_t panel_element_offset(enum ingot_dtype dtype, size_t k, size_t lane);
+/* Bytes of a panel of n_in inputs, padding included. */
+size_t panel_bytes_padded(enum ingot_dtype dtype, size_t n_in);
 
 /* ---- guarded memory */
 

@@ -44,18 +44,6 @@ struct product {
     struct guarded w, x, y, before;
 };
 
-static size_t element_bytes(enum ingot_dtype dtype)
-{
-    return dtype == INGOT_F32 ? 4 : 2;
-}
-
-/* Offset of a weight in its panel, as format/ingot_format.h defines panel16. */
-static size_t element_offset(enum ingot_dtype dtype, size_t k, size_t lane)
-{
-    if (dtype == INGOT_BF16) return ((k / 2 * LANES + lane) * 2 + k % 2) * 2;
-    return (k * LANES + lane) * element_bytes(dtype);
-}
-
 static float random_operand(uint64_t *seed, bool finite)
 {
     static const float strange[] = { INFINITY, -INFINITY, NAN };
@@ -64,7 +52,7 @@ static float random_operand(uint64_t *seed, bool finite)
 
 static void set_weight(const struct product *t, size_t p, size_t k, size_t lane, float value)
 {
-    uint8_t *at = (uint8_t *)t->w.data + p * t->panel_bytes + element_offset(t->dtype, k, lane);
+    uint8_t *at = (uint8_t *)t->w.data + p * t->panel_bytes + panel_element_offset(t->dtype, k, lane);
     const uint16_t upper = (uint16_t)(mathf_bits(value) >> 16);
     if (t->dtype == INGOT_F32)
         memcpy(at, &value, sizeof value);
@@ -76,7 +64,7 @@ static void set_weight(const struct product *t, size_t p, size_t k, size_t lane,
 
 static float weight(const struct product *t, size_t p, size_t k, size_t lane)
 {
-    const uint8_t *at = (const uint8_t *)t->w.data + p * t->panel_bytes + element_offset(t->dtype, k, lane);
+    const uint8_t *at = (const uint8_t *)t->w.data + p * t->panel_bytes + panel_element_offset(t->dtype, k, lane);
     uint16_t half;
     float value;
     memcpy(&half, at, sizeof half);
@@ -91,8 +79,7 @@ static struct product product_create(enum ingot_dtype dtype, size_t n_in, size_t
                                      bool finite, uint64_t *seed)
 {
     struct product t = { .dtype = dtype, .n_in = n_in, .n_rows = n_rows, .n_panels = n_panels };
-    const size_t n_in_padded = dtype == INGOT_F32 ? n_in : (n_in + 1) / 2 * 2;
-    t.panel_bytes = n_in_padded * LANES * element_bytes(dtype) + (loose ? 64 : 0);
+    t.panel_bytes = panel_bytes_padded(dtype, n_in) + (loose ? 64 : 0);
     t.x_stride = n_in + (loose ? 3 : 0);
     t.y_stride = n_panels * LANES + (loose ? LANES : 0);
     const size_t x_bytes = ((n_rows - 1) * t.x_stride + n_in) * sizeof(float);

@@ -74,28 +74,17 @@ struct product {
     struct guarded w, x, y, want;
 };
 
-static size_t element_bytes(enum ingot_dtype dtype)
-{
-    return dtype == INGOT_F32 ? 4 : 2;
-}
-
-/* Offset of a weight in its panel, as format/ingot_format.h defines panel16. */
-static size_t element_offset(enum ingot_dtype dtype, size_t k, size_t lane)
-{
-    if (dtype == INGOT_BF16) return ((k / 2 * LANES + lane) * 2 + k % 2) * 2;
-    return (k * LANES + lane) * element_bytes(dtype);
-}
-
 static void fill_weights(struct product *t, uint64_t *seed, enum strangeness strange)
 {
     memset(t->w.data, 0xff, t->n_panels * t->panel_bytes); /* NaN in every format */
     for (size_t p = 0; p < t->n_panels; p++)
         for (size_t k = 0; k < t->n_in; k++)
             for (size_t lane = 0; lane < LANES; lane++) {
-                uint8_t *at = (uint8_t *)t->w.data + p * t->panel_bytes + element_offset(t->dtype, k, lane);
+                uint8_t *at = (uint8_t *)t->w.data + p * t->panel_bytes + panel_element_offset(t->dtype, k, lane);
                 const uint32_t wide = random_bits(seed, strange);
                 const uint16_t half = random_half(seed, t->dtype, strange);
-                memcpy(at, t->dtype == INGOT_F32 ? (const void *)&wide : (const void *)&half, element_bytes(t->dtype));
+                memcpy(at, t->dtype == INGOT_F32 ? (const void *)&wide : (const void *)&half,
+                       panel_element_bytes(t->dtype));
             }
 }
 
@@ -105,8 +94,7 @@ static struct product product_create(struct variant variant, size_t n_in, size_t
 {
     const enum ingot_dtype dtype = variant.dtype;
     struct product t = { .variant = variant, .dtype = dtype, .n_in = n_in, .n_rows = n_rows, .n_panels = n_panels };
-    const size_t n_in_padded = dtype == INGOT_F32 ? n_in : (n_in + 1) / 2 * 2;
-    t.panel_bytes = n_in_padded * LANES * element_bytes(dtype) + (loose ? 64 : 0);
+    t.panel_bytes = panel_bytes_padded(dtype, n_in) + (loose ? 64 : 0);
     t.x_stride = n_in + (loose ? 3 : 0);
     t.y_stride = n_panels * LANES + (loose ? LANES : 0);
     t.w = guarded_alloc(n_panels * t.panel_bytes);
@@ -139,7 +127,7 @@ static void product_free(struct product *t)
 static void product_run_part(const struct kernels *kernels, struct product *t, size_t k, size_t k_end, size_t r,
                              size_t r_end, size_t p, size_t p_end)
 {
-    const uint8_t *w = (const uint8_t *)t->w.data + p * t->panel_bytes + element_offset(t->dtype, k, 0);
+    const uint8_t *w = (const uint8_t *)t->w.data + p * t->panel_bytes + panel_element_offset(t->dtype, k, 0);
     panels_of(kernels, t->variant)(w, t->panel_bytes, p_end - p, k_end - k, (float *)t->x.data + r * t->x_stride + k,
                                    t->x_stride, r_end - r, (float *)t->y.data + r * t->y_stride + p * LANES,
                                    t->y_stride);
@@ -267,7 +255,7 @@ static void every_16_bit_weight_is_widened_exactly(void **state)
             _Alignas(64) float y[LANES];
             memset(w, 0xff, sizeof w);
             for (uint32_t lane = 0; lane < LANES; lane++) {
-                w[element_offset(dtypes[d], 0, lane) / 2] = (uint16_t)(base + lane);
+                w[panel_element_offset(dtypes[d], 0, lane) / 2] = (uint16_t)(base + lane);
                 y[lane] = 0;
             }
             panels_of(kernels, variants[d])(w, sizeof w, 1, 1, &one, 1, 1, y, LANES);
