@@ -130,24 +130,6 @@ void guarded_free(struct guarded g)
 
 /* ------------------------------------------------------------------------------------------------- numbers and bits */
 
-uint64_t random_u64(uint64_t *seed)
-{
-    uint64_t z = *seed += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-size_t random_below(uint64_t *seed, size_t n)
-{
-    return (size_t)(random_u64(seed) % n);
-}
-
-float random_float(uint64_t *seed, float scale)
-{
-    return ((float)(random_u64(seed) >> 40) * 0x1p-23f - 1.0f) * scale;
-}
-
 uint32_t random_bits(uint64_t *seed, enum strangeness strange)
 {
     static const uint32_t extreme[] = { 0x80000000u, 0x00000001u, 0x807fffffu, 0x00800000u, 0x7f7fffffu, 0xff000000u };

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "runtime/kernels/kernels.h"
+#include "tests/unit/random.h"
 
 /* ---- tests */
 
@@ -57,10 +58,6 @@ struct guarded guarded_alloc(size_t bytes);
 void guarded_free(struct guarded g);
 
 /* ---- numbers and bits */
-
-uint64_t random_u64(uint64_t *seed);
-size_t random_below(uint64_t *seed, size_t n);
-float random_float(uint64_t *seed, float scale); /* uniform in [-scale, scale) */
 
 /* How strange the numbers are. With infinities and NaN nearly every long chain ends in NaN, so they come separately. */
 enum strangeness { ORDINARY, EXTREME, NOT_FINITE };

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/random.h"
+
 static uint32_t bits_of(float v)
 {
     uint32_t bits;
@@ -25,13 +27,6 @@ static float float_of(uint32_t bits)
 }
 
 static uint64_t seed = 1;
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 /* The value of a finite 16-bit float by the textbook formula. */
 static double value_of(uint32_t bits, int exponent_bits, int mantissa_bits)
@@ -122,7 +117,7 @@ static void random_f32_round_to_the_nearest(void **state)
 {
     (void)state;
     for (int i = 0; i < 300000; i++) {
-        float v = float_of((uint32_t)random64());
+        float v = float_of((uint32_t)random_u64(&seed));
         if (!isfinite(v)) continue;
         assert_int_equal(ingot_f16_from_f32(v), nearest_f16((double)v));
         assert_int_equal(ingot_bf16_from_f32(v), nearest_bf16((double)v));
@@ -159,7 +154,7 @@ static void f64_rounds_once(void **state)
         }
     }
     for (int i = 0; i < 300000; i++) {
-        uint64_t bits = random64();
+        uint64_t bits = random_u64(&seed);
         bits = (bits & ~(UINT64_C(0x7FF) << 52)) | (1023 - 160 + bits % 320) << 52; /* around the range of bf16 */
         double v;
         float odd;
@@ -228,7 +223,7 @@ static uint32_t interesting(void)
     static const uint32_t borders[] = { 0,          0x477FEFFF, 0x477FF000, 0x47800000, 0x33000000, 0x33000001,
                                         0x38800000, 0x387FFFFF, 0x7F800000, 0x7F800001, 0x7FFFFFFF, 0x7F7F8000,
                                         0x7F7F7FFF, 0x00008000, 0x00008001, 1 };
-    uint64_t r = random64();
+    uint64_t r = random_u64(&seed);
     if (r & 1) return (uint32_t)(r >> 32);
     return borders[r >> 1 & 15] ^ (uint32_t)(r >> 5 & 1) << 31;
 }

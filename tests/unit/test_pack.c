@@ -10,14 +10,9 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/random.h"
+
 static uint64_t seed = 7;
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 /* A source with room around it, at an odd address. */
 struct source {
@@ -29,7 +24,7 @@ enum order { BY_ROW, BY_COL, LOOSE }; /* contiguous along rows, along columns, a
 
 static void put_value(uint8_t *at, enum ingot_dtype dtype, double v)
 {
-    uint64_t bits = random64();
+    uint64_t bits = random_u64(&seed);
     float f = (float)v;
     uint16_t half;
     switch (dtype) {
@@ -59,7 +54,7 @@ static struct source make_source(enum ingot_dtype dtype, uint64_t rows, uint64_t
     struct source s = { malloc(n * size + 1), { 0 } };
     assert_non_null(s.block);
     for (uint64_t i = 0; i < n; i++) {
-        double v = ldexp((double)(int64_t)random64(), (int)(random64() % 60) - 100);
+        double v = ldexp((double)(int64_t)random_u64(&seed), (int)(random_u64(&seed) % 60) - 100);
         put_value(s.block + 1 + i * size, dtype, i % 97 == 0 ? (double)NAN : v);
     }
     s.view = (struct ingot_view){ s.block + 1, dtype, rows, cols, 0, 0 };
@@ -200,7 +195,7 @@ static void ranges_are_independent(void **state)
         assert_true(whole && parts);
         struct ingot_cast_stats a = { 0 }, b = { 0 };
         ingot_pack(&s.view, to, layout, 0, whole, n, &a);
-        uint64_t step = 64 * (1 + random64() % 20);
+        uint64_t step = 64 * (1 + random_u64(&seed) % 20);
         for (uint64_t i = (n + step - 1) / step; i-- > 0;)
             ingot_pack(&s.view, to, layout, i * step, parts + i * step, n - i * step < step ? n - i * step : step, &b);
         assert_memory_equal(whole, parts, n);

@@ -12,28 +12,13 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/random.h"
+
 enum { BLOCK = INGOT_QUANT_BLOCK, LANES = INGOT_PANEL_LANES };
 
 static const enum ingot_dtype quantised[] = { INGOT_Q8, INGOT_Q4 };
 
 static uint64_t seed = 5;
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
-
-static double uniform(void)
-{
-    return ((double)(random64() >> 11) + 0.5) * 0x1p-53;
-}
-
-static float gaussian(void)
-{
-    return (float)(sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()));
-}
 
 /* A section of its own, exactly as long as it must be. */
 struct packed {
@@ -118,7 +103,7 @@ static void every_code_is_that_of_the_nearest_level(void **state)
     for (int round = 0; round < 2000; round++) {
         float x[BLOCK];
         const enum ingot_dtype dtype = quantised[round % 2];
-        for (size_t k = 0; k < BLOCK; k++) x[k] = ldexpf(gaussian(), round / 100 - 10);
+        for (size_t k = 0; k < BLOCK; k++) x[k] = ldexpf((float)random_gaussian(&seed), round / 100 - 10);
         struct packed p = pack_block(x, dtype);
         const float scale = scale_of(&p);
         for (size_t k = 0; k < BLOCK; k++) {
@@ -138,12 +123,12 @@ static void what_comes_from_q8_0_is_kept_exactly(void **state)
 {
     (void)state;
     for (int round = 0; round < 20000; round++) {
-        const float d = ingot_f32_from_f16((uint16_t)(random64() % 0x7000 + 1));
-        const int largest = round % 2 ? 127 : (int)(random64() % 128 + 1);
+        const float d = ingot_f32_from_f16((uint16_t)(random_u64(&seed) % 0x7000 + 1));
+        const int largest = round % 2 ? 127 : (int)(random_u64(&seed) % 128 + 1);
         float x[BLOCK];
         int q[BLOCK];
         for (size_t k = 0; k < BLOCK; k++) {
-            q[k] = (int)(random64() % (2 * (uint64_t)largest + 1)) - largest;
+            q[k] = (int)(random_u64(&seed) % (2 * (uint64_t)largest + 1)) - largest;
             if (k == (size_t)round % BLOCK) q[k] = round % 3 ? largest : -largest;
             if (q[k] == 128) q[k] = -128; /* q is a signed byte */
             x[k] = (float)q[k] * d;
@@ -211,26 +196,26 @@ static void a_nan_or_an_infinity_makes_its_block_nan_and_no_other(void **state)
 /* Blocks of every kind: weights of all sizes, those of Q8_0, f16 and bf16, sparse, constant, not finite, any bits. */
 static float random_weight(unsigned kind, float unit, size_t k)
 {
-    const uint32_t bits = (uint32_t)random64();
+    const uint32_t bits = (uint32_t)random_u64(&seed);
     float any;
     memcpy(&any, &bits, sizeof any);
     switch (kind) {
     case 0:
         return any;
     case 1:
-        return (float)((int)(random64() % 255) - 127) * ingot_f32_from_f16(ingot_f16_from_f32(unit));
+        return (float)((int)(random_u64(&seed) % 255) - 127) * ingot_f32_from_f16(ingot_f16_from_f32(unit));
     case 2:
-        return ingot_f32_from_f16(ingot_f16_from_f32(gaussian() * unit));
+        return ingot_f32_from_f16(ingot_f16_from_f32((float)random_gaussian(&seed) * unit));
     case 3:
-        return ingot_f32_from_bf16(ingot_bf16_from_f32(gaussian() * unit));
+        return ingot_f32_from_bf16(ingot_bf16_from_f32((float)random_gaussian(&seed) * unit));
     case 4:
-        return random64() % 8 ? 0 : -unit;
+        return random_u64(&seed) % 8 ? 0 : -unit;
     case 5:
         return k % 2 ? unit : -unit;
     case 6:
-        return k % 31 == 3 && random64() % 4 == 0 ? INFINITY : gaussian();
+        return k % 31 == 3 && random_u64(&seed) % 4 == 0 ? INFINITY : (float)random_gaussian(&seed);
     default:
-        return gaussian() * unit;
+        return (float)random_gaussian(&seed) * unit;
     }
 }
 
@@ -243,8 +228,9 @@ static void avx2_finds_the_same_bits(void **state)
         _Alignas(64) float x[BLOCK][LANES];
         struct quant_blocks a, b;
         for (size_t lane = 0; lane < LANES; lane++) {
-            const unsigned kind = (unsigned)(random64() % 10);
-            const float unit = ldexpf(gaussian(), (int)(random64() % (round % 2 ? 260 : 20)) - (round % 2 ? 140 : 15));
+            const unsigned kind = (unsigned)(random_u64(&seed) % 10);
+            const float unit = ldexpf((float)random_gaussian(&seed),
+                                      (int)(random_u64(&seed) % (round % 2 ? 260 : 20)) - (round % 2 ? 140 : 15));
             for (size_t k = 0; k < BLOCK; k++) x[k][lane] = random_weight(kind, unit, k);
         }
         quants_scalar.q8((const float(*)[LANES])x, &a);
@@ -263,12 +249,12 @@ static void avx2_loads_the_same_bits(void **state)
     if (!cpu_detect().avx2) skip();
     for (int round = 0; round < 2000; round++) {
         const enum ingot_dtype dtype = quantised[round % 2];
-        const size_t n_bytes = quant_step_bytes(dtype), k = random64() % INGOT_QUANT_STEP;
-        const size_t n = random64() % (INGOT_QUANT_STEP - k + 1);
+        const size_t n_bytes = quant_step_bytes(dtype), k = random_u64(&seed) % INGOT_QUANT_STEP;
+        const size_t n = random_u64(&seed) % (INGOT_QUANT_STEP - k + 1);
         uint8_t *step = malloc(n_bytes);
         float a[INGOT_QUANT_STEP][LANES] = { 0 }, b[INGOT_QUANT_STEP][LANES] = { 0 };
         assert_non_null(step);
-        for (size_t i = 0; i < n_bytes; i++) step[i] = (uint8_t)random64();
+        for (size_t i = 0; i < n_bytes; i++) step[i] = (uint8_t)random_u64(&seed);
         quant_load_by_definition(dtype, step, k, n, a);
         quant_load_avx2(dtype, step, k, n, b);
         assert_memory_equal(a, b, sizeof a);
@@ -299,8 +285,8 @@ static float *random_matrix(uint64_t n)
 {
     float *x = malloc(n * sizeof *x);
     assert_non_null(x);
-    for (uint64_t i = 0; i < n; i++) x[i] = gaussian() * 0.1f;
-    for (uint64_t i = 0; i < n; i += 1 + random64() % 400) x[i] = random64() % 3 ? 0 : (float)NAN;
+    for (uint64_t i = 0; i < n; i++) x[i] = (float)random_gaussian(&seed) * 0.1f;
+    for (uint64_t i = 0; i < n; i += 1 + random_u64(&seed) % 400) x[i] = random_u64(&seed) % 3 ? 0 : (float)NAN;
     return x;
 }
 
@@ -357,7 +343,7 @@ static void any_cut_of_any_order_is_the_same(void **state)
         struct ingot_cast_stats stats = { 0 };
         uint8_t *parts = malloc(p.n);
         assert_non_null(parts);
-        const uint64_t step = 64 * (1 + random64() % 50);
+        const uint64_t step = 64 * (1 + random_u64(&seed) % 50);
         for (uint64_t k = (p.n + step - 1) / step; k-- > 0;)
             ingot_pack(i % 3 ? &other : &view, quantised[i % 2], INGOT_PANEL16, k * step, parts + k * step,
                        p.n - k * step < step ? p.n - k * step : step, &stats);
@@ -406,7 +392,8 @@ static void unpacking_is_element_by_element(void **state)
         for (uint64_t e = 0; e < n; e++) x[e] = (float)ingot_element(&p.section, e / cols, e % cols);
         struct ingot_view plain = view;
         if (transposed) plain = (struct ingot_view){ x, INGOT_F32, cols, rows, 1, cols };
-        const uint64_t first = random64() % n, count = random64() % (n - first) + 1, size = ingot_dtype_size(to);
+        const uint64_t first = random_u64(&seed) % n, count = random_u64(&seed) % (n - first) + 1,
+                       size = ingot_dtype_size(to);
         uint8_t *expected = malloc(n * size), *got = malloc(count * size);
         assert_true(expected && got);
         ingot_pack(&plain, to, INGOT_ROWS, 0, expected, n * size, NULL);

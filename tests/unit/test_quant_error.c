@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/random.h"
+
 enum { BLOCK = INGOT_QUANT_BLOCK };
 
 static float through_f16(float value)
@@ -88,13 +90,6 @@ static void expect_less(const char *name, const float *x, uint64_t n_out, uint64
 /* ---------------------------------------------------------------------------------------------------------- samples */
 
 static uint64_t seed = 3;
-static double uniform(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return ((double)(seed >> 11) + 0.5) * 0x1p-53;
-}
 
 enum { N_OUT = 64, N_IN = 512, N = N_OUT * N_IN };
 
@@ -103,7 +98,7 @@ static void gaussian_weights_lose_less(void **state)
     (void)state;
     float *x = calloc(N, sizeof *x);
     assert_non_null(x);
-    for (size_t i = 0; i < N; i++) x[i] = (float)(sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform()));
+    for (size_t i = 0; i < N; i++) x[i] = (float)random_gaussian(&seed);
     expect_less("Gaussian", x, N_OUT, N_IN, 0.9, 0.88);
     free(x);
 }
@@ -113,7 +108,8 @@ static void weights_with_long_tails_lose_less(void **state)
     (void)state;
     float *x = calloc(N, sizeof *x);
     assert_non_null(x);
-    for (size_t i = 0; i < N; i++) x[i] = (float)(log(uniform()) * (uniform() < 0.5 ? -0.02 : 0.02)); /* Laplace */
+    for (size_t i = 0; i < N; i++)
+        x[i] = (float)(log(random_uniform(&seed)) * (random_uniform(&seed) < 0.5 ? -0.02 : 0.02)); /* Laplace */
     expect_less("Laplace", x, N_OUT, N_IN, 0.9, 0.88);
     free(x);
 }
@@ -123,7 +119,7 @@ static void even_weights_lose_less(void **state)
     (void)state;
     float *x = calloc(N, sizeof *x);
     assert_non_null(x);
-    for (size_t i = 0; i < N; i++) x[i] = (float)(uniform() - 0.5);
+    for (size_t i = 0; i < N; i++) x[i] = (float)(random_uniform(&seed) - 0.5);
     expect_less("even", x, N_OUT, N_IN, 0.95, 1.1); /* q4's levels are not made for these */
     free(x);
 }

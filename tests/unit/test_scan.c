@@ -12,14 +12,9 @@
 
 #include <cmocka.h>
 
-static uint64_t seed = 88172645463325252u;
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
+#include "tests/unit/random.h"
+
+static uint64_t seed = 1;
 
 static float float_of(uint32_t bits)
 {
@@ -31,7 +26,7 @@ static float float_of(uint32_t bits)
 /* Mostly a weight; of `special` in 256 the others are whatever bits come. */
 static float random_value(unsigned special)
 {
-    uint64_t r = random64();
+    uint64_t r = random_u64(&seed);
     if ((r & 255) >= special) return (float)((double)(int64_t)r * 0x1p-70);
     static const uint32_t odd[] = { 0,          0x80000000, 1,          0x80000001, 0x007FFFFF, 0x00800000,
                                     0x7F7FFFFF, 0xFF7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFF800001 };
@@ -157,7 +152,7 @@ static void a_panel_has_its_rows_beside_each_other(void **state)
     struct scan_run run, alone;
     (void)state;
     for (size_t i = 0; i < COLS * SCAN_LANES; i++) {
-        v[i] = (float)(random64() % 100) - 50;
+        v[i] = (float)(random_u64(&seed) % 100) - 50;
         expected_rows[i % SCAN_LANES] += (double)(v[i] * v[i]);
         expected_cols[i / SCAN_LANES] += (double)(v[i] * v[i]);
     }
@@ -195,7 +190,7 @@ static void a_bin_begins_less_than_a_256th_below_its_values(void **state)
 {
     (void)state;
     for (int i = 0; i < 100000; i++) {
-        double v = ldexp((double)random64() * 0x1p-64 + 1, (int)(random64() % 250) - 125);
+        double v = ldexp((double)random_u64(&seed) * 0x1p-64 + 1, (int)(random_u64(&seed) % 250) - 125);
         double begin = scan_bin_magnitude(scan_bin(-v));
         assert_true(begin <= v && v < begin * (1 + 1.0 / 256));
         assert_int_equal(scan_bin(begin), scan_bin(v));
@@ -294,8 +289,8 @@ static void vectors_give_the_bits_of_the_definition(void **state)
 /* A weight, or of `special` in 256 any bits. */
 static uint16_t random_half(enum scan_form form, unsigned special)
 {
-    uint64_t r = random64();
-    float v = (float)((double)(int64_t)random64() * 0x1p-70);
+    uint64_t r = random_u64(&seed);
+    float v = (float)((double)(int64_t)random_u64(&seed) * 0x1p-70);
     if ((r & 255) < special) return (uint16_t)(r >> 8);
     return form == SCAN_F16 ? ingot_f16_from_f32(v) : ingot_bf16_from_f32(v);
 }

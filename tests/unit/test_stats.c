@@ -3,6 +3,7 @@
 #include "inspect/stats.h"
 #include "inspect/values.h"
 #include "tests/unit/format_fixture.h"
+#include "tests/unit/random.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -28,14 +29,7 @@ struct made {
     size_t n_bytes;
 };
 
-static uint64_t seed = 88172645463325252u;
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
+static uint64_t seed = 1;
 
 static void add(struct made *m, const char *name, const char *dtype, const char *shape, const void *bytes, size_t n)
 {
@@ -52,7 +46,7 @@ static void add(struct made *m, const char *name, const char *dtype, const char 
 static void add_bits(struct made *m, const char *name, const char *dtype, const char *shape, size_t n)
 {
     uint8_t *bytes = malloc(n + 1);
-    for (size_t i = 0; i < n; i++) bytes[i] = (uint8_t)(random64() >> 20);
+    for (size_t i = 0; i < n; i++) bytes[i] = (uint8_t)(random_u64(&seed) >> 20);
     add(m, name, dtype, shape, bytes, n);
     free(bytes);
 }
@@ -60,7 +54,7 @@ static void add_bits(struct made *m, const char *name, const char *dtype, const 
 static double bell(void)
 {
     double sum = -2;
-    for (int i = 0; i < 4; i++) sum += (double)(random64() >> 11) * 0x1p-53;
+    for (int i = 0; i < 4; i++) sum += (double)(random_u64(&seed) >> 11) * 0x1p-53;
     return sum;
 }
 

@@ -10,14 +10,9 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/random.h"
+
 static uint64_t seed = 11;
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 static const uint64_t shapes[][2] = { { 1, 1 }, { 1, 40 },  { 16, 16 },  { 17, 3 },  { 15, 33 }, { 48, 5 },
                                       { 3, 1 }, { 64, 64 }, { 257, 18 }, { 40, 95 }, { 33, 128 } };
@@ -42,7 +37,7 @@ static struct packed pack(enum ingot_dtype dtype, enum ingot_layout layout, uint
     p.plain = malloc(rows * cols * size);
     p.bytes = malloc(n);
     assert_true(p.plain && p.bytes);
-    for (uint64_t i = 0; i < rows * cols * size; i++) p.plain[i] = (uint8_t)random64();
+    for (uint64_t i = 0; i < rows * cols * size; i++) p.plain[i] = (uint8_t)random_u64(&seed);
     struct ingot_view view = { p.plain, dtype, rows, cols, cols, 1 };
     ingot_pack(&view, dtype, layout, 0, p.bytes, n, NULL);
     p.section.data = p.bytes;
@@ -92,7 +87,7 @@ static void expect_inverse(enum ingot_dtype dtype, enum ingot_layout layout)
         expect_range(&p, false, p.plain, 0, n);
         expect_range(&p, true, turned, 0, n);
         for (int k = 0; k < 20; k++) {
-            uint64_t first = random64() % n, length = random64() % (n - first) + 1;
+            uint64_t first = random_u64(&seed) % n, length = random_u64(&seed) % (n - first) + 1;
             expect_range(&p, false, p.plain, first, length);
             expect_range(&p, true, turned, first, length);
         }
@@ -146,7 +141,7 @@ static void casts_are_those_of_packing(void **state)
                 struct ingot_cast_stats a = { 0 }, b = { 0 };
                 ingot_pack(&view, targets[t], INGOT_ROWS, 0, expected, N * size, &a);
                 for (uint64_t first = 0, n; first < N; first += n) {
-                    n = random64() % 300 + 1;
+                    n = random_u64(&seed) % 300 + 1;
                     if (n > N - first) n = N - first;
                     ingot_unpack(&p.section, transposed, targets[t], first, n, got + first * size, &b);
                 }
