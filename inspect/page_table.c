@@ -16,9 +16,33 @@ static void put_column(struct markup *to, const char *title, bool number)
     markup_put(to, "<th scope=\"col\"%s>%s</th>", number ? " class=\"n\"" : "", title);
 }
 
+static uint64_t not_finite(const struct stats_figures *f)
+{
+    return f->n_nan + f->n_pos_inf + f->n_neg_inf;
+}
+
+/* Columns in which there would be nothing are left out. */
+static bool has_zeros(const struct page_model *m)
+{
+    return m->total.n_zero > 0;
+}
+
+static bool has_not_finite(const struct page_model *m)
+{
+    return not_finite(&m->total) > 0;
+}
+
+static void put_figure_titles(struct markup *to, const struct page_model *m)
+{
+    static const char *const figures[] = { "min", "max", "mean", "std" };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) put_column(to, figures[i], true);
+    if (has_zeros(m)) put_column(to, "zeros", true);
+    if (has_not_finite(m)) put_column(to, "NaN, inf", true);
+    markup_add(to, "<th scope=\"col\" class=\"plain\">values</th>");
+}
+
 static void put_titles(struct markup *to, const struct page_model *m)
 {
-    static const char *const figures[] = { "min", "max", "mean", "std", "zeros", "NaN, inf" };
     markup_add(to, "<thead><tr>");
     put_column(to, "name", false);
     put_column(to, "dtype", false);
@@ -26,8 +50,7 @@ static void put_titles(struct markup *to, const struct page_model *m)
     put_column(to, "parameters", true);
     put_column(to, "bytes", true);
     put_column(to, "share", true);
-    for (size_t i = 0; m->figures && i < sizeof figures / sizeof *figures; i++) put_column(to, figures[i], true);
-    if (m->figures) markup_add(to, "<th scope=\"col\" class=\"plain\">values</th>");
+    if (m->figures) put_figure_titles(to, m);
     markup_add(to, "</tr></thead>\n");
 }
 
@@ -70,7 +93,7 @@ static void put_count(struct markup *to, uint64_t n, const char *class)
         markup_add(to, "<td></td>");
 }
 
-static void put_stats(struct markup *to, const struct stats_figures *f)
+static void put_stats(struct markup *to, const struct page_model *m, const struct stats_figures *f)
 {
     const double figures[] = { f->min, f->max, f->mean, f->std };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
@@ -78,11 +101,17 @@ static void put_stats(struct markup *to, const struct stats_figures *f)
             put_number(to, figures[i]);
         else
             markup_add(to, "<td></td>");
-    put_count(to, f->n_zero, "");
-    put_count(to, f->n_nan + f->n_pos_inf + f->n_neg_inf, " class=\"bad\"");
+    if (has_zeros(m)) put_count(to, f->n_zero, "");
+    if (has_not_finite(m)) put_count(to, not_finite(f), " class=\"bad\"");
     markup_add(to, "<td>");
     if (f->n_finite > 0) put_spark(to, f);
     markup_add(to, "</td>");
+}
+
+static void put_no_stats(struct markup *to, const struct page_model *m)
+{
+    const int n = 5 + has_zeros(m) + has_not_finite(m);
+    for (int i = 0; i < n; i++) markup_add(to, "<td></td>");
 }
 
 static void put_name(struct markup *to, const struct checkpoint_tensor *t, enum region_kind kind)
@@ -113,9 +142,9 @@ static void put_tensor(struct markup *to, const struct page_model *m, size_t i)
         markup_put(to, "<td>%s</td><td data-v=\"%llu\">%s</td><td>%s</td>", human_count(t.n_elems).text,
                    (unsigned long long)t.n_bytes, human_bytes(t.n_bytes).text, human_share(t.n_bytes, m->n_bytes).text);
     if (page_has_figures(m, i))
-        put_stats(to, &m->figures[i].figures);
+        put_stats(to, m, &m->figures[i].figures);
     else if (m->figures)
-        markup_add(to, "<td></td><td></td><td></td><td></td><td></td><td></td><td></td>");
+        put_no_stats(to, m);
     markup_add(to, "</tr>\n");
 }
 
@@ -126,7 +155,7 @@ static void put_totals(struct markup *to, const struct page_model *m)
                "value=\"%llu\">%s</data></td><td><data id=\"bytes-sum\" value=\"%llu\">%s</data></td><td></td>",
                human_count(m->n_tensors).text, plural(m->n_tensors), (unsigned long long)m->n_params,
                human_count(m->n_params).text, (unsigned long long)m->n_bytes, human_bytes(m->n_bytes).text);
-    if (m->figures) put_stats(to, &m->total);
+    if (m->figures) put_stats(to, m, &m->total);
     markup_add(to, "</tr></tfoot>\n");
 }
 

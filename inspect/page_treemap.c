@@ -270,6 +270,18 @@ static void put_groups(const struct drawing *d)
     free(rects);
 }
 
+/* What the colours say. */
+static void put_legend(const struct drawing *d)
+{
+    bool seen[REGION_KINDS] = { false };
+    for (size_t i = 0; i < d->n_cells; i++) seen[d->model->kinds[d->cells[i].tensor]] = true;
+    markup_add(d->to, "<p class=\"legend\">");
+    for (enum region_kind kind = 0; kind < REGION_KINDS; kind++)
+        if (seen[kind])
+            markup_put(d->to, "<span class=\"k%c\">%s</span> ", region_kind_letter(kind), region_kind_name(kind));
+    markup_add(d->to, "</p>\n");
+}
+
 void page_treemap(struct markup *to, const struct page_model *m)
 {
     struct drawing d = {
@@ -283,7 +295,9 @@ void page_treemap(struct markup *to, const struct page_model *m)
         markup_add(to, "<figure class=\"explore\">\n<svg class=\"treemap\" role=\"group\" aria-label=\"Treemap of "
                        "parameters\">\n");
         put_groups(&d);
-        markup_add(to, "</svg>\n<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
+        markup_add(to, "</svg>\n");
+        put_legend(&d);
+        markup_add(to, "<p class=\"about\" aria-live=\"polite\"></p></figure>\n");
     }
     free(d.cells);
     free(d.groups);

@@ -150,8 +150,8 @@ END
     ingot report nan.safetensors -o page.html
     expect 0
     page page.html
-    grep '<tr id="t0">' page.html | grep -q '<td>1</td><td>2</td><td>1.5</td><td>0.5</td><td></td><td class="bad">2</td>'
-    grep '<tr id="t1">' page.html | grep -q '<td></td><td></td><td></td><td></td><td></td><td class="bad">2</td><td></td>'
+    grep '<tr id="t0">' page.html | grep -q '<td>1</td><td>2</td><td>1.5</td><td>0.5</td><td class="bad">2</td>'
+    grep '<tr id="t1">' page.html | grep -q '<td></td><td></td><td></td><td></td><td class="bad">2</td><td></td>'
 }
 
 @test "ten thousand tensors: the pictures stay small" {
@@ -283,4 +283,16 @@ END
     status=0
     "$INGOT" report "$BARD" -o - >/dev/full 2>err || status=$?
     [ "$status" -eq 5 ]
+}
+
+@test "columns of what is nowhere are left out, and the treemap says what its colours are" {
+    ingot report "$BARD" -o page.html
+    expect 0
+    refute grep -q '>zeros</th>\|>NaN, inf</th>' page.html
+    [[ $(grep '^<p class="legend">' page.html) == *'<span class="kE">embedding</span>'*'<span class="kN">norms</span>'* ]]
+    make_safetensors zeros.safetensors '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
+    ingot report zeros.safetensors -o zeros.html
+    expect 0
+    grep -q '>zeros</th>' zeros.html
+    refute grep -q '>NaN, inf</th>' zeros.html
 }
