@@ -17,7 +17,8 @@ struct hashing {
     uint64_t *first_job; /* n + 1 */
     uint64_t *hashes;    /* one for each job */
     struct ingot_digest *out;
-    pthread_mutex_t lock; /* guards done_bytes and the callback */
+    struct sha256 *sha256; /* instead of `out` */
+    pthread_mutex_t lock;  /* guards done_bytes and the callback */
     uint64_t done_bytes, total_bytes;
 };
 
@@ -38,6 +39,11 @@ static bool advance(void *ctx, uint64_t bytes)
     return go_on;
 }
 
+static enum ingot_status stopped(struct ingot_error *err)
+{
+    return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "hashing was stopped");
+}
+
 static enum ingot_status hash_job(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)
 {
     (void)worker;
@@ -54,8 +60,7 @@ static enum ingot_status hash_job(void *ctx, uint64_t job, uint32_t worker, stru
         h->hashes[job] = ingot_hash64(span->map->bytes + off, bytes);
         go_on = advance(h, bytes);
     }
-    if (go_on) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "hashing was stopped");
+    return go_on ? INGOT_OK : stopped(err);
 }
 
 static void count_jobs(struct hashing *h)
@@ -81,6 +86,26 @@ enum ingot_status hash_spans(const struct hash_span *spans, size_t n, const stru
             out[i] = ingot_hash128(h.hashes + h.first_job[i], 8 * (h.first_job[i + 1] - h.first_job[i]));
     free(h.first_job);
     free(h.hashes);
+    pthread_mutex_destroy(&h.lock);
+    return status;
+}
+
+static enum ingot_status sha256_job(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)
+{
+    (void)worker;
+    struct hashing *h = ctx;
+    const struct hash_span *span = &h->spans[job];
+    bool go_on = sha256_in_steps(span->map->bytes + span->off, span->n_bytes, advance, h, &h->sha256[job]);
+    return go_on ? INGOT_OK : stopped(err);
+}
+
+enum ingot_status hash_sha256(const struct hash_span *spans, size_t n, const struct hash_options *options,
+                              struct sha256 *out, struct ingot_error *err)
+{
+    struct hashing h = { .spans = spans, .n = n, .options = options, .sha256 = out };
+    pthread_mutex_init(&h.lock, NULL);
+    for (size_t i = 0; i < n; i++) h.total_bytes += spans[i].n_bytes;
+    enum ingot_status status = parallel_for(n, options->n_threads, sha256_job, &h, err);
     pthread_mutex_destroy(&h.lock);
     return status;
 }

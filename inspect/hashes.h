@@ -3,6 +3,7 @@
 #define INGOT_HASHES_H
 
 #include "format/map.h"
+#include "inspect/sha256.h"
 
 struct hash_span {
     const struct file_map *map;
@@ -20,5 +21,9 @@ struct hash_options {
  * when `progress` wants to stop. */
 enum ingot_status hash_spans(const struct hash_span *spans, size_t n, const struct hash_options *options,
                              struct ingot_digest *out, struct ingot_error *err);
+
+/* The SHA-256 of the bytes of each span, each the work of one thread. INTERRUPTED as above. */
+enum ingot_status hash_sha256(const struct hash_span *spans, size_t n, const struct hash_options *options,
+                              struct sha256 *out, struct ingot_error *err);
 
 #endif

@@ -107,3 +107,24 @@ foreign=$INGOT_ROOT/tests/models/foreign
     ingot hash short.ingot
     expect_error 3 short.ingot
 }
+
+@test "sha256sum -c checks what --sha256 prints, of one file and of several" {
+    cp -r "$foreign/hf-sharded" dir
+    ingot hash --sha256 dir
+    expect 0
+    cp out manifest
+    [ "$(grep -c safetensors manifest)" -ge 2 ]
+    sha256sum --quiet -c manifest
+    ingot hash --json --sha256 dir
+    [ "$(json 'j["files"][0]["sha256"]')" = "$(head -c 64 manifest)" ]
+    damage dir/model-00001-of-00002.safetensors 30000
+    refute sha256sum --quiet -c manifest
+}
+
+@test "SHA-256 of every length around a block is that of sha256sum" {
+    for n in $(seq 0 70) 119 120 127 128 129 4194303 4194304 4194305; do
+        make_safetensors "$n.safetensors" "{\"a\":{\"dtype\":\"U8\",\"shape\":[$n],\"data_offsets\":[0,$n]}}" "$n"
+        ingot hash --sha256 "$n.safetensors"
+        [ "$out" = "$(sha256sum "$n.safetensors")" ]
+    done
+}

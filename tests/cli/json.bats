@@ -56,6 +56,7 @@ run_for() { # title word...
     run_for eval eval "$BARD" --ids 1,2
     run_for eval eval "$BARE" --ids 1,2
     run_for hash hash "$BARD"
+    run_for hash hash "$BARD" --sha256
     run_for map map --verify "$BARD"
     run_for score score "$BARD" --ids 1,2 --tokens
     run_for score score "$BARE" --ids 1,2 --tokens
