@@ -2,15 +2,9 @@
 #ifndef INGOT_ARRAY_H
 #define INGOT_ARRAY_H
 
-#include "format/error.h"
+#include "convert/fail.h"
 
 #include <stdlib.h>
-
-/* Out of memory, said once for this room. */
-static inline enum ingot_status fail_memory(struct ingot_error *err, const char *subject)
-{
-    return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, subject, NULL, "out of memory");
-}
 
 /* Makes room for one more element of `size` bytes behind the first n. Returns the array, which may have moved, or NULL
  * without memory; the old array is then untouched. */

@@ -4,10 +4,10 @@
  * types.proto and versions.proto. Fields that are not known are passed over, as protobuf has it. */
 #include "convert/bundle.h"
 
+#include "convert/fail.h"
 #include "convert/sstable.h"
 #include "convert/varint.h"
 #include "format/checked.h"
-#include "format/error.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -16,7 +16,6 @@
 #define READER_VERSION 1 /* kTensorBundleVersion */
 #define BIG_ENDIAN_    1
 #define SHOWN_NAME     160
-#define ADVICE_COPY    "get another copy of the file"
 
 enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 

@@ -54,7 +54,7 @@ static enum ingot_status compare(const struct source_check *c, uint32_t found, s
         return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, c->file, "put the file beside the others",
                           "the file that should hold %s %s is not here", a->covers, shown);
     if (found == c->expected) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_DIGEST, c->file_off, c->file, "get another copy of the file",
+    return ingot_fail(err, INGOT_E_DIGEST, c->file_off, c->file, ADVICE_COPY,
                       "the bytes of %s %s have %s %08x, expected %08x", a->covers, shown, a->name, found, c->expected);
 }
 

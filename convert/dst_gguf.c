@@ -74,7 +74,7 @@ static void put_array(struct values *v, const char *key, uint32_t type, uint64_t
 }
 
 /* A q8 matrix stays one, if its rows are whole blocks of Q8_0. */
-static enum ingot_dtype tensor_dtype(const struct export *e, uint32_t slot)
+static enum ingot_dtype tensor_dtype(const struct exporter *e, uint32_t slot)
 {
     uint64_t shape[2];
     export_shape(e, slot, shape);
@@ -101,14 +101,14 @@ static const struct number *number_of(enum ingot_dtype dtype)
     return n;
 }
 
-static uint32_t file_type(const struct export *e)
+static uint32_t file_type(const struct exporter *e)
 {
     /* of mixed ones, what most of the bytes are */
     uint32_t slot = profile_slot(profile_find("h.{i}.mlp.c_fc.weight"), 0, e->hp.n_layer);
     return number_of(tensor_dtype(e, slot))->file;
 }
 
-static void put_hparams(const struct export *e, struct values *v)
+static void put_hparams(const struct exporter *e, struct values *v)
 {
     const struct ingot_hparams *hp = &e->hp;
     put_text(v, "general.architecture", "gpt2");
@@ -186,7 +186,7 @@ static void put_merges(struct values *v, const struct vocab_tables *t)
     }
 }
 
-static void put_vocabulary(const struct export *e, struct values *v)
+static void put_vocabulary(const struct exporter *e, struct values *v)
 {
     const struct vocab_tables *t = &e->vocabulary;
     uint32_t n = e->hp.n_vocab_stored;
@@ -215,7 +215,7 @@ static uint64_t align_up(uint64_t n)
 }
 
 /* Dimensions stand innermost first. */
-static void put_tensor(const struct export *e, struct buffer *b, uint32_t slot, uint64_t off)
+static void put_tensor(const struct exporter *e, struct buffer *b, uint32_t slot, uint64_t off)
 {
     char name[64];
     uint64_t shape[2];
@@ -230,18 +230,18 @@ static void put_tensor(const struct export *e, struct buffer *b, uint32_t slot, 
     buffer_u64(b, off);
 }
 
-static uint64_t tensor_bytes(const struct export *e, uint32_t slot)
+static uint64_t tensor_bytes(const struct exporter *e, uint32_t slot)
 {
     return export_bytes(tensor_dtype(e, slot), export_elems(e, slot));
 }
 
 /* A tied head is not written: llama.cpp takes the token embedding for it. */
-static uint32_t tensor_count(const struct export *e)
+static uint32_t tensor_count(const struct exporter *e)
 {
     return e->n_slots - e->tied;
 }
 
-static enum ingot_status place_tensors(struct export *e, struct export_file *f)
+static enum ingot_status place_tensors(struct exporter *e, struct export_file *f)
 {
     uint64_t at = align_up(f->head.n);
     enum ingot_status status = INGOT_OK;
@@ -253,7 +253,7 @@ static enum ingot_status place_tensors(struct export *e, struct export_file *f)
     return status;
 }
 
-static enum ingot_status check(struct export *e)
+static enum ingot_status check(struct exporter *e)
 {
     if (e->hp.activation != INGOT_GELU_TANH)
         return export_unsupported(e, "export it to huggingface",
@@ -268,7 +268,7 @@ static enum ingot_status check(struct export *e)
     return INGOT_OK;
 }
 
-static enum ingot_status plan(struct export *e)
+static enum ingot_status plan(struct exporter *e)
 {
     struct values v = { 0 };
     uint64_t off = 0;

@@ -29,7 +29,7 @@ static const char *const files[] = {
     "special_tokens_map.json", "tokenizer_config.json", "added_tokens.json", NULL
 };
 
-static enum ingot_status fail_out(struct export *e)
+static enum ingot_status fail_out(struct exporter *e)
 {
     return fail_memory(e->err, ingot_file_path(e->file));
 }
@@ -44,13 +44,13 @@ struct tensor {
     uint64_t off, n_bytes; /* off: behind the header */
 };
 
-static bool is_conv1d(const struct export *e, uint32_t slot)
+static bool is_conv1d(const struct exporter *e, uint32_t slot)
 {
     const struct profile_tensor *role = &profile_gpt2[profile_role_of(slot, e->hp.n_layer)];
     return role->shape[1] != DIM_NONE && strncmp(role->name, "h.", 2) == 0;
 }
 
-static enum ingot_dtype vector_dtype(const struct export *e)
+static enum ingot_dtype vector_dtype(const struct exporter *e)
 {
     enum ingot_dtype common = export_common_dtype(e);
     return common != INGOT_DTYPE_NONE && export_vectors_fit(e, common) ? common : INGOT_F32;
@@ -71,7 +71,7 @@ static int compare_tensors(const void *a, const void *b)
 }
 
 /* Sorted, with their offsets; to be freed. NULL without memory. */
-static struct tensor *list_tensors(const struct export *e, size_t n)
+static struct tensor *list_tensors(const struct exporter *e, size_t n)
 {
     enum ingot_dtype vectors = vector_dtype(e);
     struct tensor *list = calloc(n, sizeof *list);
@@ -92,7 +92,7 @@ static struct tensor *list_tensors(const struct export *e, size_t n)
     return list;
 }
 
-static void put_header_line(const struct export *e, struct buffer *b, const struct tensor *t)
+static void put_header_line(const struct exporter *e, struct buffer *b, const struct tensor *t)
 {
     char text[MAX_NAME + 192], shape_text[64];
     uint64_t shape[2];
@@ -108,7 +108,7 @@ static void put_header_line(const struct export *e, struct buffer *b, const stru
     buffer_text(b, text);
 }
 
-static enum ingot_status plan_weights(struct export *e)
+static enum ingot_status plan_weights(struct exporter *e)
 {
     size_t n = e->n_slots - e->tied;
     struct tensor *list = list_tensors(e, n);
@@ -155,7 +155,7 @@ static int put_dump(const char *text, size_t n, void *ctx)
 }
 
 /* Frees the object. Jansson's own buffer is not used: json_dumps() loses a name when it cannot grow, and goes on. */
-static enum ingot_status add_json(struct export *e, const char *name, struct object *o, size_t flags)
+static enum ingot_status add_json(struct exporter *e, const char *name, struct object *o, size_t flags)
 {
     struct export_file *f = export_add_file(e, name);
     bool bad = o->bad || json_dump_callback(o->json, put_dump, &f->head, flags) != 0;
@@ -182,7 +182,7 @@ static json_t *id_or_null(uint32_t id)
     return id == VOCAB_NO_TOKEN ? json_null() : json_integer(id);
 }
 
-static const char *torch_dtype(const struct export *e)
+static const char *torch_dtype(const struct exporter *e)
 {
     enum ingot_dtype dtype = export_common_dtype(e);
     return dtype == INGOT_F16 ? "float16" : dtype == INGOT_BF16 ? "bfloat16" : "float32";
@@ -200,7 +200,7 @@ static void set_counts(struct object *config, const struct ingot_hparams *hp)
     if (hp->n_vocab != hp->n_vocab_stored) set(config, "logical_vocab_size", json_integer(hp->n_vocab));
 }
 
-static enum ingot_status plan_config(struct export *e)
+static enum ingot_status plan_config(struct exporter *e)
 {
     const struct ingot_hparams *hp = &e->hp;
     const bool tanh_form = hp->activation == INGOT_GELU_TANH;
@@ -247,7 +247,7 @@ static bool is_added(const struct vocab_tables *t, uint32_t id)
     return p->special && (p->reachable || !spells_itself(t->text + p->off, p->n));
 }
 
-static enum ingot_status plan_tokens(struct export *e)
+static enum ingot_status plan_tokens(struct exporter *e)
 {
     const struct vocab_tables *t = &e->vocabulary;
     struct export_file *f = export_add_file(e, "vocab.json");
@@ -278,7 +278,7 @@ static void put_spelled(struct buffer *b, const struct vocab_tables *t, uint32_t
     if (text) b->n -= 2 * (size_t)p->n - vocab_spelling_encode(t->text + p->off, p->n, text);
 }
 
-static enum ingot_status plan_merges(struct export *e)
+static enum ingot_status plan_merges(struct exporter *e)
 {
     const struct vocab_tables *t = &e->vocabulary;
     struct export_file *f = export_add_file(e, "merges.txt");
@@ -300,7 +300,7 @@ struct special {
     json_t *others;
 };
 
-static void add_special(const struct export *e, uint32_t id, struct special *s)
+static void add_special(const struct exporter *e, uint32_t id, struct special *s)
 {
     const struct vocab_piece *p = &e->vocabulary.pieces[id];
     json_t *text = json_stringn((const char *)e->vocabulary.text + p->off, p->n);
@@ -316,13 +316,13 @@ static void add_special(const struct export *e, uint32_t id, struct special *s)
 }
 
 /* transformers' own defaults for the three roles are <|endoftext|>, which it would add where there is none. */
-static void set_roles(const struct export *e, struct object *o)
+static void set_roles(const struct exporter *e, struct object *o)
 {
     static const char *const roles[] = { "bos_token", "eos_token", "unk_token" };
     for (size_t i = 0; i < 3; i++) set(o, roles[i], e->eot == VOCAB_NO_TOKEN ? json_null() : json_string(EOT));
 }
 
-static enum ingot_status plan_map(struct export *e, const struct special *s)
+static enum ingot_status plan_map(struct exporter *e, const struct special *s)
 {
     struct object map = begin_object();
     set_roles(e, &map);
@@ -330,7 +330,7 @@ static enum ingot_status plan_map(struct export *e, const struct special *s)
     return add_json(e, "special_tokens_map.json", &map, JSON_INDENT(2));
 }
 
-static enum ingot_status plan_tokenizer_config(struct export *e, const struct special *s)
+static enum ingot_status plan_tokenizer_config(struct exporter *e, const struct special *s)
 {
     struct object config = begin_object();
     set(&config, "add_bos_token", json_false());
@@ -343,7 +343,7 @@ static enum ingot_status plan_tokenizer_config(struct export *e, const struct sp
     return add_json(e, "tokenizer_config.json", &config, JSON_INDENT(2));
 }
 
-static enum ingot_status plan_special(struct export *e)
+static enum ingot_status plan_special(struct exporter *e)
 {
     struct special s = { begin_object(), begin_object(), json_array() };
     for (uint32_t id = 0; id < e->vocabulary.n_pieces; id++)
@@ -360,7 +360,7 @@ static enum ingot_status plan_special(struct export *e)
     return status;
 }
 
-static enum ingot_status plan_vocabulary(struct export *e)
+static enum ingot_status plan_vocabulary(struct exporter *e)
 {
     enum ingot_status status = export_check_special(e);
     if (status == INGOT_OK) status = plan_tokens(e);
@@ -368,7 +368,7 @@ static enum ingot_status plan_vocabulary(struct export *e)
     return status == INGOT_OK ? plan_special(e) : status;
 }
 
-static enum ingot_status plan(struct export *e)
+static enum ingot_status plan(struct exporter *e)
 {
     enum ingot_status status = plan_weights(e);
     if (status == INGOT_OK) status = plan_config(e);

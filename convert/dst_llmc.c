@@ -21,13 +21,13 @@
 #define MAX_TOKEN_BYTES   255u
 #define EPSILON           1e-5f
 
-static enum ingot_status check_norms(struct export *e)
+static enum ingot_status check_norms(struct exporter *e)
 {
     if (e->hp.layer_norm_epsilon == EPSILON) return INGOT_OK;
     return export_unsupported(e, "export it to huggingface", "llm.c's epsilon is 1e-5; this model has another");
 }
 
-static enum ingot_status check(struct export *e)
+static enum ingot_status check(struct exporter *e)
 {
     static const char advice[] = "export it to huggingface";
     if (e->hp.activation != INGOT_GELU_TANH)
@@ -46,14 +46,14 @@ static enum ingot_status check(struct export *e)
     return check_norms(e);
 }
 
-static enum ingot_dtype choose_dtype(const struct export *e)
+static enum ingot_dtype choose_dtype(const struct exporter *e)
 {
     if (e->options->dtype != INGOT_DTYPE_NONE) return e->options->dtype;
     return export_common_dtype(e) == INGOT_BF16 && export_vectors_fit(e, INGOT_BF16) ? INGOT_BF16 : INGOT_F32;
 }
 
 /* One role after the other, each for all layers. */
-static enum ingot_status place_tensors(struct export *e, struct export_file *f, enum ingot_dtype dtype, uint64_t rows)
+static enum ingot_status place_tensors(struct exporter *e, struct export_file *f, enum ingot_dtype dtype, uint64_t rows)
 {
     uint64_t at = f->head.n, size = ingot_dtype_size(dtype);
     enum ingot_status status = INGOT_OK;
@@ -69,7 +69,7 @@ static enum ingot_status place_tensors(struct export *e, struct export_file *f, 
     return status;
 }
 
-static enum ingot_status plan_model(struct export *e)
+static enum ingot_status plan_model(struct exporter *e)
 {
     const struct ingot_hparams *hp = &e->hp;
     const enum ingot_dtype dtype = choose_dtype(e);
@@ -88,7 +88,7 @@ static enum ingot_status plan_model(struct export *e)
 }
 
 /* Its tokens have 1 to 255 bytes, and one of them ends a text. */
-static bool can_say(const struct export *e, char *why, size_t cap)
+static bool can_say(const struct exporter *e, char *why, size_t cap)
 {
     const struct vocab_tables *t = &e->vocabulary;
     if (e->eot == VOCAB_NO_TOKEN) {
@@ -104,7 +104,7 @@ static bool can_say(const struct export *e, char *why, size_t cap)
     return true;
 }
 
-static enum ingot_status plan_tokenizer(struct export *e)
+static enum ingot_status plan_tokenizer(struct exporter *e)
 {
     const struct vocab_tables *t = &e->vocabulary;
     char why[128];
@@ -125,7 +125,7 @@ static enum ingot_status plan_tokenizer(struct export *e)
     return f->head.bad ? fail_memory(e->err, ingot_file_path(e->file)) : INGOT_OK;
 }
 
-static enum ingot_status plan(struct export *e)
+static enum ingot_status plan(struct exporter *e)
 {
     enum ingot_status status = check(e);
     if (status == INGOT_OK) status = plan_model(e);

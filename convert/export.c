@@ -25,7 +25,7 @@ static const struct export_target *const targets[] = {
 #define N_TARGETS (sizeof targets / sizeof *targets)
 
 struct work {
-    struct export *export;
+    struct exporter *export;
     const struct export_target *target;
     const char *path;
     struct output_dir dir;
@@ -165,7 +165,7 @@ static enum ingot_status init_output(struct work *w, size_t i)
 /* The output comes last: when it is there, so are the others, even if its name could not be synced. */
 static enum ingot_status publish_files(struct work *w)
 {
-    struct export *e = w->export;
+    struct exporter *e = w->export;
     enum ingot_status status = report_progress(w, 0, e->err);
     for (size_t i = e->n_files; i > 0 && status == INGOT_OK; i--) status = output_publish(&w->outputs[i - 1], e->err);
     for (size_t i = 1; i < e->n_files && !w->outputs[0].published; i++) output_retract(&w->outputs[i]);
@@ -174,7 +174,7 @@ static enum ingot_status publish_files(struct work *w)
 
 static enum ingot_status write_files(struct work *w)
 {
-    struct export *e = w->export;
+    struct exporter *e = w->export;
     enum ingot_status status = INGOT_OK;
     for (size_t i = 0; i < e->n_files && status == INGOT_OK; i++) status = init_output(w, i);
     for (size_t i = 0; i < e->n_files && status == INGOT_OK; i++) {
@@ -188,7 +188,7 @@ static enum ingot_status write_files(struct work *w)
 
 static enum ingot_status write_directory(struct work *w)
 {
-    struct export *e = w->export;
+    struct exporter *e = w->export;
     enum ingot_status status = output_dir_begin(&w->dir, e->err);
     for (size_t i = 0; i < e->n_files && status == INGOT_OK; i++) {
         status = output_dir_file(&w->dir, e->files[i].name, e->files[i].n_bytes, &w->outputs[i], e->err);
@@ -250,7 +250,7 @@ static enum ingot_status make_windows(struct work *w)
 }
 
 /* Which a reader of the result would not see. */
-static void warn_of_widening(const struct export *e)
+static void warn_of_widening(const struct exporter *e)
 {
     enum ingot_dtype to = INGOT_DTYPE_NONE;
     char message[128];
@@ -280,7 +280,7 @@ static enum ingot_status run(struct work *w)
 
 static void warn_of_casts(const struct work *w)
 {
-    const struct export *e = w->export;
+    const struct exporter *e = w->export;
     for (size_t i = 0; i < e->n_files; i++)
         for (size_t k = 0; k < e->files[i].n_pieces; k++) {
             const struct export_piece *p = &e->files[i].pieces[k];
@@ -325,7 +325,7 @@ enum ingot_status ingot_export(const struct ingot_file *file, const char *format
                                struct ingot_error *err)
 {
     static const struct ingot_export_options defaults = { 0 };
-    struct export e = { .file = file, .options = options ? options : &defaults, .err = err };
+    struct exporter e = { .file = file, .options = options ? options : &defaults, .err = err };
     struct work w = { .export = &e,
                       .target = find_target(format),
                       .path = output_path,

@@ -33,8 +33,7 @@ struct export_file {
     uint64_t n_bytes; /* all; what neither the head nor a piece covers is zero */
 };
 
-struct export
-{
+struct exporter {
     const struct ingot_file *file;
     const struct ingot_export_options *options;
     struct ingot_hparams hp;
@@ -55,7 +54,7 @@ struct export_target {
     bool is_directory;        /* else files[0], planned first, is the output; others are put beside it */
     const char *const *files; /* directories: all names that may be in one, NULL-terminated */
     /* Plans every file. UNSUPPORTED, naming it, for what the format cannot say. */
-    enum ingot_status (*plan)(struct export *e);
+    enum ingot_status (*plan)(struct exporter *e);
 };
 
 extern const struct export_target export_gguf;
@@ -63,37 +62,37 @@ extern const struct export_target export_huggingface;
 extern const struct export_target export_llmc;
 
 /* Hyper-parameters, tensors by name, shape and dtype, and the vocabulary, if there is one. */
-enum ingot_status export_bind(struct export *e);
-void export_free(struct export *e);
+enum ingot_status export_bind(struct exporter *e);
+void export_free(struct exporter *e);
 
-enum ingot_status export_unsupported(struct export *e, const char *advice, const char *what);
-void export_warn(const struct export *e, const char *message);
+enum ingot_status export_unsupported(struct exporter *e, const char *advice, const char *what);
+void export_warn(const struct exporter *e, const char *message);
 
 /* For formats that say special tokens as text beside tokens that are spelled. UNSUPPORTED, naming it, for a special
  * token that is no UTF-8, has a NUL in it, or reads as another token is spelled. */
-enum ingot_status export_check_special(struct export *e);
+enum ingot_status export_check_special(struct exporter *e);
 
 /* A new file. The pointer stays valid; n_files never exceeds EXPORT_MAX_FILES, for targets have few. */
-struct export_file *export_add_file(struct export *e, const char *name);
+struct export_file *export_add_file(struct exporter *e, const char *name);
 
 /* Puts the tensor of a slot at `off`; an absent bias is zero without any piece. */
-enum ingot_status export_place(struct export *e, struct export_file *f, uint32_t slot, bool transposed,
+enum ingot_status export_place(struct exporter *e, struct export_file *f, uint32_t slot, bool transposed,
                                enum ingot_dtype dtype, uint64_t off);
 
 /* What a matrix is written as: what the options say, else its own dtype, or f32 if that is q8 or q4. */
-enum ingot_dtype export_matrix_dtype(const struct export *e, uint32_t slot);
+enum ingot_dtype export_matrix_dtype(const struct exporter *e, uint32_t slot);
 
 /* Bytes of n elements in a file; of Q8, as blocks of Q8_0. */
 uint64_t export_bytes(enum ingot_dtype dtype, uint64_t n);
 
 /* The one dtype that all matrices are written as; DTYPE_NONE when they differ. */
-enum ingot_dtype export_common_dtype(const struct export *e);
+enum ingot_dtype export_common_dtype(const struct exporter *e);
 
 /* Whether every element of every vector is a value of this dtype, so that writing them as it loses nothing. */
-bool export_vectors_fit(const struct export *e, enum ingot_dtype dtype);
+bool export_vectors_fit(const struct exporter *e, enum ingot_dtype dtype);
 
 /* Shape of a slot's tensor, present or not; a vector's second dimension is 0. */
-void export_shape(const struct export *e, uint32_t slot, uint64_t shape[2]);
-uint64_t export_elems(const struct export *e, uint32_t slot);
+void export_shape(const struct exporter *e, uint32_t slot, uint64_t shape[2]);
+uint64_t export_elems(const struct exporter *e, uint32_t slot);
 
 #endif

@@ -24,30 +24,30 @@ static bool is_quantised(enum ingot_dtype dtype)
     return dtype == INGOT_Q8 || dtype == INGOT_Q4;
 }
 
-static const struct profile_tensor *role_of(const struct export *e, uint32_t slot)
+static const struct profile_tensor *role_of(const struct exporter *e, uint32_t slot)
 {
     return &profile_gpt2[profile_role_of(slot, e->hp.n_layer)];
 }
 
-static bool is_matrix(const struct export *e, uint32_t slot)
+static bool is_matrix(const struct exporter *e, uint32_t slot)
 {
     return role_of(e, slot)->shape[1] != DIM_NONE;
 }
 
-void export_shape(const struct export *e, uint32_t slot, uint64_t shape[2])
+void export_shape(const struct exporter *e, uint32_t slot, uint64_t shape[2])
 {
     for (size_t i = 0; i < 2; i++) shape[i] = profile_dim_value(role_of(e, slot)->shape[i], &e->hp);
 }
 
 /* No overflow: the limits of the hyper-parameters see to it. */
-uint64_t export_elems(const struct export *e, uint32_t slot)
+uint64_t export_elems(const struct exporter *e, uint32_t slot)
 {
     uint64_t shape[2];
     export_shape(e, slot, shape);
     return shape[1] ? shape[0] * shape[1] : shape[0];
 }
 
-static enum ingot_status check_tensor(const struct export *e, uint32_t slot, const struct ingot_section *s)
+static enum ingot_status check_tensor(const struct exporter *e, uint32_t slot, const struct ingot_section *s)
 {
     uint64_t shape[2];
     export_shape(e, slot, shape);
@@ -64,7 +64,7 @@ static enum ingot_status check_tensor(const struct export *e, uint32_t slot, con
     return INGOT_OK;
 }
 
-static enum ingot_status bind_slot(struct export *e, uint32_t slot)
+static enum ingot_status bind_slot(struct exporter *e, uint32_t slot)
 {
     char name[PROFILE_NAME_MAX];
     struct ingot_section *s = &e->slots[slot];
@@ -78,7 +78,7 @@ static enum ingot_status bind_slot(struct export *e, uint32_t slot)
 }
 
 /* Before there is memory for its slots, the file must show that it has that many sections. */
-static enum ingot_status bind_slots(struct export *e)
+static enum ingot_status bind_slots(struct exporter *e)
 {
     const char *path = ingot_file_path(e->file);
     uint32_t n_biases = 0;
@@ -97,7 +97,7 @@ static enum ingot_status bind_slots(struct export *e)
     return status;
 }
 
-static enum ingot_status bind_vocabulary(struct export *e)
+static enum ingot_status bind_vocabulary(struct exporter *e)
 {
     struct ingot_section s;
     e->eot = VOCAB_NO_TOKEN;
@@ -111,7 +111,7 @@ static enum ingot_status bind_vocabulary(struct export *e)
     return status;
 }
 
-enum ingot_status export_bind(struct export *e)
+enum ingot_status export_bind(struct exporter *e)
 {
     enum ingot_status status = ingot_hparams_read(e->file, &e->hp, e->err);
     if (status == INGOT_OK) status = bind_slots(e);
@@ -122,7 +122,7 @@ enum ingot_status export_bind(struct export *e)
     return bind_vocabulary(e);
 }
 
-void export_free(struct export *e)
+void export_free(struct exporter *e)
 {
     for (size_t i = 0; i < e->n_files; i++) {
         free(e->files[i].head.bytes);
@@ -134,12 +134,12 @@ void export_free(struct export *e)
 
 /* ----------------------------------------------------------------------------------------------- for the targets */
 
-enum ingot_status export_unsupported(struct export *e, const char *advice, const char *what)
+enum ingot_status export_unsupported(struct exporter *e, const char *advice, const char *what)
 {
     return ingot_fail(e->err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, ingot_file_path(e->file), advice, "%s", what);
 }
 
-void export_warn(const struct export *e, const char *message)
+void export_warn(const struct exporter *e, const char *message)
 {
     if (e->options->warning) e->options->warning(e->options->warning_ctx, ingot_file_path(e->file), message);
 }
@@ -165,7 +165,7 @@ static uint32_t find_spelled(const struct vocab_tables *t, const struct vocab_pi
     return id == VOCAB_NO_TOKEN || t->pieces[id].special ? VOCAB_NO_TOKEN : id;
 }
 
-static enum ingot_status check_special(struct export *e, uint32_t id)
+static enum ingot_status check_special(struct exporter *e, uint32_t id)
 {
     const struct vocab_tables *t = &e->vocabulary;
     const struct vocab_piece *p = &t->pieces[id];
@@ -184,7 +184,7 @@ static enum ingot_status check_special(struct export *e, uint32_t id)
                       "the special token %" PRIu32 ", %s, reads as token %" PRIu32 " is spelled", id, shown, other);
 }
 
-enum ingot_status export_check_special(struct export *e)
+enum ingot_status export_check_special(struct exporter *e)
 {
     enum ingot_status status = INGOT_OK;
     for (uint32_t id = 0; id < e->vocabulary.n_pieces && status == INGOT_OK; id++)
@@ -192,14 +192,14 @@ enum ingot_status export_check_special(struct export *e)
     return status;
 }
 
-struct export_file *export_add_file(struct export *e, const char *name)
+struct export_file *export_add_file(struct exporter *e, const char *name)
 {
     struct export_file *f = &e->files[e->n_files++];
     *f = (struct export_file){ .name = name };
     return f;
 }
 
-enum ingot_status export_place(struct export *e, struct export_file *f, uint32_t slot, bool transposed,
+enum ingot_status export_place(struct exporter *e, struct export_file *f, uint32_t slot, bool transposed,
                                enum ingot_dtype dtype, uint64_t off)
 {
     if (!e->slots[slot].data) return INGOT_OK;
@@ -216,7 +216,7 @@ enum ingot_status export_place(struct export *e, struct export_file *f, uint32_t
     return INGOT_OK;
 }
 
-enum ingot_dtype export_matrix_dtype(const struct export *e, uint32_t slot)
+enum ingot_dtype export_matrix_dtype(const struct exporter *e, uint32_t slot)
 {
     if (e->options->dtype != INGOT_DTYPE_NONE) return e->options->dtype;
     return is_quantised(e->slots[slot].dtype) ? INGOT_F32 : e->slots[slot].dtype;
@@ -227,7 +227,7 @@ uint64_t export_bytes(enum ingot_dtype dtype, uint64_t n)
     return dtype == INGOT_Q8 ? n / Q8_0_ELEMS * Q8_0_BYTES : n * ingot_dtype_size(dtype);
 }
 
-enum ingot_dtype export_common_dtype(const struct export *e)
+enum ingot_dtype export_common_dtype(const struct exporter *e)
 {
     enum ingot_dtype common = export_matrix_dtype(e, PROFILE_WTE);
     for (uint32_t slot = 0; slot < e->n_slots; slot++)
@@ -254,7 +254,7 @@ static bool vector_fits(const struct ingot_section *s, enum ingot_dtype dtype)
     return true;
 }
 
-bool export_vectors_fit(const struct export *e, enum ingot_dtype dtype)
+bool export_vectors_fit(const struct exporter *e, enum ingot_dtype dtype)
 {
     for (uint32_t slot = 0; slot < e->n_slots && dtype != INGOT_F32; slot++)
         if (!is_matrix(e, slot) && e->slots[slot].data && !vector_fits(&e->slots[slot], dtype)) return false;

@@ -9,7 +9,6 @@
 
 #define MAX_JSON_BYTES (UINT64_C(4) << 20)
 #define MAX_KEY        512u
-#define ADVICE_COPY    "get another copy of the file"
 
 const struct ingot_fact *source_find_fact(const struct ingot_source *src, const char *key)
 {

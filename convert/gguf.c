@@ -20,7 +20,7 @@
 
 enum ingot_status gguf_fail_truncated(const struct gguf_parser *p, const char *what)
 {
-    return ingot_fail(p->err, INGOT_E_TRUNCATED, p->at.at, p->path, GGUF_ADVICE_COPY, "the file ends inside %s", what);
+    return ingot_fail(p->err, INGOT_E_TRUNCATED, p->at.at, p->path, ADVICE_COPY, "the file ends inside %s", what);
 }
 
 const char *gguf_show(struct gguf_text text, char out[GGUF_SHOWN_BYTES])
@@ -46,12 +46,12 @@ enum ingot_status gguf_take_name(struct gguf_parser *p, uint64_t limit, const ch
     uint64_t off = p->at.at;
     *out = gguf_take_string(&p->at);
     if (p->at.bad) return gguf_fail_truncated(p, what);
-    if (out->n == 0) return ingot_fail(p->err, INGOT_E_SOURCE, off, p->path, GGUF_ADVICE_COPY, "%s is empty", what);
+    if (out->n == 0) return ingot_fail(p->err, INGOT_E_SOURCE, off, p->path, ADVICE_COPY, "%s is empty", what);
     if (out->n > limit)
         return ingot_fail(p->err, INGOT_E_LIMIT, off, p->path, NULL, "%s of %" PRIu64 " bytes; the limit is %" PRIu64,
                           what, out->n, limit);
     if (memchr(out->at, 0, out->n))
-        return ingot_fail(p->err, INGOT_E_SOURCE, off, p->path, GGUF_ADVICE_COPY, "%s has a NUL in it", what);
+        return ingot_fail(p->err, INGOT_E_SOURCE, off, p->path, ADVICE_COPY, "%s has a NUL in it", what);
     return INGOT_OK;
 }
 
@@ -82,8 +82,8 @@ static enum ingot_status take_type(struct gguf_parser *p, struct gguf_value *v)
     }
     if (p->at.bad) return gguf_fail_truncated(p, "the type of a value");
     if (type >= GGUF_TYPE_COUNT)
-        return ingot_fail(p->err, INGOT_E_SOURCE, off, p->path, GGUF_ADVICE_COPY,
-                          "the value of %s has the unknown type %u", gguf_show(v->key, key), type);
+        return ingot_fail(p->err, INGOT_E_SOURCE, off, p->path, ADVICE_COPY, "the value of %s has the unknown type %u",
+                          gguf_show(v->key, key), type);
     if (type == GGUF_ARRAY)
         return ingot_fail(p->err, INGOT_E_UNSUPPORTED, off, p->path, NULL, "the value of %s is an array of arrays",
                           gguf_show(v->key, key));
@@ -106,7 +106,7 @@ static enum ingot_status check_bools(const struct gguf_parser *p, const struct g
     char key[GGUF_SHOWN_BYTES];
     for (uint64_t i = 0; i < v->n; i++)
         if (v->bytes.p[i] > 1)
-            return ingot_fail(p->err, INGOT_E_SOURCE, v->bytes.at + i, p->path, GGUF_ADVICE_COPY,
+            return ingot_fail(p->err, INGOT_E_SOURCE, v->bytes.at + i, p->path, ADVICE_COPY,
                               "the value of %s is neither true nor false, but %u", gguf_show(v->key, key),
                               v->bytes.p[i]);
     return INGOT_OK;
@@ -162,7 +162,7 @@ static enum ingot_status check_keys(const struct gguf_parser *p)
     for (size_t i = 1; i < f->n_values; i++)
         if (compare_texts(f->values[i - 1].key, f->values[i].key) == 0)
             return ingot_fail(p->err, INGOT_E_SOURCE, (uint64_t)((const uint8_t *)f->values[i].key.at - p->bytes),
-                              p->path, GGUF_ADVICE_COPY, "the key %s stands in the file twice",
+                              p->path, ADVICE_COPY, "the key %s stands in the file twice",
                               gguf_show(f->values[i].key, shown));
     return INGOT_OK;
 }
@@ -173,11 +173,10 @@ static enum ingot_status read_alignment(struct gguf_parser *p)
     p->alignment = DEFAULT_ALIGNMENT;
     if (!v) return INGOT_OK;
     if (v->is_array || v->type != GGUF_U32)
-        return ingot_fail(p->err, INGOT_E_SOURCE, v->bytes.at, p->path, GGUF_ADVICE_COPY,
-                          ALIGNMENT_KEY " is not a u32");
+        return ingot_fail(p->err, INGOT_E_SOURCE, v->bytes.at, p->path, ADVICE_COPY, ALIGNMENT_KEY " is not a u32");
     p->alignment = get_u32(v->bytes.p);
     if (p->alignment != 0 && (p->alignment & (p->alignment - 1)) == 0) return INGOT_OK;
-    return ingot_fail(p->err, INGOT_E_RANGE, v->bytes.at, p->path, GGUF_ADVICE_COPY,
+    return ingot_fail(p->err, INGOT_E_RANGE, v->bytes.at, p->path, ADVICE_COPY,
                       ALIGNMENT_KEY " is %" PRIu64 ", which is no power of two", p->alignment);
 }
 
@@ -200,8 +199,8 @@ static enum ingot_status take_count(struct gguf_parser *p, const char *what, uin
     *out = cursor_u64(&p->at);
     if (p->at.bad) return gguf_fail_truncated(p, "the header");
     if (*out <= limit) return INGOT_OK;
-    return ingot_fail(p->err, INGOT_E_LIMIT, off, p->path, GGUF_ADVICE_COPY, "%" PRIu64 " %s%s; the limit is %" PRIu64,
-                      *out, what, plural(*out), limit);
+    return ingot_fail(p->err, INGOT_E_LIMIT, off, p->path, ADVICE_COPY, "%" PRIu64 " %s%s; the limit is %" PRIu64, *out,
+                      what, plural(*out), limit);
 }
 
 /* Whether n things that take at least `least` bytes each may still follow. */
@@ -209,7 +208,7 @@ static enum ingot_status check_room(const struct gguf_parser *p, uint64_t n, uin
                                     const char *what)
 {
     if (n <= p->at.left / least) return INGOT_OK;
-    return ingot_fail(p->err, INGOT_E_TRUNCATED, off, p->path, GGUF_ADVICE_COPY,
+    return ingot_fail(p->err, INGOT_E_TRUNCATED, off, p->path, ADVICE_COPY,
                       "no room for %" PRIu64 " %s%s in the %" PRIu64 " byte%s that follow", n, what, plural(n),
                       p->at.left, plural(p->at.left));
 }

@@ -5,7 +5,6 @@
 
 #include "convert/gguf.h"
 
-#define GGUF_ADVICE_COPY "get another copy of the file"
 #define GGUF_SHOWN_BYTES 96
 
 struct gguf_parser {

@@ -54,9 +54,8 @@ static enum ingot_status take_shape(struct gguf_parser *p, const struct entry *e
     t->rank = cursor_u32(&p->at);
     if (p->at.bad) return gguf_fail_truncated(p, "the list of tensors");
     if (t->rank > MAX_DIMENSIONS)
-        return ingot_fail(p->err, INGOT_E_LIMIT, off, p->path, GGUF_ADVICE_COPY,
-                          "tensor %s: %u dimensions; the limit is %u", gguf_show(e->name, name), t->rank,
-                          MAX_DIMENSIONS);
+        return ingot_fail(p->err, INGOT_E_LIMIT, off, p->path, ADVICE_COPY, "tensor %s: %u dimensions; the limit is %u",
+                          gguf_show(e->name, name), t->rank, MAX_DIMENSIONS);
     for (uint32_t i = t->rank; i-- > 0;) t->shape[i] = cursor_u64(&p->at);
     return p->at.bad ? gguf_fail_truncated(p, "the list of tensors") : INGOT_OK;
 }
@@ -102,12 +101,12 @@ static enum ingot_status set_size(const struct gguf_parser *p, const struct entr
     char name[GGUF_SHOWN_BYTES];
     uint64_t elems, row = t->rank > 0 ? t->shape[t->rank - 1] : 1;
     if (row % e->n_elems != 0)
-        return ingot_fail(p->err, INGOT_E_SHAPE, e->type_off, p->path, GGUF_ADVICE_COPY,
+        return ingot_fail(p->err, INGOT_E_SHAPE, e->type_off, p->path, ADVICE_COPY,
                           "tensor %s: rows of %" PRIu64 " element%s; %s has blocks of %u", gguf_show(e->name, name),
                           row, plural(row), t->dtype_name, e->n_elems);
     if (ingot_shape_elems(t->rank, t->shape, &elems) && checked_mul(elems / e->n_elems, e->n_bytes, &t->n_bytes))
         return INGOT_OK;
-    return ingot_fail(p->err, INGOT_E_SHAPE, e->off, p->path, GGUF_ADVICE_COPY,
+    return ingot_fail(p->err, INGOT_E_SHAPE, e->off, p->path, ADVICE_COPY,
                       "tensor %s: the product of the shape overflows", gguf_show(e->name, name));
 }
 
@@ -118,7 +117,7 @@ static enum ingot_status take_offset(struct gguf_parser *p, struct entry *e)
     e->offset = cursor_u64(&p->at);
     if (p->at.bad) return gguf_fail_truncated(p, "the list of tensors");
     if (e->offset % p->alignment == 0) return INGOT_OK;
-    return ingot_fail(p->err, INGOT_E_RANGE, e->offset_off, p->path, GGUF_ADVICE_COPY,
+    return ingot_fail(p->err, INGOT_E_RANGE, e->offset_off, p->path, ADVICE_COPY,
                       "tensor %s: offset %" PRIu64 " is no multiple of the alignment %" PRIu64,
                       gguf_show(e->name, name), e->offset, p->alignment);
 }
@@ -157,7 +156,7 @@ static enum ingot_status place_tensors(struct gguf_parser *p)
         struct ingot_source_tensor *t = &p->out->tensors[i];
         struct gguf_text text = { t->name, strlen(t->name) };
         if (!span_inside(t->file_off, t->n_bytes, room))
-            return ingot_fail(p->err, INGOT_E_TRUNCATED, p->places[i], p->path, GGUF_ADVICE_COPY,
+            return ingot_fail(p->err, INGOT_E_TRUNCATED, p->places[i], p->path, ADVICE_COPY,
                               "tensor %s: %" PRIu64 " byte%s at %" PRIu64 " of the data, which has %" PRIu64,
                               gguf_show(text, name), t->n_bytes, plural(t->n_bytes), t->file_off, room);
         t->file_off += data_off;
@@ -196,7 +195,7 @@ static enum ingot_status check_overlap(const struct gguf_parser *p)
     for (size_t i = 1; i < n && status == INGOT_OK; i++)
         if (spans[i].off < spans[i - 1].end)
             status =
-                ingot_fail(p->err, INGOT_E_OVERLAP, spans[i].off, p->path, GGUF_ADVICE_COPY,
+                ingot_fail(p->err, INGOT_E_OVERLAP, spans[i].off, p->path, ADVICE_COPY,
                            "tensor %s begins before the one in front of it ends at %" PRIu64,
                            ingot_escape(spans[i].name, strlen(spans[i].name), shown, sizeof shown), spans[i - 1].end);
     free(spans);

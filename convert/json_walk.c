@@ -1,7 +1,7 @@
 /* json_walk.c - finding the ends of JSON values in one pass. */
 #include "convert/json_walk.h"
 
-#include "format/error.h"
+#include "convert/fail.h"
 
 #include <string.h>
 
@@ -160,8 +160,7 @@ enum ingot_status json_parse(struct json_text text, const char *file, size_t max
                           text.n, max_bytes);
     *out = json_loadb(text.at, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
     if (*out) return INGOT_OK;
-    if (json_error_code(&problem) == json_error_out_of_memory)
-        return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, file, NULL, "out of memory");
+    if (json_error_code(&problem) == json_error_out_of_memory) return fail_memory(err, file);
     char shown[128];
     return ingot_fail(err, INGOT_E_SOURCE, text.off + (problem.position > 0 ? (uint64_t)problem.position : 0), file,
                       "get another copy", "bad JSON: %s",

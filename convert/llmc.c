@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define MAX_TENSOR_NAME 32
-#define ADVICE_COPY     "get another copy of the file"
 #define ADVICE_EXPORT   "write it again with a newer llm.c, or convert the checkpoint that it was made from"
 
 /* The other files that llm.c writes, and what they are called here. */

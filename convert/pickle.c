@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define MAX_PROTOCOL  5u
-#define ADVICE_COPY   "get another copy of the file"
 #define ADVICE_UNSAFE "nothing was run; save only model.state_dict(), or ask for a safetensors file"
 
 enum ingot_status pickle_fail(const struct pickle *p, enum ingot_status status, const char *fmt, ...)

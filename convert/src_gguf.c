@@ -11,7 +11,6 @@
 #include <inttypes.h>
 
 #define SUFFIX         ".gguf"
-#define ADVICE_COPY    "get another copy of the file"
 #define ADVICE_BPE     "only GPT-2's byte-level BPE is known"
 #define KEY_MODEL      "tokenizer.ggml.model"
 #define KEY_SPLIT      "tokenizer.ggml.pre"

@@ -25,7 +25,6 @@
 #define SNAPPY_MAX_RATIO 22u
 #define MAX_BLOCK_BYTES  (UINT64_C(64) << 20)
 #define NO_RESTART       UINT64_MAX
-#define ADVICE_COPY      "get another copy of the file"
 
 struct table {
     const uint8_t *bytes;

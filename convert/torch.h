@@ -71,7 +71,6 @@ enum ingot_status torch_read_tensor(const struct torch_file *f, const struct pic
 /* Declares every tensor below the pickle's root under its dotted name, and every scalar as a fact. */
 enum ingot_status torch_declare(const struct torch_file *f, struct ingot_error *err);
 
-#define TORCH_ADVICE_COPY "get another copy of the file"
 #define TORCH_ADVICE_SAVE "save model.state_dict() alone, or ask for a safetensors file"
 
 #endif

@@ -37,7 +37,7 @@ struct legacy {
 static enum ingot_status bad_file(const struct legacy *l, uint64_t at, enum ingot_status status, const char *what)
 {
     return ingot_fail(l->err, status, at, l->f->in->path,
-                      status == INGOT_E_UNSUPPORTED ? TORCH_ADVICE_SAVE : TORCH_ADVICE_COPY, "%s", what);
+                      status == INGOT_E_UNSUPPORTED ? TORCH_ADVICE_SAVE : ADVICE_COPY, "%s", what);
 }
 
 static enum ingot_status next_pickle(struct legacy *l, struct pickle **out)

@@ -92,7 +92,7 @@ __attribute__((format(printf, 4, 5))) static enum ingot_status bad_view(const st
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
     return ingot_fail(err, status, v->f->pickle_off + v->at, v->f->in->path,
-                      status == INGOT_E_UNSUPPORTED ? TORCH_ADVICE_SAVE : TORCH_ADVICE_COPY, "tensor %s: %s",
+                      status == INGOT_E_UNSUPPORTED ? TORCH_ADVICE_SAVE : ADVICE_COPY, "tensor %s: %s",
                       ingot_escape(v->name, strlen(v->name), shown, sizeof shown), what);
 }
 
@@ -124,7 +124,7 @@ static enum ingot_status bad_id(const struct torch_file *f, const struct pickle_
                                 const char *what, struct ingot_error *err)
 {
     return ingot_fail(err, status, f->pickle_off + v->at, f->in->path,
-                      status == INGOT_E_UNSUPPORTED ? TORCH_ADVICE_SAVE : TORCH_ADVICE_COPY, "%s", what);
+                      status == INGOT_E_UNSUPPORTED ? TORCH_ADVICE_SAVE : ADVICE_COPY, "%s", what);
 }
 
 /* The class as a global name: a known one has a scalar. */

@@ -38,7 +38,7 @@ static enum ingot_status find_pickle(const struct torch_file *f, const struct zi
     *out = NULL;
     for (size_t i = 0; i < f->zip.n; i++) {
         if (!is_pickle(&f->zip.members[i], &found)) continue;
-        if (*out) return no_torch(f, INGOT_E_SOURCE, TORCH_ADVICE_COPY, "a zip file with more than one data.pkl", err);
+        if (*out) return no_torch(f, INGOT_E_SOURCE, ADVICE_COPY, "a zip file with more than one data.pkl", err);
         *out = &f->zip.members[i];
         *folder = found;
     }
@@ -61,7 +61,7 @@ static enum ingot_status verify_member(const struct torch_file *f, const struct 
     char shown[128];
     const uint32_t found = crc_of(CRC_32, f->in->map.bytes + m->off, m->n_bytes);
     if (found == m->crc32) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_DIGEST, m->off, f->in->path, TORCH_ADVICE_COPY,
+    return ingot_fail(err, INGOT_E_DIGEST, m->off, f->in->path, ADVICE_COPY,
                       "member %s has CRC-32 %08" PRIx32 "; expected %08" PRIx32,
                       ingot_escape(m->name, m->name_bytes, shown, sizeof shown), found, m->crc32);
 }
@@ -95,7 +95,7 @@ static enum ingot_status run_pickle(struct torch_file *f, const struct zip_membe
     enum ingot_status status = pickle_run(&in, &f->pickle, &used, err);
     if (status == INGOT_OK && used != m->n_bytes)
         status =
-            ingot_fail(err, INGOT_E_SOURCE, m->off + used, f->in->path, TORCH_ADVICE_COPY,
+            ingot_fail(err, INGOT_E_SOURCE, m->off + used, f->in->path, ADVICE_COPY,
                        "%" PRIu64 " byte%s behind the end of the pickle", m->n_bytes - used, plural(m->n_bytes - used));
     return status;
 }

@@ -8,10 +8,10 @@
  */
 #include "convert/vocab_read.h"
 
+#include "convert/fail.h"
 #include "convert/llmc.h"
 #include "format/bytes.h"
 #include "format/disk.h"
-#include "format/error.h"
 
 #include <inttypes.h>
 
@@ -21,7 +21,6 @@
 #define MAX_PIECES   255u
 #define EOT          "<|endoftext|>"
 #define SHOWN_BYTES  96
-#define ADVICE_COPY  "get another copy of the file"
 #define ADVICE_PAIR  "put vocab.json and merges.txt beside the model"
 
 struct header {

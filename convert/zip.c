@@ -38,7 +38,6 @@
 #define EXTRA_ZIP64   1u
 #define IN_EXTRA_32   UINT32_MAX /* the field stands in the zip64 extra field */
 #define IN_EXTRA_16   UINT16_MAX
-#define ADVICE_COPY   "get another copy of the file"
 #define ADVICE_STORED "save it again with torch.save(), which stores members as they are"
 
 struct reader {

@@ -67,7 +67,7 @@ static void plan_for(const struct ingot_file *file, const struct export_target *
 {
     const struct ingot_export_options options = { .dtype = dtype };
     struct ingot_error err = { 0 };
-    struct export e = { .file = file, .options = &options, .err = &err };
+    struct exporter e = { .file = file, .options = &options, .err = &err };
     enum ingot_status status = export_bind(&e);
     if (status == INGOT_OK) status = target->plan(&e);
     if (status != err.status) abort();
