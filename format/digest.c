@@ -8,13 +8,14 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* From here on the first question to the CPU (cpu.c) is small against hashing. */
+/* From here on the first question to the CPU (cpu.c) is small against hashing. The answer serves smaller ones too. */
 #define WORTH_DETECTING ((size_t)1 << 20)
 
 uint64_t ingot_hash64(const void *bytes, size_t n)
 {
 #if defined(__x86_64__)
-    if (n >= WORTH_DETECTING && cpu_detect().avx2) return hash64_avx2(bytes, n);
+    const struct cpu_features cpu = n >= WORTH_DETECTING ? cpu_detect() : cpu_remembered();
+    if (cpu.avx2) return hash64_avx2(bytes, n);
 #endif
     return XXH3_64bits(bytes, n);
 }

@@ -92,15 +92,25 @@ static struct cpu_features unpack(unsigned memo)
     };
 }
 
-struct cpu_features cpu_detect(void)
+static unsigned remembered(bool ask)
 {
     static atomic_uint memo; /* 0 until someone has asked; nothing else hangs on it, so relaxed order is enough */
     unsigned known = atomic_load_explicit(&memo, memory_order_relaxed);
-    if (!known) {
+    if (!known && ask) {
         known = pack(ask_cpu());
         atomic_store_explicit(&memo, known, memory_order_relaxed);
     }
-    return unpack(known);
+    return known;
+}
+
+struct cpu_features cpu_detect(void)
+{
+    return unpack(remembered(true));
+}
+
+struct cpu_features cpu_remembered(void)
+{
+    return unpack(remembered(false));
 }
 
 /* Tiles are 8 KiB more to save at every context switch, so Linux hands them out on request, to the whole process. */
@@ -120,11 +130,21 @@ struct cpu_features cpu_detect(void)
     return (struct cpu_features){ .dotprod = getauxval(AT_HWCAP) & HWCAP_ASIMDDP };
 }
 
+struct cpu_features cpu_remembered(void)
+{
+    return cpu_detect();
+}
+
 #else
 
 struct cpu_features cpu_detect(void)
 {
     return (struct cpu_features){ 0 };
+}
+
+struct cpu_features cpu_remembered(void)
+{
+    return cpu_detect();
 }
 
 #endif

@@ -20,6 +20,9 @@ struct cpu_features {
 /* A constant of the machine: on x86 the first call asks CPUID and XGETBV, later ones remember. Thread-safe. */
 struct cpu_features cpu_detect(void);
 
+/* The same once somebody has asked; until then nothing at all, without asking. */
+struct cpu_features cpu_remembered(void);
+
 /* Where there is AMX, it must be asked for before the first use, once in a process; asking again is harmless. False
  * where the system refuses. */
 bool cpu_request_amx(void);
