@@ -3,6 +3,7 @@
 
 #include "format/map.h"
 #include "format/parallel.h"
+#include "tests/unit/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,12 +26,6 @@ struct file {
     uint32_t order[N_PIECES];
 };
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return *state >> 33;
-}
-
 static int compare(const void *a, const void *b)
 {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -39,14 +34,14 @@ static int compare(const void *a, const void *b)
 
 static void plan_pieces(struct file *f, uint64_t seed)
 {
-    for (uint32_t i = 1; i < N_PIECES; i++) f->ends[i] = next_random(&seed) % N_BYTES;
+    for (uint32_t i = 1; i < N_PIECES; i++) f->ends[i] = random_below(&seed, N_BYTES);
     f->ends[1] = MAP_LARGE_PAGE; /* some begin and end where windows do */
     f->ends[2] = 3 * MAP_LARGE_PAGE;
     f->ends[N_PIECES] = N_BYTES;
     qsort(f->ends, N_PIECES + 1, sizeof *f->ends, compare);
     for (uint32_t i = 0; i < N_PIECES; i++) f->order[i] = i;
     for (uint32_t i = 0; i < N_PIECES; i++) {
-        const uint64_t other = next_random(&seed) % N_PIECES;
+        const size_t other = random_below(&seed, N_PIECES);
         const uint32_t kept = f->order[i];
         f->order[i] = f->order[other];
         f->order[other] = kept;
