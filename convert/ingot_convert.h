@@ -249,7 +249,7 @@ struct ingot_convert_report {
 /* Converts `source_path` into `output_path`: plan, write in parallel with a bounded window of private memory per
  * thread, verify every byte, compare source elements with strided reads of the written file, publish atomically.
  * On any failure nothing appears under output_path, and what was there stays (the one exception is
- * ingot_writer_publish()'s). `options` and `report` may be NULL.
+ * ingot_writer_publish()'s).
  * Errors: those of ingot_source_open(), ingot_source_hparams() and of the writer; RECIPE with line and column;
  * DIGEST for bytes that fail the source's own checksum; MISSING, SHAPE, DTYPE, MODEL and
  * UNSUPPORTED naming the tensor; CHANGED when a source changed meanwhile; ARGUMENT when the output is one of the

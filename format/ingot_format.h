@@ -13,6 +13,7 @@
  * Conventions of all three public headers:
  * - Functions that can fail return `enum ingot_status` (0 is success) and fill the caller's `struct ingot_error`
  *   (may be NULL). The first cause wins: an error that is already set is not overwritten.
+ * - `options` may be NULL, which is all of it zero: the defaults. `report` may be NULL: nobody wants it.
  * - The libraries never print, never exit, install no handler and keep no global mutable state.
  * - "Borrowed" pointers stay the property of the object they came from and live as long as it does.
  *   xxx_close(NULL) is always fine.
@@ -82,7 +83,7 @@ enum ingot_status {
     INGOT_E_RECIPE = 403,       /* a recipe or a batch file is malformed: line and column are in the message */
 };
 
-#define INGOT_NO_OFFSET UINT64_MAX
+#define INGOT_NO_OFFSET UINT64_MAX /* the error is at no place of a file */
 
 /* Where and what. Owned by the caller, zero-initialised by the caller; all strings are NUL-terminated and already
  * escaped for a terminal (a name taken from a file is hostile input). */
@@ -335,8 +336,8 @@ struct ingot_verify_report {
 };
 
 /* Reads every byte once, in parallel: chunk digests, section digests, content id, zero padding, equality of the two
- * slots, canonical placement, nothing beyond the recorded length. `options` and `report` may be NULL. Returns the
- * status of the first damage in file order, or INGOT_OK. */
+ * slots, canonical placement, nothing beyond the recorded length. Returns the status of the first damage in file order,
+ * or INGOT_OK. */
 enum ingot_status ingot_verify(const struct ingot_file *file, const struct ingot_verify_options *options,
                                struct ingot_verify_report *report, struct ingot_error *err);
 

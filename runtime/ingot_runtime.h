@@ -28,9 +28,9 @@ extern "C" {
 struct ingot_model;
 
 /* Binds names to weights and checks every dtype, layout and shape, here and nowhere later. The file is borrowed and
- * must outlive the model. `cpu` forces a rung of the ladder ("scalar", "avx2", "avx512"); NULL picks the best that
- * CPU and operating system offer. Errors: MISSING, SHAPE, DTYPE, LAYOUT (naming the tensor), MODEL, CPU, MEMORY.
- * Cost: O(tensors); no tensor byte is touched. */
+ * must outlive the model. `cpu` forces a rung of the ladder, as `ingot cpu` names them ("scalar", "avx2", "avx512vnni",
+ * "amx", "neon", ...); NULL picks the best that CPU and operating system offer. Errors: MISSING, SHAPE, DTYPE, LAYOUT
+ * (naming the tensor), MODEL, CPU, MEMORY. Cost: O(tensors); no tensor byte is touched. */
 enum ingot_status ingot_model_open(const struct ingot_file *file, const char *cpu, struct ingot_model **out,
                                    struct ingot_error *err);
 void ingot_model_close(struct ingot_model *model);
@@ -59,8 +59,8 @@ enum ingot_kv {
 
 struct ingot_session_options {
     uint32_t n_ctx;     /* positions of the KV cache; 0: the model's, which is also the maximum */
-    uint32_t n_threads; /* 0: chosen; the result does not depend on it */
-    uint32_t n_batch;   /* tokens per prefill step; 0: chosen; the result does not depend on it */
+    uint32_t n_threads; /* at most 256; 0: chosen; the result does not depend on it */
+    uint32_t n_batch;   /* tokens per prefill step, at most 4096; 0: chosen; the result does not depend on it */
     enum ingot_kv kv;   /* the result does depend on it */
 
     /* Gives up the promise above for speed. A product of 16 rows or more with an f32, f16 or bf16 matrix, which is to

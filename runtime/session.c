@@ -246,7 +246,7 @@ struct ingot_session_memory ingot_session_memory(const struct ingot_hparams *hp,
 {
     const struct ingot_model model = { .hp = *hp };
     struct scratch of_one;
-    struct ingot_session s = with_defaults(&model, options);
+    struct ingot_session s = with_defaults(&model, options ? options : &(struct ingot_session_options){ 0 });
     s.scratch = &of_one;
     struct ingot_session_memory memory = { .cache_bytes = measured(&s, lay_out_cache),
                                            .activation_bytes = measured(&s, lay_out_activations) };

@@ -280,8 +280,7 @@ static void memory_that_cannot_be_counted_is_the_maximum(void **state)
     const struct ingot_hparams huge = {
         .n_layer = UINT32_MAX, .n_head = UINT32_MAX, .n_embd = UINT32_MAX, .n_ctx = UINT32_MAX
     };
-    const struct ingot_session_options options = { 0 };
-    assert_true(ingot_session_memory(&huge, &options).cache_bytes == UINT64_MAX);
+    assert_true(ingot_session_memory(&huge, NULL).cache_bytes == UINT64_MAX);
 }
 
 int main(void)
