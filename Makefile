@@ -11,6 +11,9 @@ DESTDIR ?=
 # WERROR=1 makes warnings errors; SAN=address,undefined builds with sanitizers, in a directory of its own.
 comma := ,
 BUILD ?= build$(addprefix -,$(subst $(comma),-,$(SAN)))
+ifneq ($(words $(BUILD))$(findstring :,$(BUILD))$(findstring %,$(BUILD)),1)
+$(error BUILD='$(BUILD)': make needs a directory without a space, a colon or a percent sign in its path)
+endif
 
 PKGS := libxxhash libzstd yaml-0.1 jansson libutf8proc
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
@@ -108,9 +111,11 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call isa,$<) -MMD -MP -c -o $@ $<
 
-# Other flags, or another compiler: everything is built again.
+# Other flags, or another compiler: everything is built again. What Debian's packages lack is said; what is installed in
+# another way only the compiler can tell.
 $(BUILD)/flags: force
 	@mkdir -p $(@D)
+	@command -v $(firstword $(CC)) >/dev/null && pkg-config --exists $(PKGS) 2>/dev/null || .ci/setup --look build || true
 	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)' | cmp -s - $@ || \
 	    echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)' >$@
 
@@ -160,26 +165,26 @@ fuzz-run: $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
 # ---- the reference logits, made again: an independent GPT-2 in float64; python3-torch is needed for nothing else
 references: $(BUILD)/tests/tools/random_checkpoint $(BUILD)/ingot
 	tests/reference/make_reference.py $<
-	tests/reference/make_scores.py $(abspath $(BUILD))/ingot
+	tests/reference/make_scores.py "$(abspath $(BUILD))/ingot"
 
 # ---- what takes hours: every single-byte corruption, damaged checkpoints, every failing call, many more kills
 SOAK_SECONDS ?= 3600
 soak: tests
-	INGOT_ROOT=$(CURDIR) $(BUILD)/tests/soak/damage --seconds $(SOAK_SECONDS)
+	INGOT_ROOT="$(CURDIR)" $(BUILD)/tests/soak/damage --seconds $(SOAK_SECONDS)
 	INGOT_BUILD=$(BUILD) $(BUILD)/tests/soak/corruption --stride 1
 	SOAK=1 TEST_TIMEOUT=36000 INGOT_BUILD=$(BUILD) tests/run $(filter $(BUILD)/tests/fault/%,$(TESTS))
 
 # ---- measurements
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 bench: $(BUILD)/ingot $(TOOLS) $(BENCHES)
-	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/gpt2.sh
+	@INGOT="$(abspath $(BUILD))/ingot" INGOT_BUILD="$(abspath $(BUILD))" tests/bench/gpt2.sh
 	@cd $(BUILD) && tests/bench/bench_kernels
 bench-inspect: $(BUILD)/ingot $(TOOLS) $(BENCHES)
-	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/inspect.sh
+	@INGOT="$(abspath $(BUILD))/ingot" INGOT_BUILD="$(abspath $(BUILD))" tests/bench/inspect.sh
 bench-peers: $(BUILD)/ingot $(TOOLS) $(BENCHES)
-	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/peers.sh
+	@INGOT="$(abspath $(BUILD))/ingot" INGOT_BUILD="$(abspath $(BUILD))" tests/bench/peers.sh
 bench-quality: $(BUILD)/ingot
-	@INGOT=$(abspath $(BUILD))/ingot INGOT_BUILD=$(abspath $(BUILD)) tests/bench/quality.sh
+	@INGOT="$(abspath $(BUILD))/ingot" INGOT_BUILD="$(abspath $(BUILD))" tests/bench/quality.sh
 
 # ---- another architecture, emulated: the file, the arithmetic and the text are the same there. Only what needs no library
 # of that architecture: xxhash is all header, tests/aarch64/cmocka.h stands in for cmocka.
@@ -256,15 +261,15 @@ demo:
 # ---- installation
 PUBLIC := format/ingot_format.h convert/ingot_convert.h runtime/ingot_runtime.h
 install: $(BUILD)/ingot $(LIBS)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/man/man1
-	install $(BUILD)/ingot $(DESTDIR)$(PREFIX)/bin/ingot
-	install -m 644 $(LIBS) $(DESTDIR)$(PREFIX)/lib
-	for h in $(PUBLIC); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/ingot/$$h || exit 1; done
-	$(BUILD)/ingot help --man >$(DESTDIR)$(PREFIX)/share/man/man1/ingot.1
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install $(BUILD)/ingot "$(DESTDIR)$(PREFIX)/bin/ingot"
+	install -m 644 $(LIBS) "$(DESTDIR)$(PREFIX)/lib"
+	for h in $(PUBLIC); do install -D -m 644 $$h "$(DESTDIR)$(PREFIX)/include/ingot/$$h" || exit 1; done
+	$(BUILD)/ingot help --man >"$(DESTDIR)$(PREFIX)/share/man/man1/ingot.1"
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/ingot $(DESTDIR)$(PREFIX)/share/man/man1/ingot.1
-	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/lib/%,$(LIBS))
-	rm -rf $(DESTDIR)$(PREFIX)/include/ingot
+	rm -f "$(DESTDIR)$(PREFIX)/bin/ingot" "$(DESTDIR)$(PREFIX)/share/man/man1/ingot.1"
+	cd "$(DESTDIR)$(PREFIX)/lib" && rm -f $(notdir $(LIBS))
+	rm -rf "$(DESTDIR)$(PREFIX)/include/ingot"
 
 help:
 	@echo 'make            the program, $(BUILD)/ingot, and its three libraries'
