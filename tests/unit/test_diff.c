@@ -1,18 +1,12 @@
 /* test_diff.c - comparing: every figure against plain loops, every way in which a tensor may lie against the others,
  * and a planted difference is found where it is. */
-#include "checkpoint_fixture.h"
-
 #include "inspect/diff.h"
 #include "inspect/diff_model.h"
 #include "inspect/values.h"
+#include "tests/unit/checkpoint_fixture.h"
+#include "tests/unit/random.h"
 
 /* ---------------------------------------------------------------------------------------------------------- figures */
-
-static uint64_t random_bits(uint64_t *state)
-{
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return *state ^ *state >> 33;
-}
 
 /* A value as an element of a type, if it is one that the tests make. */
 static void put_value(enum ingot_scalar scalar, double value, uint8_t *to)
@@ -44,7 +38,7 @@ static void fill_pair(enum ingot_scalar a, enum ingot_scalar b, size_t n, uint64
     static const double special[] = { 0, -0.0, INFINITY, -INFINITY, NAN, 1, -1, 65504, 1e-7, 3e38 };
     const size_t size_a = ingot_scalar_info(a)->bytes, size_b = ingot_scalar_info(b)->bytes;
     for (size_t i = 0; i < n; i++) {
-        uint64_t bits = random_bits(&seed);
+        uint64_t bits = random_u64(&seed);
         double x = ldexp((double)(int64_t)bits, -63 + (int)(bits & 15) - 8), y = x;
         if (bits >> 8 & 1) y = x * (1 + ldexp((double)(bits >> 40), -34));
         if (wild && (bits >> 20 & 15) == 0) x = special[(bits >> 24 & 255) % 10];
