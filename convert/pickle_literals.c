@@ -1,6 +1,7 @@
 /* pickle_literals.c - the instructions that make numbers and texts. */
 #include "convert/pickle_machine.h"
 
+#include <locale.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -82,7 +83,10 @@ enum ingot_status pickle_op_float_line(struct pickle *p, const struct pickle_arg
 {
     char text[MAX_NUMBER + 1], *end;
     if (!copy_number(p, a, text)) return pickle_fail(p, INGOT_E_SOURCE, "expected a number");
-    const double value = strtod(text, &end);
+    const locale_t points = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* whatever the program's own writes in numbers */
+    if (!points) return fail_memory(p->err, p->in.path);
+    const double value = strtod_l(text, &end, points);
+    freelocale(points);
     if (end == text || *end) return pickle_fail(p, INGOT_E_SOURCE, "expected a number");
     return push_float(p, value);
 }

@@ -29,6 +29,9 @@ int child_run(const char *const *argv, const char *const *env);
 /* "stderr" of the last child, as a string of static storage (cut at 4 KB). */
 const char *child_stderr(void);
 
+/* "directory/name": static storage, good until the call after the next. */
+const char *inside(const char *directory, const char *name);
+
 /* Whether both files exist and hold the same bytes. */
 bool same_bytes(const char *path_a, const char *path_b);
 

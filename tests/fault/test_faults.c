@@ -85,15 +85,6 @@ static int n_complaints;
 
 #define COMPLAIN(...) (n_complaints++, print_error(__VA_ARGS__), print_error("\n"))
 
-static const char *inside(const char *directory, const char *name)
-{
-    static char path[2][96];
-    static unsigned turn;
-    char *to = path[turn++ % 2];
-    snprintf(to, sizeof *path, "%s/%s", directory, name);
-    return to;
-}
-
 /* The file of an output that says whether it is the old one. */
 static const char *telling_file(const struct command *c)
 {

@@ -202,15 +202,6 @@ static void two_replacing_conversions_both_succeed_and_do_not_mix(void **state)
 
 /* ---------------------------------------------------------------------------------------------------------- exports */
 
-static const char *inside(const char *directory, const char *name)
-{
-    static char path[2][320];
-    static unsigned turn;
-    char *to = path[turn++ % 2];
-    snprintf(to, sizeof *path, "%s/%s", directory, name);
-    return to;
-}
-
 static bool directory_is_complete(void)
 {
     for (size_t i = 0; hf_files[i]; i++)
