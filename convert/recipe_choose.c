@@ -126,8 +126,8 @@ static enum ingot_status fail_unfit(const struct ingot_source *src, const char *
     const char *name = src->tensors[0].name;
     return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, src->path,
                       "if it is a GPT-2, write a recipe: 'ingot help recipes'",
-                      "no recipe knows its %zu tensors, of which %s is the first", src->n_tensors,
-                      ingot_escape(name, strlen(name), shown, sizeof shown));
+                      "no recipe knows its %zu tensor%s, of which %s is the first", src->n_tensors,
+                      plural(src->n_tensors), ingot_escape(name, strlen(name), shown, sizeof shown));
 }
 
 static enum ingot_status choose_fitting(const struct ingot_source *src, struct chosen_recipe *out,

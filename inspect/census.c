@@ -235,12 +235,21 @@ static bool is_stored_twice(const struct checkpoint_tensor *a, const struct chec
     return same_place || same_elements(a, b);
 }
 
+/* A head alone beside position embeddings is the token embedding, to which it was tied: so it is converted, too. */
+static void take_head_for_embedding(struct census *c)
+{
+    if (c->count[CENSUS_TOKEN_EMBEDDING] > 0 || c->count[CENSUS_POSITION_EMBEDDING] == 0) return;
+    c->count[CENSUS_TOKEN_EMBEDDING] = c->count[CENSUS_UNEMBEDDING];
+    c->count[CENSUS_UNEMBEDDING] = 0;
+}
+
 struct census census_of_tensors(const struct checkpoint *cp, struct census_layers *layers)
 {
     struct counting k = { .cp = cp, .layers = layers };
     struct census *c = &k.census;
     if (!cp->source || ingot_source_roles(cp->source, count_role, &k, NULL) != INGOT_OK) count_by_names(&k);
     if (is_stored_twice(&k.embedding, &k.head)) c->count[CENSUS_UNEMBEDDING] = 0;
+    take_head_for_embedding(c);
     c->tied = c->count[CENSUS_TOKEN_EMBEDDING] > 0 && c->count[CENSUS_UNEMBEDDING] == 0;
     if (layers) merge_layers(layers);
     return k.census;

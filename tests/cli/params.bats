@@ -213,3 +213,18 @@ total() { # config
     expect 0
     [ "$(json '[(c["name"], c["tensors"], c["parameters"]) for c in j["tree"][0]["children"]]')" = "[('{0..1}.w', 2, 2), ('2.w', 1, 2), ('4.w', 1, 2), ('9.w', 1, 2), ('10.v', 1, 2), ('05.w', 1, 2)]" ]
 }
+
+@test "a head alone is counted as the token embedding to which it was tied" {
+    mkdir lone
+    cp "$INGOT_ROOT/tests/models/bard/config.json" lone
+    python -IS - "$INGOT_ROOT/tests/models/bard/model.safetensors" lone/model.safetensors <<'END'
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+header = data[8:8 + n].replace(b'"wte.weight"', b'"lm_head.weight"').rstrip()
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(header)) + header + data[8 + n:])
+END
+    ingot params --json lone
+    expect 0
+    [ "$(json 'j["tied"], j["parameters"], j["categories"][0]["parameters"]')" = "(True, 1088256, 262144)" ]
+}
