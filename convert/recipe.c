@@ -389,7 +389,7 @@ static void root(struct yaml_tree *t, struct recipe *r)
     tree_fields(t, node, "a recipe", recipe_keys, N_KEYS, v);
     if (!v[KEY_RECIPE]) tree_fail(t, node, NULL, "the recipe has no name: begin with 'recipe: NAME'");
     if (!v[KEY_TENSORS]) tree_fail(t, node, NULL, "the recipe has no 'tensors'");
-    if (tree_status(t) != INGOT_OK) return;
+    if (tree_status(t) != INGOT_OK || !v[KEY_TENSORS]) return;
     r->name = tree_text(t, v[KEY_RECIPE], "recipe");
     r->about = v[KEY_ABOUT] ? tree_text(t, v[KEY_ABOUT], "about") : "";
     fits(t, v[KEY_FITS], r);
