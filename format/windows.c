@@ -72,13 +72,27 @@ static bool write_first(struct windows *windows, int fd, uint64_t window, const 
     return done;
 }
 
+/* Whole windows, as they are: none is to be filled with zeros later. */
+static ssize_t write_whole(struct windows *windows, int fd, const void *bytes, size_t n, uint64_t off)
+{
+    for (uint64_t window = off / WINDOW_BYTES; window < (off + n) / WINDOW_BYTES; window++) {
+        pthread_mutex_t *lock = &windows->locks[window % N_LOCKS];
+        pthread_mutex_lock(lock);
+        windows->reached[window] = true;
+        pthread_mutex_unlock(lock);
+    }
+    return pwrite(fd, bytes, n, (off_t)off);
+}
+
 /* Up to the end of the window that it begins in, or, from a beginning of one, as many whole ones as there are. */
 ssize_t windows_write(struct windows *windows, int fd, const void *bytes, size_t n, uint64_t off)
 {
     const uint64_t window = off / WINDOW_BYTES * WINDOW_BYTES, room = window + WINDOW_BYTES - off;
     if (!windows || window > windows->n_bytes || windows->n_bytes - window < WINDOW_BYTES)
         return pwrite(fd, bytes, n, (off_t)off);
-    if (off == window && n >= WINDOW_BYTES) return pwrite(fd, bytes, n / WINDOW_BYTES * WINDOW_BYTES, (off_t)off);
+    if (n > windows->n_bytes - off) n = windows->n_bytes - off;
+    if (off == window && n >= WINDOW_BYTES)
+        return write_whole(windows, fd, bytes, n / WINDOW_BYTES * WINDOW_BYTES, off);
     if (n > room) n = room;
     if (write_first(windows, fd, window, bytes, n, off)) return (ssize_t)n;
     return pwrite(fd, bytes, n, (off_t)off);

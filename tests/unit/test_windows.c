@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -97,6 +98,29 @@ static void without_windows_the_file_is_the_same(void **state)
     check(false, 2, 0);
 }
 
+static void what_was_written_stays_where_something_is_written_again(void **state)
+{
+    (void)state;
+    struct file f = { .stream = tmpfile(), .wanted = calloc(1, N_BYTES) };
+    uint8_t *found = malloc(N_BYTES);
+    assert_true(f.stream && f.wanted && found);
+    f.fd = fileno(f.stream);
+    f.windows = windows_create(N_BYTES);
+    assert_int_equal(ftruncate(f.fd, (off_t)N_BYTES), 0);
+    memset(f.wanted, 1, (size_t)2 * MAP_LARGE_PAGE);
+    assert_int_equal(windows_write(f.windows, f.fd, f.wanted, 2 * MAP_LARGE_PAGE, 0), 2 * MAP_LARGE_PAGE);
+    for (uint64_t at = 5; at < N_BYTES; at += MAP_LARGE_PAGE) {
+        f.wanted[at] = 2;
+        assert_int_equal(windows_write(f.windows, f.fd, f.wanted + at, 1, at), 1);
+    }
+    assert_int_equal(pread(f.fd, found, N_BYTES, 0), N_BYTES);
+    assert_memory_equal(found, f.wanted, N_BYTES);
+    windows_free(f.windows);
+    free(found);
+    free(f.wanted);
+    fclose(f.stream);
+}
+
 static void what_cannot_be_written_is_told(void **state)
 {
     (void)state;
@@ -112,6 +136,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_in_any_order_from_any_number_of_threads_make_the_same_file),
         cmocka_unit_test(without_windows_the_file_is_the_same),
+        cmocka_unit_test(what_was_written_stays_where_something_is_written_again),
         cmocka_unit_test(what_cannot_be_written_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
