@@ -18,35 +18,54 @@ struct tile {
 
 /* ---------------------------------------------------------------------------------------------------------- cache */
 
-/* Keys of a head in the block of a position; its values are values_off behind. */
-static uint8_t *head_block(const struct ingot_session *s, uint32_t layer, uint32_t head, uint32_t position)
+#define MOST_POSITIONS 512u /* in a block: longer ones are not read any faster */
+
+/* A head's keys and values in one block. */
+struct span {
+    uint32_t first, n; /* positions */
+    uint8_t *keys, *values;
+    size_t value_panel_bytes;
+};
+
+/* The one that holds a position. A block is as long as all before it together, up to MOST_POSITIONS; the last one ends
+ * with the cache. */
+static struct span span_of(const struct ingot_session *s, uint32_t layer, uint32_t head, uint32_t position)
 {
     const struct kv_cache *kv = &s->kv;
-    return kv->data + position / kv->n_block * kv->block_bytes + layer * kv->layer_bytes + head * kv->head_bytes;
+    uint32_t n = kv->n_first;
+    while (2 * n <= position && n < MOST_POSITIONS) n *= 2;
+    struct span span = { .first = position / n * n };
+    const uint64_t left = kv->n_positions - span.first;
+    span.n = n < left ? n : (uint32_t)left;
+    span.keys = kv->data + span.first * kv->position_bytes + span.n * (layer * kv->layer_bytes + head * kv->head_bytes);
+    span.values = span.keys + span.n / LANES * kv->key_panel_bytes;
+    span.value_panel_bytes = span.n * kv->value_bytes;
+    return span;
 }
 
 /* `size` is a constant after inlining: to copy an element is a move then, not a call. */
 #define ONE_SIZE static inline __attribute__((always_inline))
 
-/* Dimensions dim .. dim + n - 1 of one head's key or value at one position. `size` is that of an element. */
-typedef void store_fn(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
+/* Dimensions dim .. dim + n - 1 of one head's key or value at one position, counted from the span's first. `size` is
+ * that of an element. */
+typedef void store_fn(const struct kv_cache *kv, const struct span *span, uint32_t position, uint32_t dim, uint32_t n,
                       const uint8_t *from, size_t size);
 
-ONE_SIZE void store_key(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
+ONE_SIZE void store_key(const struct kv_cache *kv, const struct span *span, uint32_t position, uint32_t dim, uint32_t n,
                         const uint8_t *from, size_t size)
 {
-    uint8_t *to = block + position / LANES * kv->key_panel_bytes + (dim * LANES + position % LANES) * size;
+    uint8_t *to = span->keys + position / LANES * kv->key_panel_bytes + (dim * LANES + position % LANES) * size;
     for (uint32_t i = 0; i < n; i++) memcpy(to + i * LANES * size, from + i * size, size);
 }
 
-ONE_SIZE void store_value(const struct kv_cache *kv, uint8_t *block, uint32_t position, uint32_t dim, uint32_t n,
-                          const uint8_t *from, size_t size)
+ONE_SIZE void store_value(const struct kv_cache *kv, const struct span *span, uint32_t position, uint32_t dim,
+                          uint32_t n, const uint8_t *from, size_t size)
 {
-    uint8_t *values = block + kv->values_off + position * LANES * size;
+    uint8_t *values = span->values + position * kv->value_bytes;
     for (uint32_t i = 0, run; i < n; i += run) {
         const uint32_t lane = (dim + i) % (uint32_t)LANES, left = (uint32_t)LANES - lane;
         run = left < n - i ? left : n - i;
-        memcpy(values + (dim + i) / LANES * kv->value_panel_bytes + lane * size, from + i * size, run * size);
+        memcpy(values + (dim + i) / LANES * span->value_panel_bytes + lane * size, from + i * size, run * size);
     }
 }
 
@@ -58,8 +77,8 @@ ONE_SIZE void store_row(struct ingot_session *s, uint32_t layer, uint32_t positi
     for (uint32_t i = 0, part; i < n; i += part) {
         const uint32_t head = (from + i) / s->head_size, dim = (from + i) % s->head_size;
         part = s->head_size - dim < n - i ? s->head_size - dim : n - i;
-        store(&s->kv, head_block(s, layer, head, position), position % s->kv.n_block, dim, part, elements + i * size,
-              size);
+        const struct span span = span_of(s, layer, head, position);
+        store(&s->kv, &span, position - span.first, dim, part, elements + i * size, size);
     }
 }
 
@@ -96,26 +115,65 @@ static size_t panels_of(size_t n)
     return (n + LANES - 1) / LANES;
 }
 
-/* How many of n positions from `at` on are in the block of `at`. */
-static uint32_t within_block(const struct kv_cache *kv, uint32_t at, uint32_t n)
+/* How many of n positions from `at` on are in their span. */
+static uint32_t within(const struct span *span, uint32_t at, uint32_t n)
 {
-    const uint32_t left = kv->n_block - at % kv->n_block;
+    const uint32_t left = span->first + span->n - at;
     return n < left ? n : left;
+}
+
+enum { STREAMS = 4 }; /* panels that the kernels read side by side for one row */
+
+/* What multiplies keys with one query. Chains are products where a head is within one block of inputs, but for the sign
+ * of a zero, which no softmax sees; and they prefetch nothing, while panels prefetch what is too far for a head. */
+static kernel_panels_fn *keys_kernel(const struct ingot_session *s, uint32_t n_rows)
+{
+    const struct kernels *k = s->model->kernels;
+    if (n_rows > 1 || s->head_size > KERNEL_BLOCK) return s->kv.half ? k->panels_f16 : k->panels_f32;
+    return s->kv.half ? k->chains_f16 : k->chains_f32;
+}
+
+/* Scores of one query with n_panels panels of keys. A panel is a page or a half, too short for the hardware to fetch
+ * ahead; so each stream goes through several, one behind the other. */
+static void score_one(const struct ingot_session *s, const float *query, const uint8_t *keys, size_t n_panels,
+                      float *scores)
+{
+    kernel_panels_fn *kernel = keys_kernel(s, 1);
+    const size_t panel_bytes = s->kv.key_panel_bytes, n_each = n_panels / STREAMS, n_streamed = n_each * STREAMS;
+    for (size_t p = 0; p < n_each; p++) {
+        _Alignas(64) float y[STREAMS][LANES] = { { 0 } };
+        kernel(keys + p * panel_bytes, n_each * panel_bytes, STREAMS, s->head_size, query, s->head_size, 1, y[0],
+               STREAMS * LANES);
+        for (size_t i = 0; i < STREAMS; i++) memcpy(scores + (i * n_each + p) * LANES, y[i], sizeof y[i]);
+    }
+    float *rest = scores + n_streamed * LANES;
+    memset(rest, 0, (n_panels - n_streamed) * LANES * sizeof *rest);
+    kernel(keys + n_streamed * panel_bytes, panel_bytes, n_panels - n_streamed, s->head_size, query, s->head_size, 1,
+           rest, STREAMS * LANES);
+}
+
+/* The same for the queries of a tile. */
+static void score_tile(const struct tile *t, const struct span *span, uint32_t at, uint32_t n, struct rows *scores)
+{
+    const struct ingot_session *s = t->session;
+    const float *queries = row_of(&s->queries, t->first) + t->head * s->head_size;
+    if (t->n_rows == 1) {
+        score_one(s, queries, span->keys, panels_of(n), scores->data + at);
+        return;
+    }
+    for (uint32_t r = 0; r < t->n_rows; r++) memset(row_of(scores, r) + at, 0, panels_of(n) * LANES * sizeof(float));
+    keys_kernel(s, t->n_rows)(span->keys, s->kv.key_panel_bytes, panels_of(n), s->head_size, queries, s->queries.stride,
+                              t->n_rows, scores->data + at, scores->stride);
 }
 
 /* scores[r][key] = query . key, from +0, dimensions in order; computed for whole panels of keys. */
 static void score(const struct tile *t, struct rows *scores)
 {
-    const struct ingot_session *s = t->session;
-    const struct kernels *k = s->model->kernels;
-    kernel_panels_fn *panels = s->kv.half ? k->panels_f16 : k->panels_f32;
-    const float *queries = row_of(&s->queries, t->first) + t->head * s->head_size;
     const uint32_t n = t->position + t->n_rows;
-    for (uint32_t r = 0; r < t->n_rows; r++) memset(row_of(scores, r), 0, panels_of(n) * LANES * sizeof(float));
     for (uint32_t at = 0, part; at < n; at += part) {
-        part = within_block(&s->kv, at, n - at);
-        panels(head_block(s, t->layer, t->head, at), s->kv.key_panel_bytes, panels_of(part), s->head_size, queries,
-               s->queries.stride, t->n_rows, scores->data + at, scores->stride);
+        const struct span span = span_of(t->session, t->layer, t->head, at);
+        part = within(&span, at, n - at);
+        score_tile(t, &span, at, part, scores);
     }
 }
 
@@ -126,11 +184,11 @@ static void weigh(const struct tile *t, uint32_t from, uint32_t to, const float 
     const struct ingot_session *s = t->session;
     const struct kv_cache *kv = &s->kv;
     kernel_panels_fn *chains = kv->half ? s->model->kernels->chains_f16 : s->model->kernels->chains_f32;
-    const size_t input_bytes = LANES * (kv->half ? sizeof(uint16_t) : sizeof(float));
     for (uint32_t at = from, part; at < to; at += part) {
-        part = within_block(kv, at, to - at);
-        const uint8_t *values = head_block(s, t->layer, t->head, at) + kv->values_off + at % kv->n_block * input_bytes;
-        chains(values, kv->value_panel_bytes, panels_of(s->head_size), part, weights + at, stride, n_rows, mixed,
+        const struct span span = span_of(s, t->layer, t->head, at);
+        part = within(&span, at, to - at);
+        const uint8_t *values = span.values + (at - span.first) * kv->value_bytes;
+        chains(values, span.value_panel_bytes, panels_of(s->head_size), part, weights + at, stride, n_rows, mixed,
                mixed_stride);
     }
 }

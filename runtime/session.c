@@ -14,7 +14,7 @@
 #define MAX_BATCH        4096u
 #define MAX_THREADS      256u
 #define BYTES_PER_THREAD (UINT64_C(1) << 20) /* with fewer weights to read per token, another thread only waits */
-#define BLOCK_POSITIONS  128u /* of the cache: long stretches for a query, few pages for a short context */
+#define FIRST_POSITIONS  128u                /* in the first block of the cache: few pages for a short context */
 #define CACHE_LINE       64u
 #define FAULT_BYTES      (UINT64_C(64) << 10) /* of a mapped file that one fault maps */
 #define FLOATS_PER_LINE  (CACHE_LINE / sizeof(float))
@@ -87,16 +87,15 @@ static void lay_out_cache(struct ingot_session *s, struct arena *arena)
     const struct ingot_hparams *hp = &s->model->hp;
     const uint64_t ctx_panels = (s->n_ctx + LANES - 1) / LANES, head_panels = (s->head_size + LANES - 1) / LANES;
     struct kv_cache *kv = &s->kv;
-    const uint64_t lane_bytes = LANES * (kv->half ? sizeof(uint16_t) : sizeof(float));
-    kv->n_block = ctx_panels < BLOCK_POSITIONS / LANES ? (uint32_t)(ctx_panels * LANES) : BLOCK_POSITIONS;
-    kv->key_panel_bytes = (s->head_size + s->head_size % 2) * lane_bytes; /* pairs of inputs are whole cache lines */
-    kv->value_panel_bytes = kv->n_block * lane_bytes;
-    kv->values_off = kv->n_block / LANES * kv->key_panel_bytes;
-    kv->head_bytes = kv->values_off + head_panels * kv->value_panel_bytes;
+    kv->n_positions = ctx_panels * LANES;
+    kv->n_first = kv->n_positions < FIRST_POSITIONS ? (uint32_t)kv->n_positions : FIRST_POSITIONS;
+    kv->value_bytes = LANES * (kv->half ? sizeof(uint16_t) : sizeof(float));
+    /* Pairs of inputs are whole cache lines. */
+    kv->key_panel_bytes = (s->head_size + s->head_size % 2) * kv->value_bytes;
+    kv->head_bytes = kv->key_panel_bytes / LANES + head_panels * kv->value_bytes;
     kv->layer_bytes = product(arena, hp->n_head, kv->head_bytes);
-    kv->block_bytes = product(arena, hp->n_layer, kv->layer_bytes);
-    kv->n_blocks = (s->n_ctx + (uint64_t)kv->n_block - 1) / kv->n_block;
-    kv->data = take_bytes(arena, kv->n_blocks, kv->block_bytes);
+    kv->position_bytes = product(arena, hp->n_layer, kv->layer_bytes);
+    kv->data = take_bytes(arena, kv->n_positions, kv->position_bytes);
 }
 
 static void lay_out_activations(struct ingot_session *s, struct arena *arena)
@@ -164,7 +163,8 @@ static void touch_matrices(const struct ingot_model *model, struct stretch *own)
 static void touch(void *ctx, uint32_t thread)
 {
     const struct ingot_session *s = ctx;
-    for (uint64_t at = thread * MAP_LARGE_PAGE; at < s->kv.block_bytes; at += s->n_threads * MAP_LARGE_PAGE)
+    const uint64_t first_bytes = s->kv.n_first * s->kv.position_bytes;
+    for (uint64_t at = thread * MAP_LARGE_PAGE; at < first_bytes; at += s->n_threads * MAP_LARGE_PAGE)
         ((volatile uint8_t *)s->kv.data)[at] = 0;
     struct stretch all = { 0 };
     touch_matrices(s->model, &all);
@@ -203,7 +203,7 @@ static bool fill(struct ingot_session *s, uint32_t n_threads)
         !allocate(s, lay_out_activations, &s->arena_memory))
         return false;
     /* With pages of 4 KiB, attention walks the page tables for every few inputs. */
-    map_large_pages(s->kv.data, s->kv.n_blocks * s->kv.block_bytes);
+    map_large_pages(s->kv.data, s->kv.n_positions * s->kv.position_bytes);
     pool_run(s->pool, touch, s);
     return true;
 }

@@ -39,15 +39,17 @@ struct codes {
  * positions holds for every layer and head, one behind the other,
  *   keys    [positions / 16][head size][16]: outputs are positions, inputs are dimensions
  *   values  [head size / 16][positions][16]: outputs are dimensions, inputs are positions
- * both rounded up. A short context touches few pages, which may be large ones; a query reads long stretches. Lanes of
- * positions not yet evaluated, and of dimensions beyond the head, never reach a result. */
+ * both rounded up. Blocks grow: a short context touches few pages, which may be large ones; a query reads long
+ * stretches of a long one. Lanes of positions not yet evaluated, and of dimensions beyond the head, never reach a
+ * result. */
 struct kv_cache {
     uint8_t *data;
-    bool half;                                 /* f16 */
-    uint32_t n_block;                          /* positions in a block, a multiple of 16 */
-    size_t key_panel_bytes, value_panel_bytes; /* from one panel to the next */
-    size_t values_off;                         /* of a head's values behind its keys */
-    size_t head_bytes, layer_bytes, block_bytes, n_blocks;
+    bool half;            /* f16 */
+    uint64_t n_positions; /* a multiple of 16, as is .. */
+    uint32_t n_first;     /* .. the length of the first block */
+    size_t key_panel_bytes;
+    size_t value_bytes;                             /* of one position in a panel */
+    size_t head_bytes, layer_bytes, position_bytes; /* of one position in a head, in a layer, in all of them */
 };
 
 /* What one thread needs for itself. */

@@ -183,33 +183,40 @@ static void layer_norm(const float *x, const float *w, const float *b, size_t n,
         }
 }
 
-/* The largest element that is not NaN; -inf when there is none. */
+/* The largest element that is not NaN; -inf when there is none. VMAXPS gives its second operand when either is NaN. */
 static float largest(const float *x, size_t n)
 {
     const __m256 lowest = _mm256_set1_ps(-INFINITY);
-    __m256 max = lowest;
-    for (size_t i = 0; i < n; i += LANES)
-        for (size_t h = 0; h < 2; h++) {
-            const __m256 present = _mm256_castsi256_ps(lanes_present(n - i, h));
-            const __m256 v = _mm256_blendv_ps(lowest, load_half(x + i, n - i, h), present);
-            max = vec_select(v, max, v, max);
-        }
-    float lane[HALF], result = -INFINITY;
-    _mm256_storeu_ps(lane, max);
-    for (size_t j = 0; j < HALF; j++) result = lane[j] > result ? lane[j] : result;
-    return result;
+    __m256 max[2] = { lowest, lowest };
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t h = 0; h < 2; h++) max[h] = _mm256_max_ps(_mm256_loadu_ps(x + i + HALF * h), max[h]);
+    for (size_t h = 0; i < n && h < 2; h++) {
+        const __m256 present = _mm256_castsi256_ps(lanes_present(n - i, h));
+        max[h] = _mm256_max_ps(_mm256_blendv_ps(lowest, load_half(x + i, n - i, h), present), max[h]);
+    }
+    const __m256 by8 = _mm256_max_ps(max[0], max[1]);
+    const __m128 by4 = _mm_max_ps(_mm256_castps256_ps128(by8), _mm256_extractf128_ps(by8, 1));
+    const __m128 by2 = _mm_max_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
 }
 
 static float softmax_exp(float *x, size_t n)
 {
     const __m256 max = _mm256_set1_ps(largest(x, n));
     __m256 lane[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-    for (size_t i = 0; i < n; i += LANES)
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
         for (size_t h = 0; h < 2; h++) {
-            const __m256 e = exp_lanes(_mm256_sub_ps(load_half(x + i, n - i, h), max));
-            store_half(x + i, n - i, h, e);
-            lane[h] = _mm256_add_ps(lane[h], keep_present(e, n - i, h));
+            const __m256 e = exp_lanes(_mm256_sub_ps(_mm256_loadu_ps(x + i + HALF * h), max));
+            _mm256_storeu_ps(x + i + HALF * h, e);
+            lane[h] = _mm256_add_ps(lane[h], e);
         }
+    for (size_t h = 0; i < n && h < 2; h++) {
+        const __m256 e = exp_lanes(_mm256_sub_ps(load_half(x + i, n - i, h), max));
+        store_half(x + i, n - i, h, e);
+        lane[h] = _mm256_add_ps(lane[h], keep_present(e, n - i, h));
+    }
     return sum_lanes(lane);
 }
 

@@ -16,7 +16,8 @@
 
 enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
 
-/* The first five arguments are constants after inlining. */
+/* The first five arguments are constants after inlining. What `continues` is attention's: stretches of some KiB, which
+ * come faster without prefetches than with them. */
 TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
                     size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
 {
@@ -30,7 +31,7 @@ TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_p
     size_t k = 0;
     for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
         TILE_UNROLL
-        for (size_t p = 0; p < n_panels; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
+        for (size_t p = 0; p < n_panels && !continues; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
         tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
         tile_forget_loads();
         tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOKENS 256
+#define MAX_TOKENS 1040
 
 /* A model, a prompt that fills its context, and the logits by definition. */
 struct subject {
@@ -159,6 +159,26 @@ static void bits_of_the_widest_gpt2_do_not_depend_on_the_rung(void **state)
         }
         close_subject(&s);
     }
+}
+
+/* The cache's blocks grow, to a largest length: 128, 128, 256, 512 positions, and the last 16 of these. */
+static void bits_do_not_depend_on_how_a_context_of_five_blocks_is_cut(void **state)
+{
+    (void)state;
+    struct subject s =
+        open_subject("--n_layer 2 --n_head 2 --n_embd 34 --n_inner 5 --n_vocab 5 --n_ctx 1040", INGOT_F16);
+    for (size_t r = 0; kernels_rung(r + 1); r++) {
+        struct ingot_model *model = model_on(&s.fixture, kernels_rung(r)->name);
+        for (uint32_t most = 1; model && most <= 400; most += 399) {
+            const struct ingot_session_options options = { .n_threads = 2, .kv = s.kv };
+            struct ingot_session *session;
+            assert_int_equal(ingot_session_create(model, &options, &session, NULL), INGOT_OK);
+            eval_in_pieces(&s, session, most, most);
+            ingot_session_close(session);
+        }
+        ingot_model_close(model);
+    }
+    close_subject(&s);
 }
 
 enum { N_CLOSE = 64 };
@@ -498,6 +518,7 @@ int main(void)
         { "bits_of_q8_with_a_cache_of_f32_do_not_depend_on_rung_threads_or_cuts",
           bits_do_not_depend_on_rung_threads_or_cuts, NULL, NULL, &q8_f32 },
         cmocka_unit_test(bits_of_the_widest_gpt2_do_not_depend_on_the_rung),
+        cmocka_unit_test(bits_do_not_depend_on_how_a_context_of_five_blocks_is_cut),
         cmocka_unit_test(what_is_stored_more_coarsely_stays_close),
         cmocka_unit_test(bits_of_the_shipped_model_do_not_depend_on_rung_threads_or_cuts),
         cmocka_unit_test(last_logits_are_the_last_row_of_all_logits),
