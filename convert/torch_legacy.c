@@ -51,8 +51,7 @@ static enum ingot_status next_pickle(struct legacy *l, struct pickle **out)
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------- what stands in
- * front */
+/* --------------------------------------------------------------------------------------------- what stands in front */
 
 /* An instruction with which a pickle may begin: what makes something out of nothing. */
 static bool may_be_pickle(const struct file_map *map)

@@ -89,8 +89,7 @@ static const struct option options[N_OPTIONS] = {
 
 #define SHOWN_NAME (4 * INGOT_MAX_NAME + 8)
 
-/* --------------------------------------------------------------------------------------------------------------- table
- */
+/* ------------------------------------------------------------------------------------------------------------ table */
 
 /* One text if both are the same, else both. */
 static void cell_of_both(struct table *t, const char *const texts[2])
@@ -208,8 +207,7 @@ static void print_text(const struct findings *f)
         printf("%stokenizer: the same\n", some ? "\n" : "");
 }
 
-/* --------------------------------------------------------------------------------------------------------------- notes
- */
+/* ------------------------------------------------------------------------------------------------------------ notes */
 
 /* What exit code 0 alone would hide. */
 static void note_pair(const struct findings *f, const struct diff_pair *p)
@@ -258,8 +256,7 @@ static void summarise(const struct findings *f, double seconds)
                 human_duration(seconds).text, human_rate((double)f->diff.n_bytes / seconds).text);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- command
- */
+/* ---------------------------------------------------------------------------------------------------------- command */
 
 static void report(const struct findings *f, const struct arguments *args, double seconds)
 {

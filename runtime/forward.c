@@ -304,8 +304,7 @@ static void head(const struct batch *b, uint32_t first, uint32_t thread)
     multiply(&product, thread, finish_logits);
 }
 
-/* ---------------------------------------------------------------------------------------------------- products alone
- */
+/* --------------------------------------------------------------------------------------------------- products alone */
 
 static void finish_nothing(const struct product *product, const struct chunk *chunk)
 {
@@ -335,8 +334,7 @@ static void products(void *ctx, uint32_t thread)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------- the whole
- */
+/* -------------------------------------------------------------------------------------------------------- the whole */
 
 /* The pool_fn. In the last layer only rows whose logits are wanted go on after their key and value are known. */
 static void forward(void *ctx, uint32_t thread)

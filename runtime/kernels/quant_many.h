@@ -204,8 +204,7 @@ TILE_BODY void block_q4(size_t n_panels, ints *sums, const struct unpacked *w, c
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------- tiles
- */
+/* ------------------------------------------------------------------------------------------------------------ tiles */
 
 /* The body of every many_tile_fn; the first two arguments are constants after inlining. */
 TILE_BODY void many_tile(block_fn *block, size_t n_panels, const struct unpacked *w, size_t n_blocks,
@@ -241,8 +240,7 @@ TILE_BODY void many_tile(block_fn *block, size_t n_panels, const struct unpacked
 MANY(q8)
 MANY(q4)
 
-/* ------------------------------------------------------------------------------------------------------------- loops
- */
+/* ------------------------------------------------------------------------------------------------------------ loops */
 
 /* n_blocks of a panel, `w` the first one's step. The bytes at `w` + ahead are wanted next. */
 static void unpack(const struct many *many, const uint8_t *w, size_t n_blocks, size_t ahead, struct unpacked *to)

@@ -116,8 +116,7 @@ static void a_file_is_refused(const char *path, enum ingot_status status, const 
     if (!strstr(err.message, said)) fail_msg("%s: '%s' is not in: %s", path, said, err.message);
 }
 
-/* --------------------------------------------------------------------------------------------- what PyTorch has
- * written */
+/* ----------------------------------------------------------------------------------------- what PyTorch has written */
 
 static void every_dtype_is_read_from_both_kinds_of_files(void **state)
 {
@@ -928,8 +927,7 @@ static void one_name_for_two_tensors_is_refused(void **state)
     fixture_remove(dir);
 }
 
-/* -------------------------------------------------------------------------------------------------- the files of
- * others */
+/* ---------------------------------------------------------------------------------------------- the files of others */
 
 #define CORPUS "../shared/corpus/"
 
