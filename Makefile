@@ -240,7 +240,7 @@ $(BUILD)/lint/%.tidy: % $(HEADERS) .clang-tidy tests/.clang-tidy
 $(BUILD)/lint/cppcheck: $(LINT_SRC) $(HEADERS) tests/lint/cppcheck.txt
 	@mkdir -p $(@D)
 	$(call say,LINT) cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	    --suppressions-list=tests/lint/cppcheck.txt -I. -D__x86_64__ -D__BYTE_ORDER__=1 -D__ORDER_LITTLE_ENDIAN__=1 \
+	    --suppressions-list=tests/lint/cppcheck.txt -I. -D__x86_64__ -D__BYTE_ORDER__=1 -D__ORDER_LITTLE_ENDIAN__=1 -D__SIZEOF_POINTER__=8 \
 	    -DFUZZ_NAME='""' $(LINT_SRC)
 	@touch $@
 

@@ -10,6 +10,9 @@
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "an .ingot file is used in place: a little-endian machine is required"
 #endif
+#if !defined(__SIZEOF_POINTER__) || __SIZEOF_POINTER__ < 8
+#error "an .ingot file is mapped whole: a 64-bit machine is required"
+#endif
 
 static inline uint16_t get_u16(const uint8_t *p)
 {

@@ -30,3 +30,14 @@ compile_each() { # compiler, option...
         fi
     done
 }
+
+@test "a machine that files cannot be used on in place is refused by name" {
+    cd "$INGOT_ROOT"
+    refused() { # why, option...
+        run "${CC:-cc}" -Wno-builtin-macro-redefined "${@:2}" -std=c17 -I. -D_GNU_SOURCE -fsyntax-only format/reader.c
+        [ "$status" -ne 0 ]
+        [[ $output == *"a $1 machine is required"* ]]
+    }
+    refused little-endian -U__BYTE_ORDER__ -D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__
+    refused 64-bit -U__SIZEOF_POINTER__ -D__SIZEOF_POINTER__=4
+}
