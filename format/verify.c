@@ -251,7 +251,7 @@ static uint64_t first_bad_in_step(enum ingot_dtype dtype, const uint8_t *step, u
     for (size_t k = 0; k < INGOT_QUANT_STEP; k++)
         for (size_t lane = 0; lane < INGOT_PANEL_LANES; lane++) {
             const size_t scale = quant_scale_at(k, lane), code = quant_code_at(dtype, k, lane);
-            const uint64_t zeros = zero_run(step + scale, 2);
+            const uint64_t zeros = k % INGOT_QUANT_BLOCK ? 2 : zero_run(step + scale, 2);
             const int half = dtype == INGOT_Q8 ? step[code] : k % 8 < 4 ? step[code] & 15 : step[code] >> 4;
             const bool empty = lane >= lanes || k / INGOT_QUANT_BLOCK * INGOT_QUANT_BLOCK >= inputs;
             if (empty && zeros != 2 && scale + zeros < bad) bad = scale + zeros;
@@ -260,11 +260,14 @@ static uint64_t first_bad_in_step(enum ingot_dtype dtype, const uint8_t *step, u
     return bad;
 }
 
-/* The same over all steps that hold padding: the last of every panel, all of the last panel. */
+/* The same over all steps that hold padding: the last of every panel where inputs end within it, all of the last panel
+ * where outputs do. */
 static uint64_t first_bad_step(const struct panels *p, enum ingot_dtype dtype)
 {
     const uint64_t n = quant_step_bytes(dtype), n_steps = n > 0 ? p->stride / n : 0;
-    for (uint64_t row = 0, at = 0; at < p->raw_bytes && n_steps > 0; row += INGOT_PANEL_LANES, at += p->stride)
+    const uint64_t first = p->n_in % INGOT_QUANT_STEP ? 0 : p->n_out / INGOT_PANEL_LANES;
+    for (uint64_t row = first * INGOT_PANEL_LANES, at = first * p->stride; at < p->raw_bytes && n_steps > 0;
+         row += INGOT_PANEL_LANES, at += p->stride)
         for (uint64_t k = p->n_out - row < INGOT_PANEL_LANES ? 0 : n_steps - 1; k < n_steps; k++) {
             const uint64_t lanes = p->n_out - row, inputs = p->n_in - k * INGOT_QUANT_STEP;
             if (lanes >= INGOT_PANEL_LANES && inputs >= INGOT_QUANT_STEP) continue;
