@@ -13,6 +13,7 @@
 
 #include <cpuid.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,14 +46,17 @@ static bool has_all(uint64_t value, uint64_t bits)
 
 static struct cpu_features ask_cpu(void)
 {
-    uint32_t eax, ebx = 0, ecx = 0, edx, most7, ebx7 = 0, ecx7 = 0, edx7 = 0;
+    uint32_t eax, ebx, ecx, edx, most7, ebx7, ecx7, edx7;
     struct cpu_features cpu = { 0 };
+    const uint32_t most = __get_cpuid_max(0, NULL); /* asked once: __get_cpuid() would ask each time */
 
-    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return cpu;
+    if (most < 1) return cpu;
+    __cpuid(1, eax, ebx, ecx, edx);
     cpu.sse42 = has_all(ecx, bit_SSE4_2);
     cpu.clmul = has_all(ecx, bit_PCLMUL);
-    if (!has_all(ecx, bit_OSXSAVE) || !__get_cpuid_count(7, 0, &most7, &ebx7, &ecx7, &edx7)) return cpu;
+    if (!has_all(ecx, bit_OSXSAVE) || most < 7) return cpu;
 
+    __cpuid_count(7, 0, most7, ebx7, ecx7, edx7);
     const uint64_t saved = read_xcr0();
     cpu.avx2 = has_all(saved, XCR0_YMM) && has_all(ecx, bit_AVX | bit_FMA | bit_F16C) && has_all(ebx7, bit_AVX2);
     cpu.avx512 =
@@ -60,7 +64,8 @@ static struct cpu_features ask_cpu(void)
     cpu.avx512vnni = cpu.avx512 && has_all(ecx7, bit_AVX512VNNI);
     cpu.amx = cpu.avx512vnni && has_all(saved, XCR0_TILES) && has_all(edx7, LEAF_7_EDX_AMX);
     /* Leaf 7 says itself how many sub-leaves it has. */
-    if (most7 < 1 || !__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) return cpu;
+    if (most7 < 1) return cpu;
+    __cpuid_count(7, 1, eax, ebx, ecx, edx);
     cpu.avxvnni = cpu.avx2 && has_all(eax, LEAF_7_1_EAX_AVXVNNI);
     cpu.avx512bf16 = cpu.avx512vnni && has_all(eax, LEAF_7_1_EAX_AVX512_BF16);
     cpu.amxbf16 = cpu.amx && cpu.avx512bf16 && has_all(edx7, LEAF_7_EDX_AMX_BF16);
