@@ -251,7 +251,7 @@ enum ingot_status gguf_parse(const uint8_t *bytes, uint64_t size, const char *pa
 
 void gguf_free(struct gguf_file *file)
 {
-    for (size_t i = 0; i < file->n_tensors; i++) free((void *)(uintptr_t)file->tensors[i].name);
+    name_pool_free(&file->names);
     free(file->tensors);
     free(file->values);
     *file = (struct gguf_file){ 0 };

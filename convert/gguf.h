@@ -3,6 +3,7 @@
 #define INGOT_GGUF_H
 
 #include "convert/ingot_convert.h"
+#include "convert/name_pool.h"
 #include "format/bytes.h"
 
 /* The types of a value, by GGUF's numbers. */
@@ -41,14 +42,15 @@ struct gguf_value {
 struct gguf_file {
     struct gguf_value *values; /* by key */
     size_t n_values;
+    struct name_pool names;
     struct ingot_source_tensor *tensors; /* in order of the file's list */
     size_t n_tensors;
 };
 
 /* Parses the head of a whole file, version 2 or 3, little-endian. *out points into `bytes`; each tensor's `file` is
- * `base`, its name its own. Free with gguf_free(). `path` names the file in errors. A tensor in an encoding that cannot
- * be read has dtype_name and size, but no block. Errors: TRUNCATED, LIMIT, SOURCE, SHAPE, RANGE, OVERLAP, UNSUPPORTED
- * (another version, big-endian, an encoding that is not known), each with its offset. */
+ * `base`, its name in out->names. Free with gguf_free(). `path` names the file in errors. A tensor in an encoding that
+ * cannot be read has dtype_name and size, but no block. Errors: TRUNCATED, LIMIT, SOURCE, SHAPE, RANGE, OVERLAP,
+ * UNSUPPORTED (another version, big-endian, an encoding that is not known), each with its offset. */
 enum ingot_status gguf_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
                              struct gguf_file *out, struct ingot_error *err);
 void gguf_free(struct gguf_file *file);

@@ -138,7 +138,7 @@ static enum ingot_status take_tensor(struct gguf_parser *p)
     if (status == INGOT_OK) status = take_offset(p, &e);
     if (status != INGOT_OK) return status;
     t.file_off = e.offset;
-    t.name = strndup(e.name.at, e.name.n);
+    t.name = name_pool_add(&f->names, e.name.at, e.name.n);
     if (!t.name) return fail_memory(p->err, p->path);
     p->places[f->n_tensors] = e.offset_off;
     f->tensors[f->n_tensors++] = t;

@@ -5,23 +5,21 @@
 
 #include <string.h>
 
-static bool is_space(char c)
+static inline bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static void advance(struct json_text *t, size_t n)
+static inline void advance(struct json_text *t, size_t n)
 {
     t->at += n;
     t->n -= n;
     t->off += n;
 }
 
-static void skip_space(struct json_text *t)
+static inline void skip_space(struct json_text *t)
 {
-    size_t n = 0;
-    while (n < t->n && is_space(t->at[n])) n++;
-    advance(t, n);
+    while (t->n > 0 && is_space(*t->at)) advance(t, 1);
 }
 
 static bool skip_char(struct json_text *t, char c)
@@ -118,7 +116,10 @@ enum ingot_status json_walk_key(struct json_walk *walk, struct json_text *key, b
     if (walk->started && !skip_char(rest, ',')) return malformed(walk, ", or }", err);
     walk->started = true;
     skip_space(rest);
-    if (rest->n == 0 || *rest->at != '"' || !take_value(rest, key)) return malformed(walk, "a name in quotes", err);
+    *key = *rest;
+    if (rest->n == 0 || *rest->at != '"' || !(key->n = string_length(*rest)))
+        return malformed(walk, "a name in quotes", err);
+    advance(rest, key->n);
     if (!skip_char(rest, ':')) return malformed(walk, ":", err);
     skip_space(rest);
     *more = true;

@@ -72,6 +72,7 @@ struct parser {
     const uint8_t *bytes;
     uint64_t size;
     const char *path, *base;
+    struct name_pool *names;
     struct llmc_header header;
     const struct version *version;
     struct ingot_source_tensor *tensors;
@@ -206,12 +207,12 @@ static enum ingot_status check_size(const struct parser *p, struct ingot_error *
     return INGOT_OK;
 }
 
-static char *tensor_name(const struct slot *slot, uint32_t layer)
+static const char *tensor_name(const struct parser *p, const struct slot *slot, uint32_t layer)
 {
     char name[MAX_TENSOR_NAME];
-    if (!slot->stacked) return strdup(slot->name);
-    snprintf(name, sizeof name, "h.%" PRIu32 ".%s", layer, slot->name);
-    return strdup(name);
+    if (!slot->stacked) return slot->name;
+    int n = snprintf(name, sizeof name, "h.%" PRIu32 ".%s", layer, slot->name);
+    return name_pool_add(p->names, name, (size_t)n);
 }
 
 static enum ingot_status add_tensor(struct parser *p, const struct slot *slot, uint32_t layer, uint64_t off,
@@ -222,7 +223,7 @@ static enum ingot_status add_tensor(struct parser *p, const struct slot *slot, u
     p->tensors = grown;
     struct ingot_source_tensor *t = &grown[p->n];
     *t = (struct ingot_source_tensor){
-        .name = tensor_name(slot, layer),
+        .name = tensor_name(p, slot, layer),
         .scalar = scalar_of(p, slot),
         .rank = slot->dims[1] == DIM_NONE ? 1 : 2,
         .data = p->bytes + off,
@@ -251,10 +252,10 @@ static enum ingot_status add_tensors(struct parser *p, struct ingot_error *err)
 }
 
 enum ingot_status llmc_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
-                             struct llmc_header *header, struct ingot_source_tensor **tensors, size_t *n,
-                             struct ingot_error *err)
+                             struct name_pool *names, struct llmc_header *header, struct ingot_source_tensor **tensors,
+                             size_t *n, struct ingot_error *err)
 {
-    struct parser p = { .bytes = bytes, .size = size, .path = path, .base = base };
+    struct parser p = { .bytes = bytes, .size = size, .path = path, .base = base, .names = names };
     *tensors = NULL;
     *n = 0;
     enum ingot_status status = check_magic(&p, err);
@@ -264,17 +265,11 @@ enum ingot_status llmc_parse(const uint8_t *bytes, uint64_t size, const char *pa
     if (status == INGOT_OK) status = check_size(&p, err);
     if (status == INGOT_OK) status = add_tensors(&p, err);
     if (status != INGOT_OK) {
-        llmc_free(p.tensors, p.n);
+        free(p.tensors);
         return status;
     }
     *header = p.header;
     *tensors = p.tensors;
     *n = p.n;
     return INGOT_OK;
-}
-
-void llmc_free(struct ingot_source_tensor *tensors, size_t n)
-{
-    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
-    free(tensors);
 }

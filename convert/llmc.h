@@ -5,6 +5,7 @@
 #define INGOT_LLMC_H
 
 #include "convert/ingot_convert.h"
+#include "convert/name_pool.h"
 
 #define LLMC_MAGIC           20240326u
 #define LLMC_TOKENIZER_MAGIC 20240328u
@@ -21,12 +22,11 @@ bool llmc_knows(const uint8_t *head, size_t n, bool model_only);
 
 /* Checks a whole file and finds its tensors, which are named as llm.c names the slots ("wte"), one for each layer where
  * a slot is stacked ("h.0.qkvw"), with the shapes [out, in]. They are in order of the file and point into `bytes`;
- * path, for errors, and base are borrowed. Free with llmc_free(). Errors: TRUNCATED, SOURCE, LIMIT with the offset;
- * UNSUPPORTED, by name, for other versions and other files of llm.c. */
+ * path, for errors, and base are borrowed, names are in `names`. Free with free(). Errors: TRUNCATED, SOURCE, LIMIT
+ * with the offset; UNSUPPORTED, by name, for other versions and other files of llm.c. */
 enum ingot_status llmc_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
-                             struct llmc_header *header, struct ingot_source_tensor **tensors, size_t *n,
-                             struct ingot_error *err);
-void llmc_free(struct ingot_source_tensor *tensors, size_t n);
+                             struct name_pool *names, struct llmc_header *header, struct ingot_source_tensor **tensors,
+                             size_t *n, struct ingot_error *err);
 
 /* The files of a directory whose name ends so and that begin with this magic: how many, and the first two by name. */
 struct llmc_found {

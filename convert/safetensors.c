@@ -45,6 +45,7 @@ struct parser {
     const uint8_t *bytes;
     uint64_t size, data_off; /* of the file; where the tensors' bytes begin */
     const char *path, *base;
+    struct name_pool *names;
     struct ingot_source_tensor *tensors;
     size_t n, cap;
 };
@@ -189,17 +190,33 @@ static inline void skip_blank(struct rest *r)
     r->at += r->at < r->end && *r->at == ' ';
 }
 
+/* The number that at most seven digits make, without one the eight bytes behind it: the first digit is the lowest byte,
+ * and pairs, then fours, then eight are added up in place. *n is how many there are; 8 when there are more. */
+static inline uint64_t few_digits(const char *at, uint32_t *n)
+{
+    uint64_t digits;
+    memcpy(&digits, at, sizeof digits);
+    digits ^= UINT64_C(0x3030303030303030);
+    const uint64_t others = (digits | (digits + UINT64_C(0x7676767676767676))) & UINT64_C(0x8080808080808080);
+    *n = others ? (uint32_t)__builtin_ctzll(others) / 8 : 8;
+    if (*n == 0 || *n == 8) return 0;
+    digits <<= 64 - 8 * *n;
+    digits = (digits * 10 + (digits >> 8)) & UINT64_C(0x00FF00FF00FF00FF);
+    digits = (digits * 100 + (digits >> 16)) & UINT64_C(0x0000FFFF0000FFFF);
+    return (digits * 10000 + (digits >> 32)) & UINT32_MAX;
+}
+
 /* Digits, fewer than overflow, without a zero in front. */
 static inline bool take_count(struct rest *r, uint64_t *out)
 {
     const char *const end = r->end - r->at < 19 ? r->end : r->at + 19;
-    const char *at = r->at;
-    uint64_t value = 0;
-    for (; at < end && *at >= '0' && *at <= '9'; at++) value = 10 * value + (uint64_t)(*at - '0');
-    const ptrdiff_t n = at - r->at;
+    uint32_t n = 0;
+    if (r->end - r->at >= 8) *out = few_digits(r->at, &n);
+    if (n == 0 || n == 8)
+        for (n = 0, *out = 0; r->at + n < end && r->at[n] >= '0' && r->at[n] <= '9'; n++)
+            *out = 10 * *out + (uint64_t)(r->at[n] - '0');
     if (n == 0 || n == 19 || (n > 1 && *r->at == '0')) return false;
-    r->at = at;
-    *out = value;
+    r->at += n;
     return true;
 }
 
@@ -277,28 +294,26 @@ static bool is_printable(const char *text, size_t n)
     return i == n;
 }
 
-/* A name of plain ASCII without escapes, quotes cut off; NULL for every other, and when memory is short. */
-static char *usual_name(struct json_text key)
+/* A name of plain ASCII without escapes, between its quotes. */
+static bool is_usual_name(struct json_text key)
 {
     const size_t n = key.n - 2;
-    if (n > INGOT_MAX_NAME || !is_printable(key.at + 1, n) || memchr(key.at + 1, '\\', n)) return NULL;
-    char *name = malloc(n + 1);
-    if (!name) return NULL;
-    memcpy(name, key.at + 1, n);
-    name[n] = '\0';
-    return name;
+    return n <= INGOT_MAX_NAME && is_printable(key.at + 1, n) && !memchr(key.at + 1, '\\', n);
+}
+
+static enum ingot_status keep_name(struct parser *p, struct member *m, const char *name, size_t n,
+                                   struct ingot_error *err)
+{
+    m->name = name_pool_add(p->names, name, n);
+    m->name_len = n;
+    return m->name ? INGOT_OK : fail_memory(err, p->path);
 }
 
 /* Decodes the name; jansson has refused NUL inside it. */
-static enum ingot_status read_name(struct parser *p, struct json_text key, struct member *m, char **out,
-                                   struct ingot_error *err)
+static enum ingot_status read_name(struct parser *p, struct json_text key, struct member *m, struct ingot_error *err)
 {
     json_t *name = NULL;
-    if ((*out = usual_name(key))) {
-        m->name = *out;
-        m->name_len = key.n - 2;
-        return INGOT_OK;
-    }
+    if (is_usual_name(key)) return keep_name(p, m, key.at + 1, key.n - 2, err);
     enum ingot_status status = json_parse(key, p->path, MAX_KEY_BYTES, &name, err);
     if (status != INGOT_OK) return status;
     m->name = json_string_value(name);
@@ -306,8 +321,8 @@ static enum ingot_status read_name(struct parser *p, struct json_text key, struc
     if (m->name_len > INGOT_MAX_NAME)
         status =
             bad_member(p, m, INGOT_E_LIMIT, err, "a name of %zu bytes; the limit is %d", m->name_len, INGOT_MAX_NAME);
-    else if (!(m->name = *out = strdup(m->name)))
-        status = fail_memory(err, p->path);
+    else
+        status = keep_name(p, m, m->name, m->name_len, err);
     json_decref(name);
     return status;
 }
@@ -327,9 +342,10 @@ static bool make_room(struct parser *p, const struct json_walk *walk)
         const uint64_t taken = walk->rest.off - LENGTH_BYTES, all = p->n + walk->rest.n * p->n / taken * 9 / 8;
         if (cap < all && cap < MAX_ROOM) cap = all < MAX_ROOM ? (size_t)all : MAX_ROOM;
     }
-    struct ingot_source_tensor *moved = reallocarray(p->tensors, cap, sizeof *moved);
+    struct ingot_source_tensor *moved = map_large_malloc(cap * sizeof *moved);
     if (!moved) return false;
-    map_large_pages(moved, cap * sizeof *moved);
+    if (p->n > 0) memcpy(moved, p->tensors, p->n * sizeof *moved);
+    free(p->tensors);
     p->tensors = moved;
     p->cap = cap;
     return true;
@@ -340,25 +356,21 @@ static enum ingot_status add_tensor(struct parser *p, struct json_text key, stru
                                     struct ingot_error *err)
 {
     struct member m = { .text = walk->rest };
-    char *name = NULL;
     enum ingot_status status = INGOT_OK;
     if (!make_room(p, walk)) return fail_memory(err, p->path);
     struct ingot_source_tensor *t = &p->tensors[p->n];
     clear_tensor(p, t);
     const bool usual = read_usual(p, &walk->rest, t);
     if (!usual) status = json_walk_value(walk, &m.text, err);
-    if (status == INGOT_OK) status = read_name(p, key, &m, &name, err);
+    if (status == INGOT_OK) status = read_name(p, key, &m, err);
     if (status == INGOT_OK && p->n >= INGOT_MAX_SECTIONS)
         status = bad_member(p, &m, INGOT_E_LIMIT, err, "more than %u tensors", INGOT_MAX_SECTIONS);
     if (status == INGOT_OK && !usual) {
         clear_tensor(p, t);
         status = read_any(p, &m, t, err);
     }
-    if (status != INGOT_OK) {
-        free(name);
-        return status;
-    }
-    t->name = name;
+    if (status != INGOT_OK) return status;
+    t->name = m.name;
     p->n++;
     return INGOT_OK;
 }
@@ -456,9 +468,10 @@ static enum ingot_status check_places(const struct parser *p, struct ingot_error
 }
 
 enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
-                                    struct ingot_source_tensor **tensors, size_t *n, struct ingot_error *err)
+                                    struct name_pool *names, struct ingot_source_tensor **tensors, size_t *n,
+                                    struct ingot_error *err)
 {
-    struct parser p = { .bytes = bytes, .size = size, .path = path, .base = base };
+    struct parser p = { .bytes = bytes, .size = size, .path = path, .base = base, .names = names };
     struct json_text header;
     *tensors = NULL;
     *n = 0;
@@ -467,16 +480,10 @@ enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const c
     if (status == INGOT_OK) sort_by_place(&p);
     if (status == INGOT_OK) status = check_places(&p, err);
     if (status != INGOT_OK) {
-        safetensors_free(p.tensors, p.n);
+        free(p.tensors);
         return status;
     }
     *tensors = p.tensors;
     *n = p.n;
     return INGOT_OK;
-}
-
-void safetensors_free(struct ingot_source_tensor *tensors, size_t n)
-{
-    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
-    free(tensors);
 }

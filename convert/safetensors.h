@@ -3,18 +3,17 @@
 #define INGOT_SAFETENSORS_H
 
 #include "convert/ingot_convert.h"
+#include "convert/name_pool.h"
 
 /* What the reference implementation allows, too. */
 #define SAFETENSORS_MAX_HEADER UINT64_C(100000000)
 
-/* Parses the header of a whole file. *tensors, in order of offset, points into `bytes`; each tensor's `file` is `base`.
- * Free with safetensors_free(). `path` names the file in errors. Rules, those of the reference implementation: the
- * header is an object, tensors have no overlap, no hole between them, and end where the file ends. Errors: TRUNCATED,
- * LIMIT, SOURCE, SHAPE, RANGE, OVERLAP, UNSUPPORTED (an unknown dtype), each with its offset. */
+/* Parses the header of a whole file. *tensors, in order of offset, points into `bytes`; each tensor's `file` is `base`,
+ * its name is in `names`. Free it with free(). `path` names the file in errors. Rules, those of the reference
+ * implementation: the header is an object, tensors have no overlap, no hole between them, and end where the file ends.
+ * Errors: TRUNCATED, LIMIT, SOURCE, SHAPE, RANGE, OVERLAP, UNSUPPORTED (an unknown dtype), each with its offset. */
 enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
-                                    struct ingot_source_tensor **tensors, size_t *n, struct ingot_error *err);
-
-/* Frees the array and the names of its first n tensors. */
-void safetensors_free(struct ingot_source_tensor *tensors, size_t n);
+                                    struct name_pool *names, struct ingot_source_tensor **tensors, size_t *n,
+                                    struct ingot_error *err);
 
 #endif

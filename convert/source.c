@@ -38,10 +38,7 @@ enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot
 {
     struct ingot_source_tensor *tensors =
         array_grow(src->tensors, &src->cap_tensors, src->n_tensors, sizeof(struct ingot_source_tensor));
-    if (!tensors) {
-        free((void *)(uintptr_t)tensor->name);
-        return fail_memory(err, src->path);
-    }
+    if (!tensors) return fail_memory(err, src->path);
     src->tensors = tensors;
     tensors[src->n_tensors] = *tensor;
     complete_tensor(&tensors[src->n_tensors++]);
@@ -60,9 +57,7 @@ enum ingot_status source_take_tensors(struct ingot_source *src, struct ingot_sou
         for (size_t i = 0; i < n; i++) complete_tensor(&tensors[i]);
         return INGOT_OK;
     }
-    size_t taken = 0;
-    for (; status == INGOT_OK && taken < n; taken++) status = source_add_tensor(src, &tensors[taken], err);
-    for (size_t i = taken; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
+    for (size_t i = 0; i < n && status == INGOT_OK; i++) status = source_add_tensor(src, &tensors[i], err);
     free(tensors);
     return status;
 }
@@ -74,9 +69,8 @@ enum ingot_status source_add_check(struct ingot_source *src, const struct source
     if (!checks) return fail_memory(err, src->path);
     src->checks = checks;
     checks[src->n_checks] = *check;
-    checks[src->n_checks].name = strdup(check->name);
     *number = (uint32_t)src->n_checks++;
-    return checks[*number].name ? INGOT_OK : fail_memory(err, src->path);
+    return INGOT_OK;
 }
 
 enum ingot_status source_check_unchanged(const struct ingot_source *src, struct ingot_error *err)
@@ -88,46 +82,53 @@ enum ingot_status source_check_unchanged(const struct ingot_source *src, struct 
     return INGOT_OK;
 }
 
-/* Names in buckets by their hash. */
-struct buckets {
-    uint32_t bits;
-    uint32_t *ends; /* 2^bits */
-    uint32_t *of;   /* of each tensor */
-    const char **names;
+struct hashed_name {
+    uint64_t hash;
+    const char *name;
 };
 
-static uint32_t bucket_of(const struct buckets *b, const char *name)
-{
-    return (uint32_t)(ingot_hash64(name, strlen(name)) >> (64 - b->bits));
-}
+/* Names in buckets by the first bits of their hashes. */
+struct buckets {
+    uint32_t bits;
+    uint32_t *ends;            /* 2^bits */
+    struct hashed_name *names; /* by bucket, */
+    struct hashed_name *found; /* which are at first in order of the tensors */
+};
 
 /* As many buckets as names, or a few more: most then hold none or one. */
-static bool make_buckets(struct buckets *b, const struct ingot_source *src)
+static bool make_buckets(struct buckets *b, size_t n)
 {
     b->bits = 1;
-    while (b->bits < 31 && (size_t)1 << b->bits < src->n_tensors) b->bits++;
+    while (b->bits < 31 && (size_t)1 << b->bits < n) b->bits++;
     b->ends = calloc((size_t)1 << b->bits, sizeof *b->ends);
-    b->of = malloc(src->n_tensors * sizeof *b->of + 1);
-    b->names = malloc(src->n_tensors * sizeof *b->names + 1);
-    return b->ends && b->of && b->names;
+    b->names = map_large_malloc(2 * n * sizeof *b->names + 1);
+    b->found = b->names ? b->names + n : NULL;
+    return b->ends && b->names;
 }
 
 /* By counting; each bucket's end is at first its beginning. */
 static void fill_buckets(struct buckets *b, const struct ingot_source *src)
 {
+    const uint32_t shift = 64 - b->bits;
     uint32_t total = 0;
-    for (size_t i = 0; i < src->n_tensors; i++) b->ends[b->of[i] = bucket_of(b, src->tensors[i].name)]++;
+    for (size_t i = 0; i < src->n_tensors; i++) {
+        const char *name = src->tensors[i].name;
+        b->found[i] = (struct hashed_name){ ingot_hash64(name, strlen(name)), name };
+        b->ends[b->found[i].hash >> shift]++;
+    }
     for (size_t k = 0; k < (size_t)1 << b->bits; k++) {
         const uint32_t n = b->ends[k];
         b->ends[k] = total;
         total += n;
     }
-    for (size_t i = 0; i < src->n_tensors; i++) b->names[b->ends[b->of[i]]++] = src->tensors[i].name;
+    for (size_t i = 0; i < src->n_tensors; i++) b->names[b->ends[b->found[i].hash >> shift]++] = b->found[i];
 }
 
-static int by_name(const void *a, const void *b)
+/* Names themselves are looked at where hashes are equal. */
+static int by_hash(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const struct hashed_name *x = a, *y = b;
+    return x->hash == y->hash ? strcmp(x->name, y->name) : x->hash < y->hash ? -1 : 1;
 }
 
 /* The least of those that are there twice, or NULL. Whoever makes all hashes fall into one bucket has them sorted. */
@@ -136,10 +137,10 @@ static const char *find_twin(const struct buckets *b)
     const char *least = NULL;
     for (size_t k = 0, from = 0; k < (size_t)1 << b->bits; from = b->ends[k++]) {
         if (b->ends[k] - from < 2) continue;
-        qsort(b->names + from, b->ends[k] - from, sizeof *b->names, by_name);
+        qsort(b->names + from, b->ends[k] - from, sizeof *b->names, by_hash);
         for (size_t i = from + 1; i < b->ends[k]; i++)
-            if (strcmp(b->names[i - 1], b->names[i]) == 0 && (!least || strcmp(b->names[i], least) < 0))
-                least = b->names[i];
+            if (by_hash(&b->names[i - 1], &b->names[i]) == 0 && (!least || strcmp(b->names[i].name, least) < 0))
+                least = b->names[i].name;
     }
     return least;
 }
@@ -151,7 +152,7 @@ static enum ingot_status check_names_unique(const struct ingot_source *src, stru
     const char *twin = NULL;
     char shown[256];
     enum ingot_status status = INGOT_OK;
-    if (make_buckets(&b, src)) {
+    if (make_buckets(&b, src->n_tensors)) {
         fill_buckets(&b, src);
         twin = find_twin(&b);
     } else {
@@ -161,7 +162,6 @@ static enum ingot_status check_names_unique(const struct ingot_source *src, stru
         status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, src->path, "get another copy",
                             "two of its tensors are called %s", ingot_escape(twin, strlen(twin), shown, sizeof shown));
     free(b.ends);
-    free(b.of);
     free(b.names);
     return status;
 }
@@ -266,20 +266,14 @@ void source_free_facts(struct ingot_source *src)
     free(src->facts);
 }
 
-static void free_checks(struct ingot_source *src)
-{
-    for (size_t i = 0; i < src->n_checks; i++) free(src->checks[i].name);
-    free(src->checks);
-}
-
 void ingot_source_close(struct ingot_source *src)
 {
     if (!src) return;
     if (src->reader && src->reader->close) src->reader->close(src);
     source_free_facts(src);
-    free_checks(src);
-    for (size_t i = 0; i < src->n_tensors; i++) free((void *)(uintptr_t)src->tensors[i].name);
+    free(src->checks);
     for (size_t i = 0; i < src->n_files; i++) input_close(src->files[i]);
+    name_pool_free(&src->names);
     free(src->tensors);
     free(src->files);
     free(src->directory);

@@ -10,6 +10,7 @@
 
 #include "convert/ingot_convert.h"
 #include "convert/input.h"
+#include "convert/name_pool.h"
 
 /* What a probe may look at: the first bytes of a file, the names in a directory and the first bytes of its files, never
  * more. */
@@ -49,7 +50,7 @@ enum source_crc {
 };
 
 struct source_check {
-    char *name; /* owned */
+    const char *name;
     enum source_crc algorithm;
     uint32_t expected;   /* as stored */
     const uint8_t *data; /* NULL: not here */
@@ -66,6 +67,7 @@ struct ingot_source {
     void *reader_data; /* the reader's own */
     struct input **files;
     size_t n_files, cap_files;
+    struct name_pool names;
     struct ingot_source_tensor *tensors; /* in order of place: file, offset, name */
     size_t n_tensors, cap_tensors;
     struct ingot_fact *facts; /* keys and texts are owned */
@@ -78,14 +80,14 @@ struct ingot_source {
 enum ingot_status source_add_file(struct ingot_source *src, const char *name, const struct input **out,
                                   struct ingot_error *err);
 
-/* Declares a tensor. The name, malloc'ed, becomes the source's even on failure. The caller sets scalar (or block),
- * shape, data, n_bytes, file, file_off, check (INGOT_NO_CHECK if none: 0 is a check), and strides with `strided` where
- * they are not row-major; dtype, dtype_name and row-major strides are filled in here. The shape's product must have
- * been checked. Order does not matter: after open the tensors are sorted by file, offset, name. */
+/* Declares a tensor. The name must stay as long as the source: src->names keeps names. The caller sets scalar (or
+ * block), shape, data, n_bytes, file, file_off, check (INGOT_NO_CHECK if none: 0 is a check), and strides with
+ * `strided` where they are not row-major; dtype, dtype_name and row-major strides are filled in here. The shape's
+ * product must have been checked. Order does not matter: after open the tensors are sorted by file, offset, name. */
 enum ingot_status source_add_tensor(struct ingot_source *src, const struct ingot_source_tensor *tensor,
                                     struct ingot_error *err);
 
-/* Declares n tensors of an array from malloc, which becomes the source's, with the names, even on failure. */
+/* Declares n tensors of an array from malloc, which becomes the source's even on failure. */
 enum ingot_status source_take_tensors(struct ingot_source *src, struct ingot_source_tensor *tensors, size_t n,
                                       struct ingot_error *err);
 
@@ -103,7 +105,7 @@ enum ingot_status source_add_json_facts(struct ingot_source *src, const struct i
 /* Frees all of them; for the source itself ingot_source_close() does. */
 void source_free_facts(struct ingot_source *src);
 
-/* Declares a checksum; *number is what a tensor's `check` refers to. The name is copied. */
+/* Declares a checksum; *number is what a tensor's `check` refers to. The name must stay as long as the source. */
 enum ingot_status source_add_check(struct ingot_source *src, const struct source_check *check, uint32_t *number,
                                    struct ingot_error *err);
 

@@ -101,14 +101,12 @@ static enum ingot_status add_fact(struct ingot_source *src, const struct gguf_va
     return status;
 }
 
-/* The names go over to the source. */
+/* The names stay with the parsed file, which is there as long as the source is. */
 static enum ingot_status add_tensors(struct ingot_source *src, struct gguf_file *f, struct ingot_error *err)
 {
     enum ingot_status status = INGOT_OK;
-    for (size_t i = 0; i < f->n_tensors && status == INGOT_OK; i++) {
+    for (size_t i = 0; i < f->n_tensors && status == INGOT_OK; i++)
         status = source_add_tensor(src, &f->tensors[i], err);
-        f->tensors[i].name = NULL;
-    }
     return status;
 }
 

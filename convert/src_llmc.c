@@ -54,10 +54,9 @@ static enum ingot_status add_file(struct ingot_source *src, const char *name, st
     size_t n = 0;
     enum ingot_status status = source_add_file(src, name, &in, err);
     if (status == INGOT_OK)
-        status = llmc_parse(in->map.bytes, in->map.size, in->path, in->base, &header, &tensors, &n, err);
+        status = llmc_parse(in->map.bytes, in->map.size, in->path, in->base, &src->names, &header, &tensors, &n, err);
     if (status == INGOT_OK) status = add_facts(src, &header, err);
     if (status == INGOT_OK) return source_take_tensors(src, tensors, n, err);
-    for (size_t i = 0; i < n; i++) free((void *)(uintptr_t)tensors[i].name);
     free(tensors);
     return status;
 }

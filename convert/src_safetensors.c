@@ -26,7 +26,7 @@ static enum ingot_status add_file(struct ingot_source *src, const char *name, st
     size_t n = 0;
     enum ingot_status status = source_add_file(src, name, &in, err);
     if (status == INGOT_OK)
-        status = safetensors_parse(in->map.bytes, in->map.size, in->path, in->base, &tensors, &n, err);
+        status = safetensors_parse(in->map.bytes, in->map.size, in->path, in->base, &src->names, &tensors, &n, err);
     return status == INGOT_OK ? source_take_tensors(src, tensors, n, err) : status;
 }
 

@@ -262,7 +262,7 @@ static enum ingot_status add_check(struct ingot_source *src, const char *name, c
                                    struct ingot_source_tensor *t, struct ingot_error *err)
 {
     const struct source_check check = {
-        .name = (char *)(uintptr_t)name,
+        .name = name,
         .algorithm = SOURCE_CRC32C_MASKED,
         .expected = b->crc,
         .data = t->data,
@@ -304,15 +304,10 @@ static enum ingot_status on_tensor(void *ctx, const struct bundle_tensor *b, uin
     if (status == INGOT_OK) status = place_tensor(&tf->shards[b->shard], b, &t, err);
     if (status != INGOT_OK) return status;
     memcpy(t.shape, b->shape, sizeof t.shape);
-    char *name = strndup(b->name, b->n_name);
-    if (!name) return fail_memory(err, src->path);
-    status = add_check(src, name, b, &t, err);
-    if (status != INGOT_OK || b->is_slice) {
-        free(name);
-        return status;
-    }
-    t.name = name;
-    return source_add_tensor(src, &t, err);
+    t.name = name_pool_add(&src->names, b->name, b->n_name);
+    if (!t.name) return fail_memory(err, src->path);
+    status = add_check(src, t.name, b, &t, err);
+    return status != INGOT_OK || b->is_slice ? status : source_add_tensor(src, &t, err);
 }
 
 static int by_place(const void *a, const void *b)

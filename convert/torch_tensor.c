@@ -285,7 +285,7 @@ static bool is_row_major(const struct ingot_source_tensor *t)
 static enum ingot_status open_check(const struct torch_file *f, struct torch_storage *s, struct ingot_error *err)
 {
     if (!s->member || s->check != INGOT_NO_CHECK) return INGOT_OK;
-    char *name = strndup(s->member->name, s->member->name_bytes);
+    const char *name = name_pool_add(&f->src->names, s->member->name, s->member->name_bytes);
     if (!name) return fail_memory(err, f->in->path);
     const struct source_check check = { .name = name,
                                         .algorithm = SOURCE_CRC32,
@@ -294,9 +294,7 @@ static enum ingot_status open_check(const struct torch_file *f, struct torch_sto
                                         .n_bytes = s->n_bytes,
                                         .file = f->in->base,
                                         .file_off = s->off };
-    enum ingot_status status = source_add_check(f->src, &check, &s->check, err);
-    free(name);
-    return status;
+    return source_add_check(f->src, &check, &s->check, err);
 }
 
 /* Places the view in the storage; every element that it can reach lies inside. */

@@ -92,7 +92,7 @@ static enum ingot_status add_tensor(struct walk *w, const struct pickle_value *v
     if (w->f->src->n_tensors >= INGOT_MAX_SECTIONS) return bad_place(w, v, INGOT_E_LIMIT, "too many tensors");
     enum ingot_status status = torch_read_tensor(w->f, v, w->key, &t, w->err);
     if (status != INGOT_OK) return status;
-    t.name = strdup(w->key);
+    t.name = name_pool_add(&w->f->src->names, w->key, w->n_key);
     return t.name ? source_add_tensor(w->f->src, &t, w->err) : fail_memory(w->err, w->f->in->path);
 }
 

@@ -415,10 +415,9 @@ static enum ingot_status take_index(struct ingot_file *file, struct ingot_error 
     file->index = file->map.bytes + file->info.index_off;
     map_will_read(&file->map, file->info.index_off, n);
     if (n > INDEX_BYTES_MAX) return INGOT_OK;
-    file->index_copy = malloc(n);
+    file->index_copy = map_large_malloc(n);
     if (!file->index_copy)
         return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, file->path, NULL, "no memory to open the file");
-    map_large_pages(file->index_copy, n);
     file->index = memcpy(file->index_copy, file->index, n);
     return INGOT_OK;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -128,6 +129,17 @@ void map_large_pages(void *p, uint64_t n)
     int saved = errno;
     if (first < end) madvise((void *)first, end - first, MADV_HUGEPAGE);
     errno = saved;
+}
+
+void *map_large_malloc(size_t n)
+{
+    const size_t page = MAP_LARGE_PAGE;
+    void *p;
+    if (n < page / 2 || n > SIZE_MAX - page) return malloc(n);
+    n = (n + page - 1) & ~(page - 1);
+    if (posix_memalign(&p, page, n) != 0) return NULL;
+    map_large_pages(p, n);
+    return p;
 }
 
 void map_file_large_pages(const struct file_map *map)

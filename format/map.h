@@ -34,8 +34,12 @@ void map_was_read(const struct file_map *map, uint64_t off, uint64_t n);
 /* Advice that this process's own memory [p, p + n) be backed by large pages, where whole ones fit. Never fails. */
 void map_large_pages(void *p, uint64_t n);
 
-/* The same for all of a mapped file: what is not in memory yet is then read into large pages, and stays in them for
- * whoever maps the file next: one fault instead of 32 or 512. For who will read most of it. */
+/* Memory from malloc(), to be freed with free(); where it is half a large page or more, in large ones from end to end:
+ * filling small ones takes five times as long. For who will use most of it. NULL without memory. */
+void *map_large_malloc(size_t n);
+
+/* Asks the same for all of a mapped file: what is not in memory yet is then read into large pages, and stays in them
+ * for whoever maps the file next: one fault instead of 32 or 512. For who will read most of it. */
 void map_file_large_pages(const struct file_map *map);
 
 /* How many of the bytes [off, off + n), which lie inside the map, are in memory now and need no reading: a snapshot,

@@ -177,7 +177,9 @@ static void choose_sections(struct listing *l)
 
 static void choose_rows(struct listing *l)
 {
-    l->rows = memory_array(l->sections ? ingot_section_count(l->cp->file) : l->cp->n_tensors, sizeof *l->rows);
+    const size_t n = l->sections ? ingot_section_count(l->cp->file) : l->cp->n_tensors;
+    size_t capacity = 0;
+    l->rows = memory_grow(NULL, &capacity, n, sizeof *l->rows);
     choose_tensors(l);
     if (l->sections) choose_sections(l);
     sort_rows(l);
@@ -221,19 +223,13 @@ static void print_totals(const struct listing *l)
 
 /* ------------------------------------------------------------------------------------------------------- table */
 
-static void name_cell(struct table *table, const char *name, size_t n)
-{
-    char shown[4 * INGOT_MAX_NAME + 8];
-    table_text(table, ingot_escape(name, n, shown, sizeof shown));
-}
-
 /* Name, dtype, layout, shape, parameters. */
 static void tensor_cells(struct table *table, const struct checkpoint_tensor *t)
 {
     char shape[192];
     human_shape(t->rank, t->shape, shape, sizeof shape);
-    name_cell(table, t->name, t->name_len);
-    name_cell(table, t->dtype_name, strlen(t->dtype_name));
+    table_escaped(table, t->name, t->name_len);
+    table_text(table, t->dtype_name);
     table_text(table, checkpoint_layout(t));
     table_text(table, shape);
 }
@@ -272,7 +268,7 @@ static void print_table(const struct listing *l)
         checkpoint_get_tensor(l->cp, l->rows[i].place, &t);
         tensor_cells(&table, &t);
         size_cells(&table, &t, &l->all);
-        if (l->many_files) name_cell(&table, t.part_file, strlen(t.part_file));
+        if (l->many_files) table_escaped(&table, t.part_file, strlen(t.part_file));
     }
     table_rule(&table);
     table_end(&table);
@@ -302,7 +298,7 @@ static void print_sections(const struct listing *l)
         struct ingot_section s = ingot_section_at(l->cp->file, id);
         char shape[192] = "";
         if (is_tensor(&s)) human_shape(s.rank, s.shape, shape, sizeof shape);
-        name_cell(&table, s.name, s.name_len);
+        table_escaped(&table, s.name, s.name_len);
         table_text(&table, ingot_kind_name(s.kind));
         table_text(&table, is_tensor(&s) ? ingot_dtype_name(s.dtype) : "");
         table_text(&table, is_tensor(&s) ? ingot_layout_name(s.layout) : "");
@@ -326,12 +322,12 @@ static void print_long_source(const struct listing *l)
         struct checkpoint_tensor t = checkpoint_tensor_at(l->cp, l->rows[i].place);
         char shape[192];
         human_shape(t.rank, t.shape, shape, sizeof shape);
-        name_cell(&table, t.name, t.name_len);
-        name_cell(&table, t.dtype_name, strlen(t.dtype_name));
+        table_escaped(&table, t.name, t.name_len);
+        table_text(&table, t.dtype_name);
         table_text(&table, shape);
         exact_cell(&table, t.file_off);
         exact_cell(&table, t.n_bytes);
-        name_cell(&table, t.part_file, strlen(t.part_file));
+        table_escaped(&table, t.part_file, strlen(t.part_file));
     }
     table_end(&table);
 }

@@ -19,6 +19,13 @@ static size_t put_digits(uint64_t n, char out[DIGITS_MAX])
     return n_digits;
 }
 
+/* Of a letter or two, without the NUL; returns how many bytes are used then. */
+static size_t put_text(const char *text, char *out, size_t used)
+{
+    while (*text) out[used++] = *text++;
+    return used;
+}
+
 struct human human_count(uint64_t n)
 {
     struct human h;
@@ -43,7 +50,8 @@ static struct human fixed(double value, unsigned decimals, const char *unit, con
     if (decimals > 1) h.text[used++] = (char)('0' + n / 10 % 10);
     if (decimals > 0) h.text[used++] = (char)('0' + n % 10);
     h.text[used++] = ' ';
-    stpcpy(stpcpy(h.text + used, unit), suffix);
+    used = put_text(suffix, h.text, put_text(unit, h.text, used));
+    h.text[used] = '\0';
     return h;
 }
 
@@ -112,10 +120,10 @@ void human_shape(uint32_t rank, const uint64_t *shape, char *out, size_t cap)
     char text[INGOT_MAX_RANK * (DIGITS_MAX + 3) + 1];
     size_t used = 0;
     for (uint32_t i = 0; i < rank; i++) {
-        if (i > 0) used = (size_t)(stpcpy(text + used, " x ") - text);
+        if (i > 0) used = put_text(" x ", text, used);
         used += put_digits(shape[i], text + used);
     }
-    if (rank == 0) used = (size_t)(stpcpy(text, "scalar") - text);
+    if (rank == 0) used = put_text("scalar", text, used);
     if (used >= cap) used = cap - 1;
     memcpy(out, text, used);
     out[used] = '\0';

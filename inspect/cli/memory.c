@@ -9,18 +9,11 @@
 /* At least one large page lies in it, wherever it begins. */
 #define LARGE_BYTES (2 * (size_t)MAP_LARGE_PAGE)
 
-/* The first touch of a small page costs as much as filling it. Not where an array grows: moving takes large pages
- * apart. */
-static void advise(void *p, size_t n, size_t size)
-{
-    if (n > LARGE_BYTES / size) map_large_pages(p, n * size);
-}
-
 void *memory_array(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size);
     if (!p) report_no_memory();
-    advise(p, n, size);
+    if (n > LARGE_BYTES / size) map_large_pages(p, n * size);
     return p;
 }
 
@@ -28,9 +21,10 @@ void *memory_grow_now(void *array, size_t *capacity, size_t need, size_t size)
 {
     size_t wanted = *capacity < 16 ? 16 : *capacity;
     while (wanted < need && wanted <= SIZE_MAX / 2) wanted *= 2;
-    void *p = wanted < need ? NULL : reallocarray(array, wanted, size);
+    void *p = NULL;
+    if (wanted >= need && wanted <= SIZE_MAX / size)
+        p = array ? realloc(array, wanted * size) : map_large_malloc(wanted * size);
     if (!p) report_no_memory();
-    if (!array) advise(p, wanted, size);
     *capacity = wanted;
     return p;
 }

@@ -1,6 +1,7 @@
 /* table.c - all cells are collected first, for the widest decides; then one pass prints. */
 #include "inspect/cli/table.h"
 
+#include "format/error.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/terminal.h"
 
@@ -18,6 +19,7 @@
 struct fit {
     size_t width[TABLE_MAX_COLUMNS];
     bool shown[TABLE_MAX_COLUMNS];
+    size_t total; /* of those that are shown, with their gaps */
 };
 
 struct table table_begin(const struct table_column *columns, size_t n_columns)
@@ -31,14 +33,21 @@ void table_expect(struct table *t, size_t n_rows)
     t->text = memory_grow(t->text, &t->text_capacity, n_rows * USUAL_ROW, 1);
 }
 
-/* The text of the next cell stands behind the last one's, n bytes long. Of 700,000 cells each byte counts: in a virtual
- * machine the first touch of a page is dear. */
+static char *text_room(struct table *t, size_t n)
+{
+    t->text = memory_grow(t->text, &t->text_capacity, t->text_used + n, 1);
+    return t->text + t->text_used;
+}
+
+/* The text of the next cell stands behind the last one's, n bytes long. */
 static void add_cell(struct table *t, size_t n)
 {
+    const size_t width = terminal_text_width(t->text + t->text_used, n);
     t->cells = memory_grow(t->cells, &t->cells_capacity, t->n_cells + 1, sizeof *t->cells);
-    uint32_t width = (uint32_t)terminal_text_width(t->text + t->text_used, n);
-    t->cells[t->n_cells++] = (struct table_place){ (uint32_t)n, width };
+    t->cells[t->n_cells++] = (struct table_place){ (uint32_t)n, (uint32_t)width };
     t->text_used += n;
+    if (width > t->widest[t->column]) t->widest[t->column] = width;
+    if (++t->column == t->n_columns) t->column = 0;
 }
 
 void table_cell(struct table *t, const char *fmt, ...)
@@ -49,8 +58,8 @@ void table_cell(struct table *t, const char *fmt, ...)
     int n = vsnprintf(NULL, 0, fmt, args);
     va_end(args);
     size_t need = n < 0 ? 1 : (size_t)n + 1;
-    t->text = memory_grow(t->text, &t->text_capacity, t->text_used + need, 1);
-    if (vsnprintf(t->text + t->text_used, need, fmt, again) < 0) t->text[t->text_used] = '\0';
+    char *text = text_room(t, need);
+    if (vsnprintf(text, need, fmt, again) < 0) *text = '\0';
     va_end(again);
     add_cell(t, need - 1);
 }
@@ -58,9 +67,14 @@ void table_cell(struct table *t, const char *fmt, ...)
 void table_text(struct table *t, const char *text)
 {
     size_t n = strlen(text);
-    t->text = memory_grow(t->text, &t->text_capacity, t->text_used + n + 1, 1);
-    memcpy(t->text + t->text_used, text, n);
+    memcpy(text_room(t, n), text, n);
     add_cell(t, n);
+}
+
+void table_escaped(struct table *t, const char *text, size_t n)
+{
+    const size_t most = 4 * n + 1;
+    add_cell(t, strlen(ingot_escape(text, n, text_room(t, most), most)));
 }
 
 static size_t count_rows(const struct table *t)
@@ -75,12 +89,11 @@ void table_rule(struct table *t)
 
 static void measure(const struct table *t, struct fit *fit)
 {
-    for (size_t c = 0; c < t->n_columns && !t->no_titles; c++) fit->width[c] = strlen(t->columns[c].title);
-    const struct table_place *cell = t->cells;
-    for (size_t row = 0; row < count_rows(t); row++)
-        for (size_t c = 0; c < t->n_columns; c++, cell++)
-            if (cell->width > fit->width[c]) fit->width[c] = cell->width;
-    for (size_t c = 0; c < t->n_columns; c++) fit->shown[c] = fit->width[c] > 0;
+    for (size_t c = 0; c < t->n_columns; c++) {
+        const size_t title = t->no_titles ? 0 : strlen(t->columns[c].title);
+        fit->width[c] = t->widest[c] > title ? t->widest[c] : title;
+        fit->shown[c] = fit->width[c] > 0;
+    }
 }
 
 static size_t total_width(const struct table *t, const struct fit *fit)
@@ -133,27 +146,18 @@ struct page {
 
 #define PAGE_BYTES 65536
 
+/* Room for n bytes behind what is used, blanks at first. */
 static char *page_room(struct page *p, size_t n)
 {
     p->text = memory_grow(p->text, &p->capacity, p->used + n + 1, 1); /* even of no bytes there is a place */
+    return memset(p->text + p->used, ' ', n);
+}
+
+static void page_put(struct page *p, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(page_room(p, n), text, n);
     p->used += n;
-    return p->text + p->used - n;
-}
-
-static void page_put(struct page *p, const char *text, size_t n)
-{
-    if (n > 0) memcpy(page_room(p, n), text, n);
-}
-
-static void page_style(struct page *p, enum style style)
-{
-    const char *text = terminal_style(stdout, style);
-    page_put(p, text, strlen(text));
-}
-
-static void page_fill(struct page *p, char c, size_t n)
-{
-    memset(page_room(p, n), c, n);
 }
 
 static void page_send(struct page *p)
@@ -164,13 +168,38 @@ static void page_send(struct page *p)
 
 static void page_line(struct page *p)
 {
-    page_put(p, "\n", 1);
+    page_put(p, "\n");
     if (p->used >= PAGE_BYTES) page_send(p);
+}
+
+/* A line into which cells are put one after the other. */
+struct line {
+    char *at;  /* where the next cell begins */
+    char *end; /* of the last text */
+};
+
+/* As much as cells with n bytes of text can take. */
+static struct line line_begin(struct page *p, const struct fit *fit, size_t n)
+{
+    char *at = page_room(p, n + fit->total + GAP);
+    return (struct line){ at, at };
+}
+
+/* Without trailing blanks, as empty cells at the end of a row would leave them. */
+static void line_end(struct page *p, const struct line *line)
+{
+    p->used = (size_t)(line->end - p->text);
+}
+
+static void put_text(struct line *line, const char *text, size_t n)
+{
+    memcpy(line->at, text, n);
+    line->at += n;
 }
 
 /* Keeps both ends of a name that is too wide: layer number in front, role at the end. Returns the columns used, which a
  * wide character at the cut can make fewer than `width`. */
-static size_t put_shortened(struct page *p, const char *text, struct table_place cell, size_t width)
+static size_t put_shortened(struct line *line, const char *text, struct table_place cell, size_t width)
 {
     size_t n = cell.n, own = cell.width, tail = 0, w;
     size_t tail_width = (width - 2) / 2, head = terminal_text_prefix(text, n, width - 2 - tail_width);
@@ -179,106 +208,62 @@ static size_t put_shortened(struct page *p, const char *text, struct table_place
         tail += terminal_text_step(text + tail, n - tail, &w);
         own -= w;
     }
-    page_put(p, text, head);
-    page_put(p, "..", 2);
-    page_put(p, text + tail, n - tail);
+    put_text(line, text, head);
+    put_text(line, "..", 2);
+    put_text(line, text + tail, n - tail);
     return head_width + 2 + own;
 }
 
-static bool is_whole(struct table_place cell, size_t width)
+static void put_cell(struct line *line, const char *text, struct table_place cell, size_t width, bool right)
 {
-    return cell.width <= width || width <= 2;
-}
-
-static size_t blanks_of(struct table_place cell, size_t width)
-{
-    return cell.width < width ? width - cell.width : 0;
-}
-
-/* Of a cell that is put as a whole: its text and its blanks. */
-static size_t bytes_of(struct table_place cell, size_t width, bool right, bool last)
-{
-    const size_t blanks = blanks_of(cell, width);
-    return cell.n + (right || !last ? blanks : 0) + (last ? 0 : GAP);
-}
-
-/* Into blanks; returns where the next cell begins. */
-static char *put_whole_cell(char *to, const char *text, struct table_place cell, size_t width, bool right)
-{
-    const size_t blanks = blanks_of(cell, width);
-    memcpy(to + (right ? blanks : 0), text, cell.n);
-    return to + cell.n + blanks + GAP;
-}
-
-static void put_cell(struct page *p, const char *text, struct table_place cell, size_t width, bool right, bool last)
-{
-    if (is_whole(cell, width)) {
-        const size_t n = bytes_of(cell, width, right, last);
-        put_whole_cell(memset(page_room(p, n), ' ', n), text, cell, width, right);
-        return;
-    }
-    size_t own = put_shortened(p, text, cell, width);
-    if (!last && own < width + GAP) page_fill(p, ' ', width + GAP - own);
+    const bool whole = cell.width <= width || width <= 2;
+    size_t blanks = cell.width < width ? width - cell.width : 0;
+    if (right) line->at += blanks;
+    if (whole)
+        put_text(line, text, cell.n);
+    else
+        blanks = width - put_shortened(line, text, cell, width);
+    if (cell.n > 0) line->end = line->at;
+    line->at += (right && whole ? 0 : blanks) + GAP;
 }
 
 static void put_titles(const struct table *t, const struct fit *fit, struct page *p)
 {
-    size_t last = 0;
-    for (size_t c = 0; c < t->n_columns; c++)
-        if (fit->shown[c] && *t->columns[c].title) last = c;
-    page_style(p, STYLE_BOLD);
-    for (size_t c = 0; c <= last; c++) {
+    size_t n = 0;
+    for (size_t c = 0; c < t->n_columns; c++) n += strlen(t->columns[c].title);
+    page_put(p, terminal_style(stdout, STYLE_BOLD));
+    struct line line = line_begin(p, fit, n);
+    for (size_t c = 0; c < t->n_columns; c++) {
         const char *title = t->columns[c].title;
-        uint32_t n = (uint32_t)strlen(title);
-        struct table_place place = { n, n };
-        if (fit->shown[c]) put_cell(p, title, place, fit->width[c], t->columns[c].right, c == last);
+        const uint32_t width = (uint32_t)strlen(title);
+        if (fit->shown[c])
+            put_cell(&line, title, (struct table_place){ width, width }, fit->width[c], t->columns[c].right);
     }
-    page_style(p, STYLE_PLAIN);
+    line_end(p, &line);
+    page_put(p, terminal_style(stdout, STYLE_PLAIN));
     page_line(p);
 }
 
-/* Of the cells up to the last shown one; 0 where one of them must be shortened. */
-static size_t row_bytes(const struct table *t, const struct fit *fit, const struct table_place *cells, size_t last)
+/* Its text begins at `text`; returns where that of the next one does. */
+static const char *put_row(const struct table *t, const struct fit *fit, const struct table_place *cells,
+                           const char *text, struct page *p)
 {
     size_t n = 0;
-    for (size_t c = 0; c <= last; c++) {
-        if (!fit->shown[c]) continue;
-        if (!is_whole(cells[c], fit->width[c])) return 0;
-        n += bytes_of(cells[c], fit->width[c], t->columns[c].right, c == last);
-    }
-    return n;
-}
-
-/* A row of whole cells is first all blanks: of 100,000 rows that saves a million short pieces of them. */
-static void put_whole_row(const struct table *t, const struct fit *fit, const struct table_place *cells, size_t last,
-                          const char *text, char *to)
-{
-    for (size_t c = 0; c <= last; text += cells[c++].n)
-        if (fit->shown[c]) to = put_whole_cell(to, text, cells[c], fit->width[c], t->columns[c].right);
-}
-
-/* Its text begins at `text`; returns where that of the next one does. Empty cells at the end of a row leave no trailing
- * blanks. */
-static const char *put_row(const struct table *t, const struct fit *fit, size_t row, const char *text, struct page *p)
-{
-    const struct table_place *cells = t->cells + row * t->n_columns;
-    size_t last = 0;
-    for (size_t c = 0; c < t->n_columns; c++)
-        if (fit->shown[c] && cells[c].n > 0) last = c;
-    const size_t whole = row_bytes(t, fit, cells, last);
-    if (whole > 0) put_whole_row(t, fit, cells, last, text, memset(page_room(p, whole), ' ', whole));
+    for (size_t c = 0; c < t->n_columns; c++) n += cells[c].n;
+    struct line line = line_begin(p, fit, n);
     for (size_t c = 0; c < t->n_columns; text += cells[c++].n)
-        if (whole == 0 && c <= last && fit->shown[c])
-            put_cell(p, text, cells[c], fit->width[c], t->columns[c].right, c == last);
+        if (fit->shown[c]) put_cell(&line, text, cells[c], fit->width[c], t->columns[c].right);
+    line_end(p, &line);
     page_line(p);
     return text;
 }
 
-static void put_rule(const struct table *t, const struct fit *fit, struct page *p)
+static void put_rule(const struct fit *fit, struct page *p)
 {
-    page_style(p, STYLE_DIM);
-    page_fill(p, '-', total_width(t, fit));
-    page_style(p, STYLE_PLAIN);
+    page_put(p, terminal_style(stdout, STYLE_DIM));
+    memset(page_room(p, fit->total), '-', fit->total);
+    p->used += fit->total;
+    page_put(p, terminal_style(stdout, STYLE_PLAIN));
     page_line(p);
 }
 
@@ -289,10 +274,11 @@ void table_end(struct table *t)
     const char *text = t->text;
     measure(t, &fit);
     squeeze(t, &fit, terminal_width(stdout));
+    fit.total = total_width(t, &fit);
     if (!t->no_titles) put_titles(t, &fit, &page);
     for (size_t row = 0; row < count_rows(t); row++) {
-        if (row > 0 && row == t->rule_before) put_rule(t, &fit, &page);
-        text = put_row(t, &fit, row, text, &page);
+        if (row > 0 && row == t->rule_before) put_rule(&fit, &page);
+        text = put_row(t, &fit, t->cells + row * t->n_columns, text, &page);
     }
     page_send(&page);
     free(page.text);

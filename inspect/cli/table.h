@@ -32,6 +32,8 @@ struct table {
     size_t text_used, text_capacity;
     struct table_place *cells;
     size_t n_cells, cells_capacity;
+    size_t column; /* of the next cell */
+    size_t widest[TABLE_MAX_COLUMNS];
     size_t rule_before; /* row that stands below a line; 0: none */
     bool no_titles;
 };
@@ -41,11 +43,14 @@ struct table table_begin(const struct table_column *columns, size_t n_columns);
 /* Makes room for so many rows; not needed, but of 100,000 it saves time. */
 void table_expect(struct table *t, size_t n_rows);
 
-/* The next cell, row by row. Text from files must have gone through ingot_escape(). */
+/* The next cell, row by row. Text from files must go through table_escaped(), or have gone through ingot_escape(). */
 __attribute__((format(printf, 2, 3))) void table_cell(struct table *t, const char *fmt, ...);
 
 /* The same for text as it is, which is faster. */
 void table_text(struct table *t, const char *text);
+
+/* The same for text[0 .. n) from a file. */
+void table_escaped(struct table *t, const char *text, size_t n);
 
 /* The rows from here on are totals. */
 void table_rule(struct table *t);

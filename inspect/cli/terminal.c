@@ -82,20 +82,31 @@ size_t terminal_text_prefix(const char *text, size_t n, size_t width)
     return at;
 }
 
-/* Eight bytes of which none is the beginning or a part of a wider character. */
-static bool is_ascii(const char *text)
+static uint64_t load(const char *text, size_t n)
 {
-    uint64_t bytes;
-    memcpy(&bytes, text, sizeof bytes);
-    return (bytes & UINT64_C(0x8080808080808080)) == 0;
+    uint64_t bytes = 0;
+    memcpy(&bytes, text, n);
+    return bytes;
+}
+
+/* No byte is the beginning or a part of a wider character. The last eight, or four, may be looked at twice. */
+static bool is_ascii(const char *text, size_t n)
+{
+    uint64_t all = 0;
+    for (size_t at = 0; n - at >= 8; at += 8) all |= load(text + at, 8);
+    if (n >= 8)
+        all |= load(text + n - 8, 8);
+    else if (n >= 4)
+        all |= load(text, 4) | load(text + n - 4, 4);
+    else
+        while (n > 0) all |= (unsigned char)text[--n];
+    return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 size_t terminal_text_width(const char *text, size_t n)
 {
-    size_t at = 0, total, w;
-    while (n - at >= 8 && is_ascii(text + at)) at += 8;
-    if (at > 0 && n - at < 8 && is_ascii(text + n - 8)) return n;
-    while (at < n && (unsigned char)text[at] < 0x80) at++;
-    for (total = at; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
+    size_t at = 0, total = 0, w;
+    if (is_ascii(text, n)) return n;
+    for (; at < n; total += w) at += terminal_text_step(text + at, n - at, &w);
     return total;
 }

@@ -26,15 +26,17 @@ static void check_error(enum ingot_status status, const struct ingot_error *err,
 /* Reads the first and last byte of every tensor, which a sanitizer checks; together they are the file. */
 static void try_model(const uint8_t *bytes, uint64_t size)
 {
+    struct name_pool names = { 0 };
     struct llmc_header header;
     struct ingot_source_tensor *tensors;
     struct ingot_error err = { 0 };
     size_t n;
     volatile uint8_t sink;
     uint64_t at = LLMC_HEADER_BYTES;
-    enum ingot_status status = llmc_parse(bytes, size, "fuzz", "fuzz", &header, &tensors, &n, &err);
+    enum ingot_status status = llmc_parse(bytes, size, "fuzz", "fuzz", &names, &header, &tensors, &n, &err);
     if (status != INGOT_OK) {
         check_error(status, &err, size);
+        name_pool_free(&names);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -46,7 +48,8 @@ static void try_model(const uint8_t *bytes, uint64_t size)
     }
     (void)sink;
     if (at != size || header.n_rows < header.n_vocab) abort();
-    llmc_free(tensors, n);
+    name_pool_free(&names);
+    free(tensors);
 }
 
 static void try_tokenizer(const uint8_t *bytes, uint64_t size)

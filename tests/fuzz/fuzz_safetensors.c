@@ -9,13 +9,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 /* Reads the first and last byte of every tensor, which a sanitizer checks. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+    struct name_pool names = { 0 };
     struct ingot_source_tensor *tensors;
     struct ingot_error err = { 0 };
     size_t n_tensors;
     volatile uint8_t sink;
-    if (safetensors_parse(data, n, "fuzz", "fuzz", &tensors, &n_tensors, &err) != INGOT_OK) {
+    if (safetensors_parse(data, n, "fuzz", "fuzz", &names, &tensors, &n_tensors, &err) != INGOT_OK) {
         if (err.status == INGOT_OK || err.message[0] == '\0') abort();
         if (err.offset != INGOT_NO_OFFSET && err.offset > n) abort();
+        name_pool_free(&names);
         return 0;
     }
     for (size_t i = 0; i < n_tensors; i++) {
@@ -25,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         sink = at[tensors[i].n_bytes - 1];
     }
     (void)sink;
-    safetensors_free(tensors, n_tensors);
+    name_pool_free(&names);
+    free(tensors);
     return 0;
 }

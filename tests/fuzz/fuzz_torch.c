@@ -46,12 +46,11 @@ static void touch(const struct ingot_source *src)
 
 static void free_source(struct ingot_source *src)
 {
-    for (size_t i = 0; i < src->n_tensors; i++) free((void *)(uintptr_t)src->tensors[i].name);
-    for (size_t i = 0; i < src->n_checks; i++) free(src->checks[i].name);
     for (size_t i = 0; i < src->n_facts; i++) {
         free((void *)(uintptr_t)src->facts[i].key);
         free((void *)(uintptr_t)src->facts[i].text);
     }
+    name_pool_free(&src->names);
     free(src->tensors);
     free(src->checks);
     free(src->facts);

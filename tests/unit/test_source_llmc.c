@@ -38,27 +38,29 @@ static struct image image_of(uint32_t version)
     return im;
 }
 
-static enum ingot_status parse(struct image im, struct llmc_header *h, struct ingot_source_tensor **tensors, size_t *n,
-                               struct ingot_error *err)
+static enum ingot_status parse(struct image im, struct name_pool *pool, struct llmc_header *h,
+                               struct ingot_source_tensor **tensors, size_t *n, struct ingot_error *err)
 {
     *err = (struct ingot_error){ 0 };
-    return llmc_parse(im.bytes, im.size, "t.bin", "t.bin", h, tensors, n, err);
+    return llmc_parse(im.bytes, im.size, "t.bin", "t.bin", pool, h, tensors, n, err);
 }
 
 /* Frees the image. */
 static void refuse(struct image im, enum ingot_status status, uint64_t offset, const char *said)
 {
+    struct name_pool pool = { 0 };
     struct llmc_header h;
     struct ingot_source_tensor *tensors;
     struct ingot_error err;
     size_t n = 1;
-    enum ingot_status found = parse(im, &h, &tensors, &n, &err);
+    enum ingot_status found = parse(im, &pool, &h, &tensors, &n, &err);
     if (found != status || !strstr(err.message, said)) fail_msg("%d, not %d: %s", found, status, err.message);
     assert_int_equal(err.status, status);
     assert_int_equal(err.offset, offset);
     assert_string_equal(err.subject, "t.bin");
     assert_int_equal(n, 0);
     assert_null(tensors);
+    name_pool_free(&pool);
     free(im.bytes);
 }
 
@@ -81,12 +83,13 @@ static const char *const names[N_TENSORS] = {
 
 static void expect_places(uint32_t version, enum ingot_scalar plain, enum ingot_scalar norm, uint64_t rows)
 {
+    struct name_pool pool = { 0 };
     struct llmc_header h;
     struct ingot_source_tensor *t;
     struct ingot_error err;
     size_t n;
     struct image im = image_of(version);
-    assert_int_equal(parse(im, &h, &t, &n, &err), INGOT_OK);
+    assert_int_equal(parse(im, &pool, &h, &t, &n, &err), INGOT_OK);
     assert_int_equal(h.version, version);
     assert_int_equal(h.n_rows, rows);
     assert_int_equal(n, N_TENSORS);
@@ -103,7 +106,8 @@ static void expect_places(uint32_t version, enum ingot_scalar plain, enum ingot_
         at += t[i].n_bytes;
     }
     assert_int_equal(at, im.size);
-    llmc_free(t, n);
+    name_pool_free(&pool);
+    free(t);
     free(im.bytes);
 }
 
@@ -140,12 +144,13 @@ static void shapes_are_rows_first(void **state)
         { "lnfw", C, 0 },
         { "lnfb", C, 0 },
     };
+    struct name_pool pool = { 0 };
     struct llmc_header h;
     struct ingot_source_tensor *t;
     struct ingot_error err;
     size_t n;
     struct image im = image_of(3);
-    assert_int_equal(parse(im, &h, &t, &n, &err), INGOT_OK);
+    assert_int_equal(parse(im, &pool, &h, &t, &n, &err), INGOT_OK);
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
         size_t i = 0;
         while (strcmp(t[i].name, shapes[k].name) != 0) i++;
@@ -153,7 +158,8 @@ static void shapes_are_rows_first(void **state)
         assert_int_equal(t[i].shape[0], shapes[k].rows);
         assert_int_equal(t[i].shape[1], shapes[k].cols);
     }
-    llmc_free(t, n);
+    name_pool_free(&pool);
+    free(t);
     free(im.bytes);
 }
 

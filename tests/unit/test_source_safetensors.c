@@ -20,10 +20,13 @@ static struct image image_of(const char *header, size_t n_data)
 
 static enum ingot_status parse(struct image im, size_t *n, struct ingot_error *err)
 {
+    struct name_pool names = { 0 };
     struct ingot_source_tensor *tensors;
     *err = (struct ingot_error){ 0 };
-    enum ingot_status status = safetensors_parse(im.bytes, im.size, "t.safetensors", "t.safetensors", &tensors, n, err);
-    if (status == INGOT_OK) safetensors_free(tensors, *n);
+    enum ingot_status status =
+        safetensors_parse(im.bytes, im.size, "t.safetensors", "t.safetensors", &names, &tensors, n, err);
+    name_pool_free(&names);
+    free(tensors);
     return status;
 }
 
@@ -189,16 +192,18 @@ static void every_spelling_of_a_header_says_the_same(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct image im = image_of(headers[i], 13);
+        struct name_pool pool = { 0 };
         struct ingot_source_tensor *t;
         size_t n;
-        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &t, &n, NULL), INGOT_OK);
+        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &t, &n, NULL), INGOT_OK);
         assert_int_equal(n, 2);
         assert_string_equal(t[0].name, "a");
         assert_int_equal(t[0].scalar, INGOT_SCALAR_BF16);
         assert_true(t[0].rank == 2 && t[0].shape[0] == 2 && t[0].shape[1] == 3);
         assert_string_equal(t[1].name, "b");
         assert_true(t[1].rank == 0 && t[1].n_bytes == 1 && t[1].file_off == im.size - 1);
-        safetensors_free(t, n);
+        name_pool_free(&pool);
+        free(t);
         free(im.bytes);
     }
 }
@@ -261,6 +266,7 @@ static void every_dtype_of_the_format_is_listed_by_its_name(void **state)
     static const char *const names[] = { "BOOL", "U8",  "I8",  "U16", "I16",     "F16",     "BF16",    "U32", "I32",
                                          "F32",  "U64", "I64", "F64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "C64" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct name_pool pool = { 0 };
         struct ingot_source_tensor *tensors;
         struct ingot_error err = { 0 };
         size_t n, elem = fixture_dtype_size(names[i]);
@@ -269,11 +275,12 @@ static void every_dtype_of_the_format_is_listed_by_its_name(void **state)
         snprintf(header, sizeof header, "{\"a\":{\"dtype\":\"%s\",\"shape\":[3],\"data_offsets\":[0,%zu]}}", names[i],
                  3 * elem);
         struct image im = image_of(header, 3 * elem);
-        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &tensors, &n, &err), INGOT_OK);
+        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &tensors, &n, &err), INGOT_OK);
         assert_int_equal(n, 1);
         assert_string_equal(tensors[0].dtype_name, names[i]);
         assert_int_equal(tensors[0].n_bytes, 3 * elem);
-        safetensors_free(tensors, n);
+        name_pool_free(&pool);
+        free(tensors);
         free(im.bytes);
     }
 }
@@ -284,6 +291,7 @@ static void ten_thousand_tensors_come_out_in_order_of_offset(void **state)
     enum { N = 10000 };
     char *header = NULL;
     size_t n_header, n;
+    struct name_pool pool = { 0 };
     struct ingot_source_tensor *tensors;
     struct ingot_error err = { 0 };
     FILE *h = open_memstream(&header, &n_header);
@@ -295,10 +303,11 @@ static void ten_thousand_tensors_come_out_in_order_of_offset(void **state)
     fputs("}", h);
     fclose(h);
     struct image im = image_of(header, N);
-    assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &tensors, &n, &err), INGOT_OK);
+    assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &tensors, &n, &err), INGOT_OK);
     assert_int_equal(n, N);
     for (int i = 0; i < N; i++) assert_int_equal(atoi(tensors[i].name + 1), i);
-    safetensors_free(tensors, n);
+    name_pool_free(&pool);
+    free(tensors);
     free(im.bytes);
     free(header);
 }
