@@ -57,7 +57,7 @@ const char *census_name(enum census_category category)
 static enum census_category find_role(const struct role *roles, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (strcmp(roles[i].name, name) == 0) return roles[i].category;
+        if (*roles[i].name == *name && strcmp(roles[i].name, name) == 0) return roles[i].category;
     return CENSUS_OTHER;
 }
 
@@ -153,18 +153,20 @@ static bool is_buffer(const char *rest)
     return false;
 }
 
-static void add_named(struct counting *count, const char *name, uint64_t n)
+/* Returns what it is counted as, of the tensors outside the layers; OTHER for those in them. */
+static enum census_category add_named(struct counting *count, const char *name, uint64_t n)
 {
     struct census *c = &count->census;
     uint64_t layer = 0;
     const char *rest = name;
     if (!split_layer(name, &layer, &rest)) {
-        add(c, find_role(model_roles, N_ROLES(model_roles), name), n);
-        return;
+        const enum census_category category = find_role(model_roles, N_ROLES(model_roles), name);
+        add(c, category, n);
+        return category;
     }
     if (is_buffer(rest)) {
         leave_out(c, "the causal mask as a buffer", n);
-        return;
+        return CENSUS_OTHER;
     }
     if (layer >= c->n_layer) c->n_layer = layer + 1;
     enum census_category category = find_role(layer_roles, N_ROLES(layer_roles), rest);
@@ -174,22 +176,24 @@ static void add_named(struct counting *count, const char *name, uint64_t n)
         n -= 2 * (n / 3);
     }
     add_to_layer(count, category, layer, n);
+    return CENSUS_OTHER;
 }
 
 /* ------------------------------------------------------------------------------------------ of real tensors */
 
 static void count_named(struct counting *k, const struct checkpoint_tensor *t, const char *name, uint64_t n)
 {
-    if (strcmp(name, "wte.weight") == 0) k->embedding = *t;
-    if (strcmp(name, "lm_head.weight") == 0) k->head = *t;
-    add_named(k, name, n);
+    const enum census_category category = add_named(k, name, n);
+    if (category == CENSUS_TOKEN_EMBEDDING) k->embedding = *t;
+    if (category == CENSUS_UNEMBEDDING) k->head = *t;
 }
 
 /* An ingot_role_fn. */
 static void count_role(void *ctx, size_t i, const struct ingot_source_role *role)
 {
     struct counting *k = ctx;
-    struct checkpoint_tensor t = checkpoint_tensor_at(k->cp, i);
+    struct checkpoint_tensor t;
+    checkpoint_get_tensor(k->cp, i, &t);
     if (role->name)
         count_named(k, &t, role->name, t.n_elems / role->n_pieces);
     else if (role->dropped)

@@ -43,12 +43,20 @@ static const struct option options[N_OPTIONS] = {
     [OPT_JSON] = JSON_OPTION("Print JSON"),
 };
 
-/* A row before it is printed: what it is chosen and sorted by. */
-struct row {
+/* What may become a row: what it is chosen and sorted by. */
+struct candidate {
     const char *name, *dtype;
     uint64_t n_bytes;
     size_t place; /* among the tensors, or with --long all sections of an .ingot file, in order of placement */
-    size_t tie;   /* parts equal rows so that, forwards or backwards, they stay in the order of the file */
+};
+
+/* A row before it is printed. Of equal ones, forwards or backwards, the order is that of the file. */
+struct row {
+    union {
+        const char *text;
+        uint64_t number;
+    } key;
+    size_t place;
 };
 
 struct totals {
@@ -74,11 +82,11 @@ struct listing {
 
 /* ------------------------------------------------------------------------------------------- choosing, sorting */
 
-static bool is_wanted(const struct listing *l, const struct row *row)
+static bool is_wanted(const struct listing *l, const struct candidate *c)
 {
-    if (l->dtype && (!row->dtype || fnmatch(l->dtype, row->dtype, FNM_CASEFOLD) != 0)) return false;
+    if (l->dtype && (!c->dtype || fnmatch(l->dtype, c->dtype, FNM_CASEFOLD) != 0)) return false;
     for (size_t i = 0; i < l->n_patterns; i++)
-        if (fnmatch(l->patterns[i], row->name, 0) == 0) return true;
+        if (fnmatch(l->patterns[i], c->name, 0) == 0) return true;
     return l->n_patterns == 0;
 }
 
@@ -92,42 +100,44 @@ static int order(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
-static int by_tie(const struct row *x, const struct row *y)
+static int by_place(const struct row *x, const struct row *y)
 {
-    return order(x->tie, y->tie);
+    return order(x->place, y->place);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_text(const void *a, const void *b)
 {
-    const struct row *x = a, *y = b;
-    int sign = strcmp(x->name, y->name);
-    return sign ? sign : by_tie(x, y);
+    int sign = strcmp(((const struct row *)a)->key.text, ((const struct row *)b)->key.text);
+    return sign ? sign : by_place(a, b);
 }
 
-static int by_size(const void *a, const void *b)
+static int by_text_backwards(const void *a, const void *b)
 {
-    const struct row *x = a, *y = b;
-    int sign = order(x->n_bytes, y->n_bytes);
-    return sign ? sign : by_tie(x, y);
+    int sign = strcmp(((const struct row *)b)->key.text, ((const struct row *)a)->key.text);
+    return sign ? sign : by_place(a, b);
 }
 
-static int by_dtype(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
-    const struct row *x = a, *y = b;
-    int sign = strcmp(x->dtype ? x->dtype : "", y->dtype ? y->dtype : "");
-    return sign ? sign : by_tie(x, y);
+    int sign = order(((const struct row *)a)->key.number, ((const struct row *)b)->key.number);
+    return sign ? sign : by_place(a, b);
 }
 
+static int by_number_backwards(const void *a, const void *b)
+{
+    int sign = order(((const struct row *)b)->key.number, ((const struct row *)a)->key.number);
+    return sign ? sign : by_place(a, b);
+}
+
+/* Forwards by place they stand already. */
 static void sort_rows(struct listing *l)
 {
-    static int (*const orders[N_SORT_KEYS])(
-        const void *, const void *) = { [SORT_NAME] = by_name, [SORT_SIZE] = by_size, [SORT_DTYPE] = by_dtype };
-    if (orders[l->key]) qsort(l->rows, l->n_rows, sizeof *l->rows, orders[l->key]);
-    for (size_t i = 0, k = l->n_rows; l->backwards && i + 1 < k; i++) {
-        struct row row = l->rows[i];
-        l->rows[i] = l->rows[--k];
-        l->rows[k] = row;
-    }
+    const bool text = l->key == SORT_NAME || l->key == SORT_DTYPE;
+    if (l->key == SORT_PLACE && !l->backwards) return;
+    if (l->backwards)
+        qsort(l->rows, l->n_rows, sizeof *l->rows, text ? by_text_backwards : by_number_backwards);
+    else
+        qsort(l->rows, l->n_rows, sizeof *l->rows, text ? by_text : by_number);
 }
 
 static void count(struct totals *sum, const struct checkpoint_tensor *t)
@@ -142,10 +152,23 @@ static void count(struct totals *sum, const struct checkpoint_tensor *t)
     sum->n_bytes += t->n_bytes;
 }
 
-static void add_row(struct listing *l, struct row row, size_t n)
+static void add_row(struct listing *l, const struct candidate *c)
 {
-    row.tie = l->backwards ? n - row.place : row.place;
-    l->rows[l->n_rows++] = row;
+    struct row *row = &l->rows[l->n_rows++];
+    row->place = c->place;
+    switch (l->key) {
+    case SORT_NAME:
+        row->key.text = c->name;
+        break;
+    case SORT_DTYPE:
+        row->key.text = c->dtype ? c->dtype : "";
+        break;
+    case SORT_SIZE:
+        row->key.number = c->n_bytes;
+        break;
+    default:
+        row->key.number = c->place;
+    }
 }
 
 /* One pass over the tensors chooses and adds up. */
@@ -154,13 +177,13 @@ static void choose_tensors(struct listing *l)
     struct checkpoint_tensor t;
     for (size_t i = 0; i < l->cp->n_tensors; i++) {
         checkpoint_get_tensor(l->cp, i, &t);
-        struct row row = { .name = t.name, .dtype = t.dtype_name, .n_bytes = t.n_bytes, .place = i };
+        const struct candidate c = { .name = t.name, .dtype = t.dtype_name, .n_bytes = t.n_bytes, .place = i };
         l->many_files |= l->file && t.part_file != l->file && strcmp(t.part_file, l->file) != 0;
         l->file = t.part_file;
         count(&l->all, &t);
-        if (!is_wanted(l, &row)) continue;
+        if (!is_wanted(l, &c)) continue;
         count(&l->shown, &t);
-        if (!l->sections) add_row(l, row, l->cp->n_tensors);
+        if (!l->sections) add_row(l, &c);
     }
 }
 
@@ -169,9 +192,9 @@ static void choose_sections(struct listing *l)
     uint32_t n = ingot_section_count(l->cp->file);
     for (uint32_t i = 0; i < n; i++) {
         struct ingot_section s = ingot_section_at(l->cp->file, ingot_section_by_offset(l->cp->file, i));
-        struct row row = { .name = s.name, .n_bytes = s.raw_bytes, .place = i };
-        if (is_tensor(&s)) row.dtype = ingot_dtype_name(s.dtype);
-        if (is_wanted(l, &row)) add_row(l, row, n);
+        struct candidate c = { .name = s.name, .n_bytes = s.raw_bytes, .place = i };
+        if (is_tensor(&s)) c.dtype = ingot_dtype_name(s.dtype);
+        if (is_wanted(l, &c)) add_row(l, &c);
     }
 }
 

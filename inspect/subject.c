@@ -156,8 +156,9 @@ static enum ingot_dtype main_dtype(const struct checkpoint *cp)
 {
     enum ingot_dtype dtype = INGOT_F32;
     uint64_t most = 0;
+    struct checkpoint_tensor t;
     for (size_t i = 0; i < cp->n_tensors; i++) {
-        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        checkpoint_get_tensor(cp, i, &t);
         if (t.n_bytes <= most) continue;
         most = t.n_bytes;
         dtype = t.dtype == INGOT_F16 || t.dtype == INGOT_BF16 ? t.dtype : INGOT_F32;

@@ -35,7 +35,7 @@ void table_expect(struct table *t, size_t n_rows)
 
 static char *text_room(struct table *t, size_t n)
 {
-    t->text = memory_grow(t->text, &t->text_capacity, t->text_used + n, 1);
+    t->text = memory_grow(t->text, &t->text_capacity, t->text_used + n + 1, 1); /* even of no bytes there is a place */
     return t->text + t->text_used;
 }
 
