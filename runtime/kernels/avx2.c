@@ -76,13 +76,20 @@ static inline void store_chains(float *y, chains c)
 
 #include "runtime/kernels/tile_body.h"
 
+/* bf16 alone: its shifts share pipes with multiply-adds, f16's conversion does not. */
+static inline chains widened(load_fn *load, const uint8_t *pair, size_t odd)
+{
+    return (chains){ { load(pair, odd, 0), load(pair, odd, 1) } };
+}
+
 /* 12 of the 16 registers are accumulators. */
+enum { RESIDENT_ROWS = 6, RESIDENT_PANELS = 1 };
 #define TILE_HEIGHTS(X, ...)                                                                                           \
     X(6, 1, __VA_ARGS__) X(4, 1, __VA_ARGS__) X(3, 1, __VA_ARGS__) X(2, 2, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 
 TILE_SET(panels_f32, f32, false)
 TILE_SET(panels_f16, f16, false)
-TILE_SET(panels_bf16, bf16, false)
+TILE_SET_WIDENED(panels_bf16, bf16, panels_f32)
 TILE_SET(chains_f32, f32, true)
 TILE_SET(chains_f16, f16, true)
 

@@ -16,11 +16,24 @@
 
 enum { PAIR_BYTES_f32 = 128, PAIR_BYTES_f16 = 64, PAIR_BYTES_bf16 = 64 };
 
-/* The first five arguments are constants after inlining. What `continues` is attention's: stretches of some KiB, which
- * come faster without prefetches than with them. */
-TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_panels, size_t n_rows, const uint8_t *w,
-                    size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride, size_t ahead)
+enum { RESIDENT_PAIRS = 4 }; /* unrolled where nothing but the CPU bounds a tile */
+
+/* A pair of inputs. The first four arguments are constants after inlining. */
+TILE_BODY void tile_pair(load_fn *load, size_t n_panels, size_t n_rows, chains chain[][TILE_MAX_ROWS],
+                         const uint8_t *pair, size_t panel_bytes, const float *x)
 {
+    tile_input(load, n_panels, n_rows, chain, pair, panel_bytes, 0, x);
+    tile_forget_loads();
+    tile_input(load, n_panels, n_rows, chain, pair, panel_bytes, 1, x + 1);
+}
+
+/* The first six arguments are constants after inlining. What `continues` is attention's: stretches of some KiB, which
+ * come faster without prefetches than with them. */
+TILE_BODY void tile(load_fn *load, bool continues, bool resident, size_t pair_bytes, size_t n_panels, size_t n_rows,
+                    const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride,
+                    size_t ahead)
+{
+    const bool prefetches = !resident && !continues;
     chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
@@ -29,12 +42,15 @@ TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_p
             chain[p][r] = continues ? load_chains(y + r * y_stride + p * INGOT_PANEL_LANES) : zero_chains();
     }
     size_t k = 0;
+    for (; resident && k + 2 * RESIDENT_PAIRS <= n_k; k += 2 * RESIDENT_PAIRS, w += RESIDENT_PAIRS * pair_bytes) {
+        TILE_UNROLL
+        for (size_t i = 0; i < RESIDENT_PAIRS; i++)
+            tile_pair(load, n_panels, n_rows, chain, w + i * pair_bytes, panel_bytes, x + k + 2 * i);
+    }
     for (; k + 2 <= n_k; k += 2, w += pair_bytes) {
         TILE_UNROLL
-        for (size_t p = 0; p < n_panels && !continues; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
-        tile_forget_loads();
-        tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 1, x + k + 1);
+        for (size_t p = 0; p < n_panels && prefetches; p++) tile_prefetch(w + p * panel_bytes, ahead, pair_bytes);
+        tile_pair(load, n_panels, n_rows, chain, w, panel_bytes, x + k);
     }
     if (k < n_k) tile_input(load, n_panels, n_rows, chain, w, panel_bytes, 0, x + k);
     TILE_UNROLL
@@ -47,23 +63,23 @@ TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_p
     }
 }
 
-/* The tile_fns of one height for one kernel, from a body tile(load, continues, pair_bytes, n_panels, n_rows, ...). */
-#define TILE_DEFINE(rows, panels, kernel, dtype, continues)                                                            \
-    static void kernel##_##rows##_wide(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,     \
-                                       size_t y_stride, size_t ahead)                                                  \
+/* The tile_fns of one height for one kernel. */
+#define TILE_FUNCTION(name, rows, panels, dtype, continues, resident)                                                  \
+    static void name(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride,      \
+                     size_t ahead)                                                                                     \
     {                                                                                                                  \
-        tile(load_##dtype, continues, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);   \
-    }                                                                                                                  \
-    static void kernel##_##rows##_one(const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y,      \
-                                      size_t y_stride, size_t ahead)                                                   \
-    {                                                                                                                  \
-        tile(load_##dtype, continues, PAIR_BYTES_##dtype, 1, rows, w, panel_bytes, n_k, x, y, y_stride, ahead);        \
+        tile(load_##dtype, continues, resident, PAIR_BYTES_##dtype, panels, rows, w, panel_bytes, n_k, x, y, y_stride, \
+             ahead);                                                                                                   \
     }
+#define TILE_DEFINE(rows, panels, kernel, dtype, continues)                                                            \
+    TILE_FUNCTION(kernel##_##rows##_wide, rows, panels, dtype, continues, false)                                       \
+    TILE_FUNCTION(kernel##_##rows##_one, rows, 1, dtype, continues, false)
 #define TILE_ENTRY(rows, panels, kernel, dtype, continues)                                                             \
     { rows, panels, kernel##_##rows##_wide, kernel##_##rows##_one },
 
-/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...). With
- * TILE_SET_WIDENED many rows take the weights as floats and the tiles of the kernel `of_f32`; for it the file says
+/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...), whose
+ * first entry is RESIDENT_ROWS, RESIDENT_PANELS. With TILE_SET_WIDENED many rows take the weights as floats and the
+ * tiles of the kernel `of_f32`; for it the file says
  *   widened(load, pair, odd)   all 16 weights of an input, as chains are kept */
 #define TILE_SET(kernel, dtype, continues) TILE_SET_OF(kernel, dtype, continues, NULL, NULL)
 #define TILE_SET_WIDENED(kernel, dtype, of_f32)                                                                        \
@@ -80,8 +96,13 @@ TILE_BODY void tile(load_fn *load, bool continues, size_t pair_bytes, size_t n_p
     TILE_SET_OF(kernel, dtype, false, &tiles_##of_f32, widen_##dtype)
 #define TILE_SET_OF(kernel, dtype, continues, of_f32, widen)                                                           \
     TILE_HEIGHTS(TILE_DEFINE, kernel, dtype, continues)                                                                \
+    TILE_FUNCTION(kernel##_resident, RESIDENT_ROWS, RESIDENT_PANELS, dtype, continues, true)                           \
     static const struct tile_set tiles_##kernel = {                                                                    \
-        PAIR_BYTES_##dtype / 2, of_f32, widen, { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) }                  \
+        PAIR_BYTES_##dtype / 2,                                                                                        \
+        of_f32,                                                                                                        \
+        widen,                                                                                                         \
+        kernel##_resident,                                                                                             \
+        { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) },                                                        \
     };                                                                                                                 \
     static void kernel(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,                \
                        size_t x_stride, size_t n_rows, float *y, size_t y_stride)                                      \

@@ -1,24 +1,34 @@
 /*
  * tiles.c - cuts "panels times rows" into tiles.
  *
- *   for a group of panels
- *       for a block of inputs
- *           for a tile of rows                  x of the tile is copied together: 12 rows that are a power of two apart
- *               for the panels of the group     would fall into the same few sets of the first-level cache
+ *   few rows                                       many rows
+ *   for a group of panels                          for a part of the rows
+ *       for a block of inputs                          for a block of inputs      gathered of these rows
+ *           for a tile of rows                             for a tile's panels
+ *               for the panels of the group                    for a tile of rows
  *
- * When all rows fit one tile, a group is just one tile wide, so that memory is read in straight streams; otherwise a
- * group is as many panels as have their block in the second-level cache while the row tiles pass. For many rows weights
- * of 16 bits are widened there once, not by each tile.
+ * x of a tile's rows is copied together: 12 rows that are a power of two apart would fall into the same few sets of the
+ * first-level cache. When all rows fit one tile, a group is just one tile wide, so that memory is read in straight
+ * streams; otherwise it is as many panels as have their block in the second-level cache while the row tiles pass.
+ *
+ * With many rows it is the weights of a tile that stay in the first-level cache, and the rows pass from the second: an
+ * input has 64 bytes of weights and 24 of the rows of a tile. Nobody prefetches there but between two tiles: it would
+ * fetch the same lines for each of them, and an instruction less counts where another hardware thread shares the core.
+ * Weights of 16 bits may be widened first, once for all tiles.
  */
 #include "runtime/kernels/tiles.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
     GROUP_PANELS = 16, /* a multiple of every tile's panels; 16 x 256 inputs x 64 bytes = 256 KiB */
-    WIDE_PANELS = 8,   /* of a group that is widened: 128 KiB, on the stack */
-    WIDE_TILES = 3,    /* row tiles from which on that pays */
+    MANY_TILES = 3,    /* row tiles from which on rows are many */
+    MANY_ROWS = 132,   /* in a part, a multiple of every tile's rows; their block takes 140 KiB of the stack */
+    MANY_PANELS = 2,   /* at most so many in a tile of many rows */
 };
+
+static_assert(MANY_ROWS % TILE_MAX_ROWS == 0, "only the last part has rows that fill no tile");
 
 /* A group of panels times all rows. */
 struct group {
@@ -68,25 +78,84 @@ static void run_block(const struct group *g, const uint8_t *w, size_t k, size_t 
     }
 }
 
-/* run_block() over floats of the weights. */
-static void run_widened(const struct group *g, const uint8_t *w, size_t k, size_t n_k, size_t ahead)
-{
-    _Alignas(64) float floats[WIDE_PANELS][TILE_INPUTS][INGOT_PANEL_LANES];
-    struct group wide = *g;
-    for (size_t p = 0; p < g->n_panels; p++) g->tiles->widen(w + p * g->panel_bytes, n_k, floats[p], ahead);
-    wide.tiles = g->tiles->of_f32;
-    wide.panel_bytes = sizeof floats[0];
-    run_block(&wide, (const uint8_t *)floats, k, n_k, 0);
-}
-
 /* While a block is read, the next one is prefetched; after the last one that is the first of the group behind. */
-static void run_group(const struct group *g, size_t n_in, bool widens)
+static void run_group(const struct group *g, size_t n_in)
 {
     const size_t input_bytes = g->tiles->input_bytes;
     for (size_t k = 0; k < n_in; k += TILE_INPUTS) {
         const bool last = n_in - k <= TILE_INPUTS;
         const size_t ahead = last ? g->n_panels * g->panel_bytes - k * input_bytes : TILE_INPUTS * input_bytes;
-        (widens ? run_widened : run_block)(g, g->w + k * input_bytes, k, last ? n_in - k : TILE_INPUTS, ahead);
+        run_block(g, g->w + k * input_bytes, k, last ? n_in - k : TILE_INPUTS, ahead);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------- many rows */
+
+/* In each panel bytes from .. to, counted from w + ahead. */
+static void prefetch_panels(const struct group *g, const uint8_t *w, size_t ahead, size_t from, size_t to)
+{
+    for (size_t p = 0; p < g->n_panels; p++)
+        for (size_t at = from / 64 * 64; at < to; at += 64) tile_prefetch(w + p * g->panel_bytes, ahead + at, 64);
+}
+
+/* One block of the panels of a tile times all rows of the part. x holds these inputs of the rows. In each panel
+ * n_ahead bytes are wanted after these, `ahead` bytes further on. */
+static void run_rows(const struct group *g, const uint8_t *w, size_t n_k, const float *x, size_t ahead, size_t n_ahead)
+{
+    for (size_t r = 0; r < g->n_rows;) {
+        const struct tile_height *height = pick_height(g->tiles, g->n_rows - r);
+        float *y = g->y + r * g->y_stride;
+        if (height == g->tiles->height && g->n_panels == height->panels) {
+            prefetch_panels(g, w, ahead, n_ahead * r / g->n_rows, n_ahead * (r + height->rows) / g->n_rows);
+            g->tiles->resident(w, g->panel_bytes, n_k, x + r * TILE_X_STRIDE, y, g->y_stride, 0);
+        } else {
+            run_panels(g, height, w, n_k, x + r * TILE_X_STRIDE, y, 0);
+        }
+        r += height->rows;
+    }
+}
+
+/* run_rows() over floats of the weights; to widen them prefetches those that are wanted next. */
+static void run_rows_widened(const struct group *g, const uint8_t *w, size_t n_k, const float *x, size_t ahead)
+{
+    _Alignas(64) float floats[MANY_PANELS][TILE_INPUTS][INGOT_PANEL_LANES];
+    struct group wide = *g;
+    for (size_t p = 0; p < g->n_panels; p++) g->tiles->widen(w + p * g->panel_bytes, n_k, floats[p], ahead);
+    wide.tiles = g->tiles->of_f32;
+    wide.panel_bytes = sizeof floats[0];
+    run_rows(&wide, (const uint8_t *)floats, n_k, x, 0, 0);
+}
+
+/* All panels times one part of the rows. */
+static void run_part(const struct group *part, size_t n_in)
+{
+    _Alignas(64) float together[MANY_ROWS * TILE_X_STRIDE];
+    const size_t input_bytes = part->tiles->input_bytes, n_each = part->tiles->height->panels;
+    for (size_t k = 0; k < n_in; k += TILE_INPUTS) {
+        const size_t n_k = n_in - k < TILE_INPUTS ? n_in - k : TILE_INPUTS;
+        for (size_t r = 0; r < part->n_rows; r++)
+            memcpy(together + r * TILE_X_STRIDE, part->x + r * part->x_stride + k, n_k * sizeof *together);
+        struct group g = *part;
+        for (size_t p = 0; p < part->n_panels; p += g.n_panels) {
+            const uint8_t *w = part->w + p * part->panel_bytes + k * input_bytes;
+            g.n_panels = part->n_panels - p < n_each ? part->n_panels - p : n_each;
+            g.y = part->y + p * INGOT_PANEL_LANES;
+            if (g.tiles->widen)
+                run_rows_widened(&g, w, n_k, together, g.n_panels * g.panel_bytes);
+            else
+                run_rows(&g, w, n_k, together, g.n_panels * g.panel_bytes, n_k * input_bytes);
+        }
+    }
+}
+
+static void run_parts(const struct group *all, size_t n_in)
+{
+    struct group part = *all;
+    for (size_t r = 0; r < all->n_rows; r += part.n_rows) {
+        part.n_rows = all->n_rows - r < MANY_ROWS ? all->n_rows - r : MANY_ROWS;
+        part.x = all->x + r * all->x_stride;
+        part.y = all->y + r * all->y_stride;
+        run_part(&part, n_in);
     }
 }
 
@@ -95,8 +164,8 @@ void panels_by_tiles(const struct tile_set *tiles, const void *w, size_t panel_b
 {
     if (n_rows == 0) return;
     const struct tile_height *height = pick_height(tiles, n_rows);
-    const bool widens = tiles->widen && n_rows >= WIDE_TILES * height->rows;
-    const size_t most = height->rows == n_rows ? height->panels : widens ? WIDE_PANELS : GROUP_PANELS;
+    const bool many = n_rows >= MANY_TILES * tiles->height->rows;
+    const size_t most = many ? n_panels : height->rows == n_rows ? height->panels : GROUP_PANELS;
     struct group group = {
         .tiles = tiles,
         .panel_bytes = panel_bytes,
@@ -109,6 +178,6 @@ void panels_by_tiles(const struct tile_set *tiles, const void *w, size_t panel_b
         group.n_panels = n_panels - p < most ? n_panels - p : most;
         group.w = (const uint8_t *)w + p * panel_bytes;
         group.y = y + p * INGOT_PANEL_LANES;
-        run_group(&group, n_in, widens);
+        (many ? run_parts : run_group)(&group, n_in);
     }
 }

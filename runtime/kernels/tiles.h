@@ -4,7 +4,7 @@
  * A tile is a few panels times a few rows, its accumulators in registers, over one block of inputs. An instruction set
  * supplies tiles of several sizes (a register file holds 2 panels x 12 rows, but one row wants 4 panels, to keep 4
  * streams of memory in flight); panels_by_tiles() cuts the work into them. Blocks of inputs keep the weights of a tile
- * in the first-level cache and those of a group of panels in the second. They are the blocks of the definition
+ * in the first-level cache, and what passes by them in the second. They are the blocks of the definition
  * (KERNEL_BLOCK), so that a tile is one chain, added to y at its end; or, where the chain is to go on, it rests in y.
  */
 #ifndef INGOT_TILES_H
@@ -41,6 +41,7 @@ struct tile_set {
     size_t input_bytes;            /* of one input's 16 weights */
     const struct tile_set *of_f32; /* where weights have 16 bits: the tiles that take them widened .. */
     widen_fn *widen;               /* .. by this, once for many rows; else NULL */
+    tile_fn *resident;             /* height[0].wide, for weights that are in the first-level cache: no prefetching */
     struct tile_height height[8];  /* descending, the last has rows == 1 */
 };
 
