@@ -1,8 +1,7 @@
 /* scan.c - the definition of a scan, one value at a time. */
 #include "format/simd/scan.h"
 
-#include "format/bytes.h"
-#include "format/ingot_format.h"
+#include "format/quant.h"
 #include "format/simd/cpu.h"
 
 #include <assert.h>
@@ -109,10 +108,21 @@ static double f16_at(const void *values, size_t i)
     return (double)ingot_f32_from_f16(get_u16((const uint8_t *)values + 2 * i));
 }
 
-static double bf16_at(const void *values, size_t i)
+static double quant_at(enum ingot_dtype dtype, const void *values, size_t i)
 {
-    const size_t col = i / SCAN_LANES, at = (col / 2 * SCAN_LANES + i % SCAN_LANES) * 2 + col % 2;
-    return (double)ingot_f32_from_bf16(get_u16((const uint8_t *)values + 2 * at));
+    const size_t col = i / SCAN_LANES;
+    const uint8_t *step = (const uint8_t *)values + col / INGOT_QUANT_STEP * quant_step_bytes(dtype);
+    return (double)quant_value(dtype, step, col % INGOT_QUANT_STEP, i % SCAN_LANES);
+}
+
+static double q8_at(const void *values, size_t i)
+{
+    return quant_at(INGOT_Q8, values, i);
+}
+
+static double q4_at(const void *values, size_t i)
+{
+    return quant_at(INGOT_Q4, values, i);
 }
 
 void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
@@ -134,8 +144,8 @@ static void scan_panel(const double *wide, size_t n, double tiny, uint32_t *bins
 }
 
 #define PANEL_BY_DEFINITION(type)                                                                                      \
-    void scan_##type##_panel_by_definition(const void *values, size_t n, double tiny, uint32_t *bins,                  \
-                                           double *row_squares, double *col_squares, struct scan_run *out)             \
+    static void scan_##type##_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,    \
+                                    double *col_squares, struct scan_run *out)                                         \
     {                                                                                                                  \
         double wide[SCAN_PANEL] = { 0 };                                                                               \
         assert(n <= SCAN_PANEL);                                                                                       \
@@ -144,13 +154,29 @@ static void scan_panel(const double *wide, size_t n, double tiny, uint32_t *bins
     }
 PANEL_BY_DEFINITION(f32)
 PANEL_BY_DEFINITION(f16)
-PANEL_BY_DEFINITION(bf16)
+PANEL_BY_DEFINITION(q8)
+PANEL_BY_DEFINITION(q4)
+
+scan_panel_fn *const scan_panel_by_definition[SCAN_FORMS] = {
+    [SCAN_F32] = scan_f32_panel,
+    [SCAN_F16] = scan_f16_panel,
+    [SCAN_Q8] = scan_q8_panel,
+    [SCAN_Q4] = scan_q4_panel,
+};
 
 void scan_turn_by_definition(const void *rows, size_t row_bytes, size_t n, float *panel)
 {
     for (size_t i = 0; i < n; i++) {
         const char *row = (const char *)rows + i % SCAN_LANES * row_bytes;
         memcpy(&panel[i], row + i / SCAN_LANES * sizeof(float), sizeof(float));
+    }
+}
+
+void scan_turn_halves_by_definition(const void *rows, size_t row_bytes, size_t n, uint16_t *panel)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *row = (const char *)rows + i % SCAN_LANES * row_bytes;
+        memcpy(&panel[i], row + i / SCAN_LANES * sizeof *panel, sizeof *panel);
     }
 }
 
@@ -165,12 +191,9 @@ scan_fn *scan_f32_select(void)
 scan_panel_fn *scan_panel_select(enum scan_form form)
 {
 #if defined(__x86_64__)
-    if (cpu_detect().avx2)
-        return form == SCAN_F32 ? scan_f32_panel_avx2 : form == SCAN_F16 ? scan_f16_panel_avx2 : scan_bf16_panel_avx2;
+    if (cpu_detect().avx2) return scan_panel_avx2[form];
 #endif
-    return form == SCAN_F32   ? scan_f32_panel_by_definition
-           : form == SCAN_F16 ? scan_f16_panel_by_definition
-                              : scan_bf16_panel_by_definition;
+    return scan_panel_by_definition[form];
 }
 
 scan_turn_fn *scan_turn_select(void)
@@ -179,4 +202,12 @@ scan_turn_fn *scan_turn_select(void)
     if (cpu_detect().avx2) return scan_turn_avx2;
 #endif
     return scan_turn_by_definition;
+}
+
+scan_turn_halves_fn *scan_turn_halves_select(void)
+{
+#if defined(__x86_64__)
+    if (cpu_detect().avx2) return scan_turn_halves_avx2;
+#endif
+    return scan_turn_halves_by_definition;
 }

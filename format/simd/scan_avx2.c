@@ -8,9 +8,9 @@
  * to a bin might change it, and a pass would take twice as long. */
 #if defined(__x86_64__)
 
-#include "format/simd/scan.h"
+#include "format/quant.h"
+#include "format/simd/lanes_avx2.h"
 
-#include <immintrin.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -20,16 +20,6 @@
 #define MAGNITUDE 0x7FFFFFFF
 #define BIN_SHIFT 15
 #define STEP      16u /* values of an iteration: one for each lane */
-
-/* Lanes live in registers only if no loop is left. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
-/* A body for each form that a panel has. */
-#define BY_FORM static inline __attribute__((always_inline))
 
 /* Of bits as they stand: positive values are ordered as signed integers, negative ones among themselves as unsigned. */
 struct range {
@@ -41,11 +31,6 @@ struct range {
 /* The range so far, vector by vector. */
 struct ranges {
     __m256i high, low, least;
-};
-
-/* Four vectors of four lanes. */
-struct lanes {
-    __m256d v[4];
 };
 
 /* What a pass over a run adds up. */
@@ -76,13 +61,6 @@ static double value_of(uint32_t bits)
 static inline __m256d widen(const void *values, size_t i)
 {
     return _mm256_cvtps_pd(_mm_loadu_ps(at(values, i)));
-}
-
-/* The lanes as they stand after the last whole step; what is behind it goes on with lane 0. */
-static inline void store_lanes(struct lanes lanes, double out[SCAN_LANES])
-{
-    UNROLL
-    for (size_t k = 0; k < 4; k++) _mm256_storeu_pd(out + 4 * k, lanes.v[k]);
 }
 
 /* ------------------------------------------------------------------------------------------------------- ranges */
@@ -200,12 +178,6 @@ static void put_range(const struct range *range, struct small small, struct scan
 
 /* ---------------------------------------------------------------------------------------------------------- bins */
 
-/* What stands behind the run may come meanwhile. */
-static inline void prefetch(const void *from)
-{
-    _mm_prefetch((const char *)from + SCAN_MAX * sizeof(float), _MM_HINT_T0);
-}
-
 /* Two by two: a shift takes the second out of a pair. */
 static inline void count_step(const void *values, size_t i, uint32_t *bins)
 {
@@ -227,10 +199,7 @@ static uint32_t count_zeros(const uint32_t *bins)
 static void count_bins(const void *values, size_t n, uint32_t *bins)
 {
     size_t i = 0;
-    for (; n - i >= STEP; i += STEP) {
-        prefetch(at(values, i));
-        count_step(values, i, bins);
-    }
+    for (; n - i >= STEP; i += STEP) count_step(values, i, bins);
     for (; i < n; i++) bins[bits_at(values, i) >> BIN_SHIFT]++;
 }
 
@@ -326,46 +295,42 @@ scan_fn *const scan_f32_avx2 = scan;
 
 /* ------------------------------------------------------------------------------------------------------- panels */
 
-/* Sums of the 16 lanes of columns a, b, c, d, each already folded to four: in the order of scan_add_lanes(). */
-static inline __m256d fold(const __m256d v[4])
-{
-    __m256d ac = _mm256_add_pd(_mm256_permute2f128_pd(v[0], v[2], 0x20), _mm256_permute2f128_pd(v[0], v[2], 0x31));
-    __m256d bd = _mm256_add_pd(_mm256_permute2f128_pd(v[1], v[3], 0x20), _mm256_permute2f128_pd(v[1], v[3], 0x31));
-    return _mm256_hadd_pd(ac, bd);
-}
-
 /* What a pass over a panel has so far. */
 struct pass {
     struct ranges ranges;
     struct lanes values, squares;
 };
 
-static inline const void *f16_column(const void *values, size_t col, float room[STEP])
+/* Levels of four columns of 8 lanes, a byte each. */
+BY_FORM __m256i level_bytes(enum scan_form form, const uint8_t *step, size_t k, size_t lane)
 {
-    const __m128i *from = (const __m128i *)((const char *)values + col * STEP * sizeof(uint16_t));
-    _mm256_storeu_ps(room, _mm256_cvtph_ps(_mm_loadu_si128(from)));
-    _mm256_storeu_ps(room + 8, _mm256_cvtph_ps(_mm_loadu_si128(from + 1)));
-    return room;
+    const enum ingot_dtype dtype = form == SCAN_Q8 ? INGOT_Q8 : INGOT_Q4;
+    const __m256i *from = (const __m256i *)(const void *)(step + quant_code_at(dtype, k, lane));
+    const __m256i codes = _mm256_loadu_si256(from);
+    if (form == SCAN_Q8) return _mm256_xor_si256(codes, _mm256_set1_epi8((char)QUANT_Q8_ZERO));
+    const __m128i shift = _mm_cvtsi32_si128(k % 8 < 4 ? 0 : 4);
+    const __m256i nibbles = _mm256_and_si256(_mm256_srl_epi32(codes, shift), _mm256_set1_epi8(15));
+    const __m128i table = _mm_loadu_si128((const __m128i *)(const void *)quant_q4_levels);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);
 }
 
-/* The low halves are those of the even column of a pair. */
-static inline const void *bf16_column(const void *values, size_t col, float room[STEP])
+/* Columns col .. col + 3 of q8 or q4, which have one scale for each lane. A panel's steps are whole, so there are four
+ * of them in any case. */
+BY_FORM void load_four(enum scan_form form, const void *values, size_t col, float room[4 * STEP])
 {
-    const __m256i *from = (const __m256i *)((const char *)values + col / 2 * STEP * sizeof(uint32_t));
-    const __m256i high = _mm256_set1_epi32((int32_t)0xFFFF0000);
-    const __m128i shift = _mm_cvtsi32_si128(col % 2 ? 0 : 16);
-    for (size_t i = 0; i < 2; i++) {
-        __m256i wide = _mm256_and_si256(_mm256_sll_epi32(_mm256_loadu_si256(from + i), shift), high);
-        _mm256_storeu_ps(room + 8 * i, _mm256_castsi256_ps(wide));
+    const size_t k = col % INGOT_QUANT_STEP, step_bytes = form == SCAN_Q8 ? QUANT_Q8_STEP_BYTES : QUANT_Q4_STEP_BYTES;
+    const uint8_t *step = (const uint8_t *)values + col / INGOT_QUANT_STEP * step_bytes;
+    UNROLL
+    for (size_t lane = 0; lane < STEP; lane += 8) {
+        const __m128i *scales = (const __m128i *)(const void *)(step + quant_scale_at(k, lane));
+        const __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128(scales));
+        const __m256i bytes = level_bytes(form, step, k, lane);
+        UNROLL
+        for (size_t i = 0; i < 4; i++) {
+            const __m256i level = _mm256_srai_epi32(_mm256_slli_epi32(bytes, (int)(24 - 8 * i)), 24);
+            _mm256_storeu_ps(room + i * STEP + lane, _mm256_mul_ps(_mm256_cvtepi32_ps(level), scale));
+        }
     }
-    return room;
-}
-
-/* Column `col` as f32: where it stands, or made so in `room`. */
-static inline const void *column_of(enum scan_form form, const void *values, size_t col, float room[STEP])
-{
-    if (form == SCAN_F32) return at(values, col * STEP);
-    return form == SCAN_F16 ? f16_column(values, col, room) : bf16_column(values, col, room);
 }
 
 /* One column. Returns its squares folded to four. */
@@ -384,15 +349,33 @@ static inline __m256d column(const void *values, struct pass *pass)
     return _mm256_add_pd(folded[0], folded[1]);
 }
 
-/* Sums and bins of whole columns; `columns` gets the squares of each, folded to four. */
+BY_FORM void load_half(const void *values, size_t col, float room[STEP])
+{
+    const __m128i *from = (const __m128i *)(const void *)((const char *)values + col * STEP * sizeof(uint16_t));
+    _mm256_storeu_ps(room, _mm256_cvtph_ps(_mm_loadu_si128(from)));
+    _mm256_storeu_ps(room + 8, _mm256_cvtph_ps(_mm_loadu_si128(from + 1)));
+}
+
+/* Column `col` made f32, at its place among the four of `room`; before the columns behind it. */
+BY_FORM const float *load(enum scan_form form, const void *values, size_t col, float room[4 * STEP])
+{
+    float *to = room + col % 4 * STEP;
+    if (form == SCAN_F16)
+        load_half(values, col, to);
+    else if (col % 4 == 0)
+        load_four(form, values, col, room);
+    return to;
+}
+
+/* Sums and bins of whole columns, where they stand or made f32; `columns` gets the squares of each,
+ * folded to four. */
 BY_FORM void scan_columns(enum scan_form form, const void *values, size_t n, uint32_t *bins, __m256d *columns,
                           struct sums *out)
 {
     struct pass pass = { .ranges = no_ranges() };
+    float room[4 * STEP];
     for (size_t col = 0; col < n / STEP; col++) {
-        float room[STEP];
-        const void *as_f32 = column_of(form, values, col, room);
-        prefetch((const char *)values + col * STEP * (form == SCAN_F32 ? sizeof(float) : sizeof(uint16_t)));
+        const void *as_f32 = form == SCAN_F32 ? at(values, col * STEP) : load(form, values, col, room);
         columns[col] = column(as_f32, &pass);
         count_step(as_f32, 0, bins);
     }
@@ -401,31 +384,11 @@ BY_FORM void scan_columns(enum scan_form form, const void *values, size_t n, uin
     store_lanes(pass.squares, out->squares);
 }
 
-/* What scan_columns() did to the bins. */
-static void take_bins_back(enum scan_form form, const void *values, size_t n, uint32_t *bins)
-{
-    float room[STEP];
-    for (size_t i = 0; i < n; i++) bins[bits_at(column_of(form, values, i / STEP, room), i % STEP) >> BIN_SHIFT]--;
-}
-
-static void add_columns(const __m256d *columns, size_t n, double *col_squares)
-{
-    size_t i = 0;
-    for (; n - i >= 4; i += 4) {
-        const __m256d four[4] = { columns[i], columns[i + 1], columns[i + 2], columns[i + 3] };
-        _mm256_storeu_pd(col_squares + i, _mm256_add_pd(_mm256_loadu_pd(col_squares + i), fold(four)));
-    }
-    for (; i < n; i++) {
-        const __m256d same[4] = { columns[i], columns[i], columns[i], columns[i] };
-        col_squares[i] += _mm256_cvtsd_f64(fold(same));
-    }
-}
-
 /* Values as f32 in their place, for the passes that few runs need. */
 static const void *all_as_f32(enum scan_form form, const void *values, size_t n, float room[SCAN_PANEL])
 {
     if (form == SCAN_F32) return values;
-    for (size_t col = 0; col < n / STEP; col++) column_of(form, values, col, room + col * STEP);
+    for (size_t col = 0; col < n / STEP; col++) load(form, values, col, room + col / 4 * 4 * STEP);
     return room;
 }
 
@@ -438,7 +401,8 @@ BY_FORM void scan_panel(enum scan_form form, scan_panel_fn *definition, const vo
     const uint32_t zeros_before = count_zeros(bins);
     scan_columns(form, values, n, bins, columns, &sums);
     if (n == 0 || !is_finite(&sums.range)) {
-        take_bins_back(form, values, n, bins);
+        const void *as_f32 = all_as_f32(form, values, n, room);
+        for (size_t i = 0; i < n; i++) bins[bits_at(as_f32, i) >> BIN_SHIFT]--;
         definition(values, n, tiny, bins, row_squares, col_squares, out);
         return;
     }
@@ -454,51 +418,19 @@ BY_FORM void scan_panel(enum scan_form form, scan_panel_fn *definition, const vo
     static void scan_##type##_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,    \
                                     double *col_squares, struct scan_run *out)                                         \
     {                                                                                                                  \
-        scan_panel(form, scan_##type##_panel_by_definition, values, n, tiny, bins, row_squares, col_squares, out);     \
-    }                                                                                                                  \
-    scan_panel_fn *const scan_##type##_panel_avx2 = scan_##type##_panel;
+        scan_panel(form, scan_panel_by_definition[form], values, n, tiny, bins, row_squares, col_squares, out);        \
+    }
 PANEL(f32, SCAN_F32)
 PANEL(f16, SCAN_F16)
-PANEL(bf16, SCAN_BF16)
+PANEL(q8, SCAN_Q8)
+PANEL(q4, SCAN_Q4)
 
-/* 8 columns of 8 rows. */
-static inline void turn_eight(const char *rows, size_t row_bytes, float *to)
-{
-    __m256 pairs[8], fours[8];
-    for (size_t k = 0; k < 8; k += 2) {
-        __m256 even = _mm256_loadu_ps(at(rows + k * row_bytes, 0)),
-               odd = _mm256_loadu_ps(at(rows + (k + 1) * row_bytes, 0));
-        pairs[k] = _mm256_unpacklo_ps(even, odd);
-        pairs[k + 1] = _mm256_unpackhi_ps(even, odd);
-    }
-    for (size_t k = 0; k < 8; k += 4)
-        for (size_t high = 0; high < 2; high++) {
-            fours[k + 2 * high] = _mm256_shuffle_ps(pairs[k + high], pairs[k + 2 + high], 0x44);
-            fours[k + 2 * high + 1] = _mm256_shuffle_ps(pairs[k + high], pairs[k + 2 + high], 0xEE);
-        }
-    for (size_t k = 0; k < 4; k++) {
-        _mm256_storeu_ps(to + k * SCAN_LANES, _mm256_permute2f128_ps(fours[k], fours[k + 4], 0x20));
-        _mm256_storeu_ps(to + (k + 4) * SCAN_LANES, _mm256_permute2f128_ps(fours[k], fours[k + 4], 0x31));
-    }
-}
-
-/* 16 columns at a time, and what this run will want of a row next, for 16 rows are more than the CPU foresees. */
-static void turn(const void *rows, size_t row_bytes, size_t n, float *panel)
-{
-    const size_t n_cols = n / SCAN_LANES, ahead = SCAN_PANEL / SCAN_LANES;
-    size_t col = 0;
-    for (; n_cols - col >= 16; col += 16)
-        for (size_t half = 0; half < 16; half += 8) {
-            const char *from = (const char *)rows + half * row_bytes + col * sizeof(float);
-            for (size_t k = 0; k < 8; k++) _mm_prefetch(from + k * row_bytes + ahead * sizeof(float), _MM_HINT_T0);
-            turn_eight(from, row_bytes, panel + col * SCAN_LANES + half);
-            turn_eight(from + 8 * sizeof(float), row_bytes, panel + (col + 8) * SCAN_LANES + half);
-        }
-    scan_turn_by_definition((const char *)rows + col * sizeof(float), row_bytes, n - col * SCAN_LANES,
-                            panel + col * SCAN_LANES);
-}
-
-scan_turn_fn *const scan_turn_avx2 = turn;
+scan_panel_fn *const scan_panel_avx2[SCAN_FORMS] = {
+    [SCAN_F32] = scan_f32_panel,
+    [SCAN_F16] = scan_f16_panel,
+    [SCAN_Q8] = scan_q8_panel,
+    [SCAN_Q4] = scan_q4_panel,
+};
 
 #else
 typedef int scan_avx2_is_empty; /* ISO C wants a declaration in every file */

@@ -1,5 +1,5 @@
 /* test_scan.c - the scan of a run against plain loops, and its vector form against the definition, bit for bit. */
-#include "format/ingot_format.h"
+#include "format/quant.h"
 #include "format/simd/cpu.h"
 #include "format/simd/scan.h"
 
@@ -221,13 +221,12 @@ static void compare_with_definition(const void *v, size_t n, double tiny)
     }
 }
 
-static void compare_panels_with_definition(scan_panel_fn *definition, scan_panel_fn *vectors, const void *v, size_t n,
-                                           double tiny)
+static void compare_panels_with_definition(enum scan_form form, const void *v, size_t n, double tiny)
 {
     uint32_t *bins[2];
     double *squares[2];
     struct scan_run runs[2];
-    scan_panel_fn *const scans[2] = { definition, vectors };
+    scan_panel_fn *const scans[2] = { scan_panel_by_definition[form], scan_panel_avx2[form] };
     for (int k = 0; k < 2; k++) {
         bins[k] = calloc(SCAN_BINS, sizeof *bins[k]);
         squares[k] = calloc(SCAN_LANES + n, sizeof *squares[k]);
@@ -277,8 +276,7 @@ static void vectors_give_the_bits_of_the_definition(void **state)
         compare_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
         n -= n % SCAN_LANES;
         compare_turned(block + 1, n);
-        compare_panels_with_definition(scan_f32_panel_by_definition, scan_f32_panel_avx2, block + 1, n,
-                                       round % 3 ? (double)FLT_MIN : 0x1p-14);
+        compare_panels_with_definition(SCAN_F32, block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
         free(block);
     }
 #else
@@ -287,12 +285,11 @@ static void vectors_give_the_bits_of_the_definition(void **state)
 }
 
 /* A weight, or of `special` in 256 any bits. */
-static uint16_t random_half(enum scan_form form, unsigned special)
+static uint16_t random_half(unsigned special)
 {
     uint64_t r = random_u64(&seed);
     float v = (float)((double)(int64_t)random_u64(&seed) * 0x1p-70);
-    if ((r & 255) < special) return (uint16_t)(r >> 8);
-    return form == SCAN_F16 ? ingot_f16_from_f32(v) : ingot_bf16_from_f32(v);
+    return (r & 255) < special ? (uint16_t)(r >> 8) : ingot_f16_from_f32(v);
 }
 
 static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
@@ -300,19 +297,15 @@ static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
     (void)state;
 #if defined(__x86_64__)
     if (!cpu_detect().avx2) skip();
-    for (unsigned round = 0; round < 240; round++) {
-        const enum scan_form form = round % 2 ? SCAN_F16 : SCAN_BF16;
-        size_t cols = round < 200 ? round / 4 : SCAN_PANEL / SCAN_LANES - round / 2 % 4;
-        size_t n_stored = (form == SCAN_BF16 ? (cols + 1) / 2 * 2 : cols) * SCAN_LANES;
-        char *block = malloc(n_stored * sizeof(uint16_t) + 1);
-        for (size_t i = 0; i < n_stored; i++) {
-            uint16_t v = random_half(form, round / 2 % 4 * 2);
-            if (round / 2 % 8 == 7) v = (uint16_t)(0x3C00 + i % 2);
+    for (unsigned round = 0; round < 120; round++) {
+        const size_t cols = round < 100 ? round / 2 : SCAN_PANEL / SCAN_LANES - round % 4, n = cols * SCAN_LANES;
+        char *block = malloc(n * sizeof(uint16_t) + 1);
+        for (size_t i = 0; i < n; i++) {
+            uint16_t v = random_half(round % 4 * 2);
+            if (round % 8 == 7) v = (uint16_t)(0x3C00 + i % 2);
             memcpy(block + 1 + i * sizeof v, &v, sizeof v);
         }
-        compare_panels_with_definition(form == SCAN_F16 ? scan_f16_panel_by_definition : scan_bf16_panel_by_definition,
-                                       form == SCAN_F16 ? scan_f16_panel_avx2 : scan_bf16_panel_avx2, block + 1,
-                                       cols * SCAN_LANES,
+        compare_panels_with_definition(SCAN_F16, block + 1, n,
                                        round % 3 == 0   ? 0
                                        : round % 3 == 1 ? 0x1p-14
                                                         : (double)FLT_MIN);
@@ -323,29 +316,80 @@ static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
 #endif
 }
 
-/* The definition reads what stands side by side in its place. */
-static void a_panel_of_pairs_has_the_figures_of_its_columns(void **state)
+/* Steps of any codes; scales are those of weights, or of `special` in 256 any bits. */
+static void random_steps(uint8_t *steps, enum ingot_dtype dtype, size_t n_steps, unsigned special)
 {
-    enum { COLS = 5 };
-    uint16_t pairs[(COLS + 1) / 2][SCAN_LANES][2];
-    float v[COLS][SCAN_LANES];
+    const size_t size = quant_step_bytes(dtype);
+    for (size_t i = 0; i < n_steps * size; i++) steps[i] = (uint8_t)(random_u64(&seed) >> 30);
+    for (size_t i = 0; i < n_steps * QUANT_SCALE_BYTES / 2; i++)
+        put_u16(steps + i / 32 * size + i % 32 * 2, random_half(special));
+}
+
+static void vectors_decode_panels_of_blocks_as_the_definition_does(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (!cpu_detect().avx2) skip();
+    for (unsigned round = 0; round < 160; round++) {
+        const enum ingot_dtype dtype = round % 2 ? INGOT_Q8 : INGOT_Q4;
+        const size_t cols = round < 140 ? round : SCAN_PANEL / SCAN_LANES - round / 2 % 4;
+        const size_t n_steps = (cols + INGOT_QUANT_STEP - 1) / INGOT_QUANT_STEP;
+        uint8_t *block = malloc(n_steps * quant_step_bytes(dtype) + 1);
+        random_steps(block + 1, dtype, n_steps, round / 2 % 3 == 2 ? 4 : 0);
+        compare_panels_with_definition(dtype == INGOT_Q8 ? SCAN_Q8 : SCAN_Q4, block + 1, cols * SCAN_LANES,
+                                       (double)FLT_MIN);
+        free(block);
+    }
+#else
+    skip();
+#endif
+}
+
+/* What a panel of blocks holds is what quant_load() says. */
+static void a_panel_of_blocks_has_the_figures_of_its_elements(void **state)
+{
+    enum { COLS = 70 };
+    uint8_t steps[2 * QUANT_Q8_STEP_BYTES];
+    float v[2 * INGOT_QUANT_STEP][SCAN_LANES];
     uint32_t *bins[2] = { calloc(SCAN_BINS, sizeof(uint32_t)), calloc(SCAN_BINS, sizeof(uint32_t)) };
     double squares[2][SCAN_LANES + COLS] = { { 0 } };
     struct scan_run runs[2];
     (void)state;
-    memset(pairs, 0x7F, sizeof pairs); /* padding that would show */
-    for (size_t col = 0; col < COLS; col++)
-        for (size_t row = 0; row < SCAN_LANES; row++) {
-            pairs[col / 2][row][col % 2] = random_half(SCAN_BF16, 0);
-            v[col][row] = ingot_f32_from_bf16(pairs[col / 2][row][col % 2]);
-        }
-    scan_panel_select(SCAN_F32)(v, COLS * SCAN_LANES, 0, bins[0], squares[0], squares[0] + SCAN_LANES, &runs[0]);
-    scan_panel_select(SCAN_BF16)(pairs, COLS * SCAN_LANES, 0, bins[1], squares[1], squares[1] + SCAN_LANES, &runs[1]);
-    assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
-    assert_memory_equal(squares[0], squares[1], sizeof squares[0]);
-    assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
+    for (enum scan_form form = SCAN_Q8; form <= SCAN_Q4; form++) {
+        const enum ingot_dtype dtype = form == SCAN_Q8 ? INGOT_Q8 : INGOT_Q4;
+        random_steps(steps, dtype, 2, 0);
+        for (size_t i = 0; i < 2; i++)
+            quant_load(dtype, steps + i * quant_step_bytes(dtype), 0, INGOT_QUANT_STEP, v + i * INGOT_QUANT_STEP);
+        scan_panel_select(SCAN_F32)(v, COLS * SCAN_LANES, 0, bins[0], squares[0], squares[0] + SCAN_LANES, &runs[0]);
+        scan_panel_select(form)(steps, COLS * SCAN_LANES, 0, bins[1], squares[1], squares[1] + SCAN_LANES, &runs[1]);
+        assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
+        assert_memory_equal(squares[0], squares[1], sizeof squares[0]);
+        assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
+    }
     free(bins[0]);
     free(bins[1]);
+}
+
+static void halves_are_turned_as_the_definition_does(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (!cpu_detect().avx2) skip();
+    for (size_t cols = 0; cols < 40; cols++) {
+        const size_t n = cols * SCAN_LANES, row_bytes = (cols + cols % 3) * sizeof(uint16_t);
+        char *rows = malloc(SCAN_LANES * row_bytes + 1);
+        uint16_t panels[2][40 * SCAN_LANES];
+        for (size_t i = 0; i < SCAN_LANES * row_bytes; i++) rows[1 + i] = (char)(random_u64(&seed) >> 20);
+        scan_turn_halves_by_definition(rows + 1, row_bytes, n, panels[0]);
+        scan_turn_halves_avx2(rows + 1, row_bytes, n, panels[1]);
+        assert_memory_equal(panels[0], panels[1], n * sizeof(uint16_t));
+        for (size_t i = 0; i < n; i++)
+            assert_memory_equal(&panels[0][i], rows + 1 + i % SCAN_LANES * row_bytes + i / SCAN_LANES * 2, 2);
+        free(rows);
+    }
+#else
+    skip();
+#endif
 }
 
 int main(void)
@@ -360,7 +404,9 @@ int main(void)
         cmocka_unit_test(a_bin_begins_less_than_a_256th_below_its_values),
         cmocka_unit_test(vectors_give_the_bits_of_the_definition),
         cmocka_unit_test(vectors_widen_panels_of_halves_as_the_definition_does),
-        cmocka_unit_test(a_panel_of_pairs_has_the_figures_of_its_columns),
+        cmocka_unit_test(vectors_decode_panels_of_blocks_as_the_definition_does),
+        cmocka_unit_test(a_panel_of_blocks_has_the_figures_of_its_elements),
+        cmocka_unit_test(halves_are_turned_as_the_definition_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define PATH_BYTES   (DIRECTORY_BYTES + 32)
-#define MAX_TENSORS  32
+#define MAX_TENSORS  40
 #define HEADER_BYTES 8192
 
 /* What another writes to while it is read, behind the header. */
@@ -63,6 +63,18 @@ static void add_floats(struct made *m, const char *name, const char *shape, size
     float *v = malloc((n + 1) * sizeof *v);
     for (size_t i = 0; i < n; i++) v[i] = (float)(mean + std * bell());
     add(m, name, "F32", shape, v, n * sizeof *v);
+    free(v);
+}
+
+/* Weights that are as many as are counted. */
+static void add_halves(struct made *m, const char *name, const char *dtype, const char *shape, size_t n)
+{
+    uint8_t *v = malloc(2 * n);
+    for (size_t i = 0; i < n; i++) {
+        const float value = (float)(0.001 + 0.02 * bell());
+        put_u16(v + 2 * i, *dtype == 'F' ? ingot_f16_from_f32(value) : ingot_bf16_from_f32(value));
+    }
+    add(m, name, dtype, shape, v, 2 * n);
     free(v);
 }
 
@@ -138,6 +150,10 @@ static void write_everything(const char *path)
     add_bits(&m, "bits.f32", "F32", "61,43", (size_t)61 * 43 * 4);
     add_bits(&m, "bits.f16", "F16", "61,43", (size_t)61 * 43 * 2);
     add_bits(&m, "bits.bf16", "BF16", "61,43", (size_t)61 * 43 * 2);
+    add_bits(&m, "many.bits.f16", "F16", "67,1001", (size_t)67 * 1001 * 2);
+    add_bits(&m, "many.bits.bf16", "BF16", "67,1001", (size_t)67 * 1001 * 2);
+    add_halves(&m, "many.f16", "F16", "1201,907", (size_t)1201 * 907);
+    add_halves(&m, "many.bf16", "BF16", "1201,907", (size_t)1201 * 907);
     add_bits(&m, "bits.e4m3", "F8_E4M3", "5,100", 500);
     add_bits(&m, "bits.e5m2", "F8_E5M2", "500", 500);
     add_bits(&m, "i8", "I8", "500", 500);
