@@ -103,9 +103,9 @@ static void take_octave(struct octave *o, struct stats_tally *tally, uint32_t *b
 void stats_take_counts(uint32_t *counts, struct stats_tally *tally, uint32_t *bins)
 {
     for (uint32_t first = 0; first < COUNT_VALUES; first += OCTAVE) {
-        struct octave o = { .counts = counts + first, .first = first };
+        struct octave o = { .counts = &counts[first], .first = first };
         if (is_empty(&o)) continue;
         take_octave(&o, tally, bins);
-        memset(o.counts, 0, OCTAVE * sizeof *o.counts);
+        memset(&counts[first], 0, OCTAVE * sizeof *counts);
     }
 }
