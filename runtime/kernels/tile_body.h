@@ -28,12 +28,12 @@ TILE_BODY void tile_pair(load_fn *load, size_t n_panels, size_t n_rows, chains c
 }
 
 /* The first six arguments are constants after inlining. What `continues` is attention's: stretches of some KiB, which
- * come faster without prefetches than with them. */
+ * come to one row faster without prefetches. */
 TILE_BODY void tile(load_fn *load, bool continues, bool resident, size_t pair_bytes, size_t n_panels, size_t n_rows,
                     const uint8_t *w, size_t panel_bytes, size_t n_k, const float *x, float *y, size_t y_stride,
                     size_t ahead)
 {
-    const bool prefetches = !resident && !continues;
+    const bool prefetches = !resident && (!continues || n_rows > 1);
     chains chain[TILE_MAX_PANELS][TILE_MAX_ROWS];
     TILE_UNROLL
     for (size_t p = 0; p < n_panels; p++) {
