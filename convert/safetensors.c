@@ -19,6 +19,7 @@
 /* A name's bytes may each be written as \uXXXX; a description has a dtype, 8 dimensions and 2 offsets. */
 #define MAX_KEY_BYTES         (6 * INGOT_MAX_NAME + 2)
 #define MAX_DESCRIPTION_BYTES 4096
+#define KEY_METADATA          "__metadata__"
 #define MAX_METADATA_BYTES    (1u << 20)
 #define MAX_ROOM              (1u << 18) /* of tensors, made before they are seen: 54 MiB */
 #define ADVICE_COPY           "get another copy of the file"
@@ -375,15 +376,22 @@ static enum ingot_status add_tensor(struct parser *p, struct json_text key, stru
     return INGOT_OK;
 }
 
-/* Free text about the file: it must be well-formed and is not used. */
+/* Free text about the file: it must be well-formed, and decides nothing. */
+static enum ingot_status read_metadata(const struct parser *p, struct json_walk *walk, json_t **out,
+                                       struct ingot_error *err)
+{
+    struct json_text value;
+    enum ingot_status status = json_walk_value(walk, &value, err);
+    if (status == INGOT_OK) status = json_parse(value, p->path, MAX_METADATA_BYTES, out, err);
+    if (status == INGOT_OK && !json_is_object(*out))
+        status = ingot_fail(err, INGOT_E_SOURCE, value.off, p->path, ADVICE_COPY, "__metadata__ is not an object");
+    return status;
+}
+
 static enum ingot_status check_metadata(const struct parser *p, struct json_walk *walk, struct ingot_error *err)
 {
     json_t *metadata = NULL;
-    struct json_text value;
-    enum ingot_status status = json_walk_value(walk, &value, err);
-    if (status == INGOT_OK) status = json_parse(value, p->path, MAX_METADATA_BYTES, &metadata, err);
-    if (status == INGOT_OK && !json_is_object(metadata))
-        status = ingot_fail(err, INGOT_E_SOURCE, value.off, p->path, ADVICE_COPY, "__metadata__ is not an object");
+    enum ingot_status status = read_metadata(p, walk, &metadata, err);
     json_decref(metadata);
     return status;
 }
@@ -424,7 +432,7 @@ static enum ingot_status read_header(struct parser *p, struct json_text header, 
     for (;;) {
         enum ingot_status status = json_walk_key(&walk, &key, &more, err);
         if (status != INGOT_OK || !more) return status;
-        status = json_key_is(key, "__metadata__") ? check_metadata(p, &walk, err) : add_tensor(p, key, &walk, err);
+        status = json_key_is(key, KEY_METADATA) ? check_metadata(p, &walk, err) : add_tensor(p, key, &walk, err);
         if (status != INGOT_OK) return status;
     }
 }
@@ -486,4 +494,19 @@ enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const c
     *tensors = p.tensors;
     *n = p.n;
     return INGOT_OK;
+}
+
+enum ingot_status safetensors_metadata(const uint8_t *bytes, uint64_t size, const char *path, json_t **out,
+                                       struct ingot_error *err)
+{
+    struct parser p = { .bytes = bytes, .size = size, .path = path };
+    struct json_text header, key;
+    bool more;
+    *out = NULL;
+    enum ingot_status status = find_header(&p, &header, err);
+    if (status != INGOT_OK) return status;
+    struct json_walk walk = json_walk_begin(header, path);
+    status = json_walk_key(&walk, &key, &more, err);
+    if (status != INGOT_OK || !more || !json_key_is(key, KEY_METADATA)) return status;
+    return read_metadata(&p, &walk, out, err);
 }

@@ -5,6 +5,8 @@
 #include "convert/ingot_convert.h"
 #include "convert/name_pool.h"
 
+#include <jansson.h>
+
 /* What the reference implementation allows, too. */
 #define SAFETENSORS_MAX_HEADER UINT64_C(100000000)
 
@@ -15,5 +17,10 @@
 enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
                                     struct name_pool *names, struct ingot_source_tensor **tensors, size_t *n,
                                     struct ingot_error *err);
+
+/* What such a file, once parsed, says of itself: the object under "__metadata__", to be given to json_decref(), or
+ * NULL. It is looked for in the first place, where the reference implementation writes it: a header may have 100 MB. */
+enum ingot_status safetensors_metadata(const uint8_t *bytes, uint64_t size, const char *path, json_t **out,
+                                       struct ingot_error *err);
 
 #endif

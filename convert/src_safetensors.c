@@ -5,8 +5,12 @@
 #include "convert/shards.h"
 #include "format/bytes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_KEY      512u
+#define MAX_METADATA 4096u /* texts */
 
 #define SINGLE_FILE "model.safetensors"
 #define INDEX_FILE  "model.safetensors.index.json"
@@ -19,6 +23,26 @@ static bool probe(const struct source_candidate *c)
     return c->head_bytes > 8 && get_u64(c->head) <= c->file_bytes - 8 && c->head[8] == '{';
 }
 
+/* Its texts as facts, none of which any hyper-parameter is taken from. What is out of all proportion is left out. */
+static enum ingot_status add_metadata(struct ingot_source *src, const struct input *in, struct ingot_error *err)
+{
+    json_t *metadata, *value;
+    const char *name;
+    enum ingot_status status = safetensors_metadata(in->map.bytes, in->map.size, in->path, &metadata, err);
+    json_object_foreach(metadata, name, value)
+    {
+        char key[MAX_KEY];
+        const struct ingot_fact fact = { .key = key, .type = INGOT_FACT_TEXT, .text = json_string_value(value) };
+        if (!fact.text || json_string_length(value) > SOURCE_MAX_FACT_BYTES || src->n_facts >= MAX_METADATA) continue;
+        if (snprintf(key, sizeof key, "__metadata__.%s", name) >= (int)sizeof key) continue;
+        status = source_add_fact(src, &fact, err);
+        if (status != INGOT_OK) break;
+    }
+    json_decref(metadata);
+    return status;
+}
+
+/* Shards say the same of themselves: the first one is asked. */
 static enum ingot_status add_file(struct ingot_source *src, const char *name, struct ingot_error *err)
 {
     const struct input *in;
@@ -27,7 +51,10 @@ static enum ingot_status add_file(struct ingot_source *src, const char *name, st
     enum ingot_status status = source_add_file(src, name, &in, err);
     if (status == INGOT_OK)
         status = safetensors_parse(in->map.bytes, in->map.size, in->path, in->base, &src->names, &tensors, &n, err);
-    return status == INGOT_OK ? source_take_tensors(src, tensors, n, err) : status;
+    if (status != INGOT_OK) return status;
+    const bool is_first = src->n_tensors == 0;
+    status = source_take_tensors(src, tensors, n, err);
+    return status == INGOT_OK && is_first ? add_metadata(src, in, err) : status;
 }
 
 /* With both, the single file is meant, as Hugging Face's own loader decides. */

@@ -270,3 +270,15 @@ PYTHON
     ingot ls bad.safetensors
     expect_error 3 "of this shape"
 }
+
+@test "show tells what a safetensors file says of itself, of shards what the first says" {
+    header='{"__metadata__":{"format":"pt","note":"\u001b[2J"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}'
+    make_safetensors m.safetensors "$header" 2
+    ingot show m.safetensors
+    expect 0
+    [[ $out == *"__metadata__.format  pt"* ]]
+    [[ $out == *'__metadata__.note    \x1b[2J'* ]]
+    ingot show --json "$foreign/hf-sharded"
+    expect 0
+    [ "$(json '[k for k in j["facts"] if k.startswith("__metadata__")]')" = "['__metadata__.format']" ]
+}
