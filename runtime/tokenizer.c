@@ -226,7 +226,7 @@ static bool encode_piece(struct encoder *e, const uint8_t *piece, size_t n)
 {
     uint32_t *ids = e->out->ids + e->out->n;
     struct cached_piece *cached = NULL;
-    uint64_t key[2];
+    uint64_t key[2] = { 0, 0 };
     if (e->cache && n <= CACHE_KEY_BYTES) {
         make_key(e, piece, n, key);
         cached = cache_slot(e, key);

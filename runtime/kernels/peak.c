@@ -78,7 +78,7 @@ static const struct amx_config tiles = {
 DEFINE_TILE_LOOP(dot_tiles, AMX_DOT_S8)
 DEFINE_TILE_LOOP(dot_bf16_tiles, AMX_DOT_BF16)
 
-#define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
+#define PRODUCTS(per_instruction, n_instructions) (2.0 * ((per_instruction) * (n_instructions)))
 #define OF_TILES                                  PRODUCTS(TILE_ROWS *TILE_ROWS *TILE_BYTES, 4)
 #define OF_BF16_TILES                             (OF_TILES / 2)
 
@@ -116,7 +116,7 @@ DEFINE_LOOP(pairs_v, ALL_PAIRS)
 #define DOT(r) "sdot v" #r ".4s, v12.16b, v13.16b\n\t"
 DEFINE_LOOP(dot_v, ".arch armv8.2-a+dotprod\n\t" EVERY_CHAIN(DOT))
 
-#define PRODUCTS(per_instruction, n_instructions) (2.0 * (per_instruction) * (n_instructions))
+#define PRODUCTS(per_instruction, n_instructions) (2.0 * ((per_instruction) * (n_instructions)))
 
 static const struct units units[] = {
     { "neon", { fma_v, PRODUCTS(4, CHAINS) }, { pairs_v, PRODUCTS(8, 4) }, { NULL, 0 } },
