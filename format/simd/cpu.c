@@ -48,7 +48,7 @@ static struct cpu_features ask_cpu(void)
 {
     uint32_t eax, ebx, ecx, edx, most7, ebx7, ecx7, edx7;
     struct cpu_features cpu = { 0 };
-    const uint32_t most = __get_cpuid_max(0, NULL); /* asked once: __get_cpuid() would ask each time */
+    const uint32_t most = (uint32_t)__get_cpuid_max(0, NULL); /* asked once: __get_cpuid() would ask each time */
 
     if (most < 1) return cpu;
     __cpuid(1, eax, ebx, ecx, edx);
