@@ -80,7 +80,7 @@ static double token_bytes(const struct cost_question *q, double weight_bytes)
 struct cost cost_of(const struct cost_question *q)
 {
     const struct ingot_hparams *hp = q->hp;
-    const bool halves = q->dtype != INGOT_F32 || embedding_dtype(q) != INGOT_F32;
+    const bool halves = is_quantised(q->dtype) || is_quantised(embedding_dtype(q));
     struct ingot_session_options options = { .n_ctx = (uint32_t)q->n_ctx, .kv = halves ? INGOT_KV_F16 : INGOT_KV_F32 };
     struct ingot_session_memory memory = ingot_session_memory(hp, &options);
     double n = (double)q->n_ctx, head = 2.0 * hp->n_vocab * hp->n_embd, layers = 2 * layer_elements(hp);

@@ -22,7 +22,7 @@ extern const char *const engine_kv_choices[];
 #define KV_OPTION(result)                                                                                              \
     {                                                                                                                  \
         .name = "kv", .type = OPTION_CHOICE, .value = "TYPE", .fallback = "auto", .choices = engine_kv_choices,        \
-        .help = "What keys and values are kept as; auto is f32 for a file all of f32, f16 for others. " result         \
+        .help = "What keys and values are kept as; auto is f16 for a file with q8 or q4, f32 for others. " result      \
     }
 enum ingot_kv engine_kv(const char *choice);
 

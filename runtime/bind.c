@@ -129,7 +129,6 @@ static bool find_matrix(struct binder *b, const char *name, enum ingot_layout la
         fail(b, INGOT_E_MISSING, NULL, full, "this file does not hold a whole GPT-2", "no such tensor");
         return false;
     }
-    b->model->narrow |= s->dtype != INGOT_F32;
     return has_shape(b, s, 2, rows, cols) && has_layout(b, s, layout) && has_dtype(b, s);
 }
 
@@ -138,6 +137,7 @@ static struct matrix matrix(struct binder *b, const char *name, uint32_t n_out, 
     struct ingot_section s;
     if (!find_matrix(b, name, INGOT_PANEL16, n_out, n_in, &s)) return (struct matrix){ 0 };
     uint32_t n_panels = (n_out + INGOT_PANEL_LANES - 1) / INGOT_PANEL_LANES;
+    b->model->quantised |= quant_step_bytes(s.dtype) > 0;
     return (struct matrix){
         .w = s.data,
         .panels = panels_for(b->model->kernels, s.dtype),

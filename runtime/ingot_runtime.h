@@ -52,7 +52,7 @@ struct ingot_session;
 
 /* What keys and values are stored as. f16 halves what a long context reads; they are rounded when stored. */
 enum ingot_kv {
-    INGOT_KV_DEFAULT, /* f32 for a model whose matrices are all f32, f16 for others */
+    INGOT_KV_DEFAULT, /* f16 for a model with any q8 or q4 matrix, f32 for others */
     INGOT_KV_F32,
     INGOT_KV_F16,
 };
@@ -80,8 +80,8 @@ enum ingot_status ingot_session_create(const struct ingot_model *model, const st
 void ingot_session_close(struct ingot_session *session);
 
 /* What a session of a model with these hyper-parameters reserves, without one: the KV cache, the activations that all
- * threads share, and those of every thread (n_threads is not looked at). Hyper-parameters do not tell what
- * matrices are stored as: INGOT_KV_DEFAULT counts as f32. UINT64_MAX for what cannot be counted. */
+ * threads share, and those of every thread (n_threads is not looked at). Hyper-parameters do not tell whether matrices
+ * are quantised: INGOT_KV_DEFAULT counts as f32. UINT64_MAX for what cannot be counted. */
 struct ingot_session_memory {
     uint64_t cache_bytes, activation_bytes, thread_bytes;
 };

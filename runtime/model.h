@@ -58,7 +58,7 @@ struct ingot_model {
     struct layer *layers; /* n_layer */
     struct norm ln_f;
     struct matrix head; /* [n_vocab_stored, C]; wte itself when tied; n_panels covers n_vocab */
-    bool narrow;        /* whether any matrix is not f32 */
+    bool quantised;     /* whether any matrix is q8 or q4 */
     uint64_t token_bytes;
     atomic_int *fast_choice; /* all else stays as it was opened */
 };

@@ -185,7 +185,7 @@ static uint32_t choose_threads(const struct ingot_model *model, uint32_t request
 static struct ingot_session with_defaults(const struct ingot_model *model, const struct ingot_session_options *chosen)
 {
     struct ingot_session s = { .model = model, .head_size = model->hp.n_embd / model->hp.n_head };
-    s.kv.half = chosen->kv == INGOT_KV_F16 || (chosen->kv == INGOT_KV_DEFAULT && model->narrow);
+    s.kv.half = chosen->kv == INGOT_KV_F16 || (chosen->kv == INGOT_KV_DEFAULT && model->quantised);
     s.n_ctx = chosen->n_ctx ? chosen->n_ctx : model->hp.n_ctx;
     s.n_batch = chosen->n_batch ? chosen->n_batch : DEFAULT_BATCH;
     if (s.n_batch > s.n_ctx) s.n_batch = s.n_ctx;

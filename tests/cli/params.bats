@@ -122,12 +122,10 @@ total() { # config
     [ "$(json 'j["cost"]["flops_decode_attention"]')" = $((100 * one)) ]
     [ "$(json 'j["cost"]["flops_prefill"]')" = $((100 * layers + logits + one * 5050)) ]
     [ "$(json 'j["cost"]["memory"]["weights"]')" = 249122304 ]
-    [ "$(json 'j["cost"]["bytes_decode"]')" = $((249122304 - 1023 * 768 * 2 + 100 * 36864)) ]
-    [ "$(json 'j["cost"]["kv_dtype"]')" = f16 ]
+    [ "$(json 'j["cost"]["bytes_decode"]')" = $((249122304 - 1023 * 768 * 2 + 100 * 73728)) ]
     [ "$(json 'sum(v for k, v in j["cost"]["memory"].items() if k != "total") == j["cost"]["memory"]["total"]')" = True ]
     ingot params --json --config gpt2
     [ "$(json 'j["cost"]["positions"], j["cost"]["memory"]["kv_cache"] == j["kv_bytes"]')" = "(1024, True)" ]
-    [ "$(json 'j["cost"]["kv_dtype"]')" = f32 ]
 }
 
 @test "a file is worked out in its own dtype, within its own context" {
