@@ -27,8 +27,9 @@ struct bench_list {
 struct bench_settings {
     struct bench_list threads, prefill, depths; /* ascending; what the context cannot hold is left out */
     uint32_t n_decoded, n_rounds;
-    uint64_t seed; /* of the ids that are fed */
-    bool fast;     /* the sessions' option */
+    uint64_t seed;    /* of the ids that are fed */
+    enum ingot_kv kv; /* the sessions' options */
+    bool fast;
     ingot_progress_fn progress;
     void *progress_ctx;
 };

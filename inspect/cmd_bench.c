@@ -22,6 +22,7 @@ enum {
     OPT_DECODED,
     OPT_ROUNDS,
     OPT_SEED,
+    OPT_KV,
     OPT_FAST,
     OPT_NO_START,
     OPT_JSON,
@@ -65,6 +66,7 @@ static const struct option options[N_OPTIONS] = {
                    .fallback = "1",
                    .max = UINT64_MAX,
                    .help = "Of the token ids, which are drawn at random" },
+    [OPT_KV] = KV_OPTION("The cost of a long context depends on it"),
     [OPT_FAST] = FAST_OPTION,
     [OPT_NO_START] = { .name = "no-start", .help = "Do not measure how long a start takes" },
     [OPT_JSON] = JSON_OPTION("Print JSON"),
@@ -132,6 +134,7 @@ static enum ingot_status read_settings(const struct option_value *v, uint32_t n_
     s->n_decoded = (uint32_t)v[OPT_DECODED].count;
     s->n_rounds = (uint32_t)v[OPT_ROUNDS].count;
     s->seed = v[OPT_SEED].count;
+    s->kv = engine_kv(v[OPT_KV].text);
     s->fast = v[OPT_FAST].given;
     if (status != INGOT_OK) return status;
     if (v[OPT_THREADS].text)

@@ -8,6 +8,7 @@
 #   MINUTES=20   no turn begins after so many
 #   THREADS=2    of both
 #   DTYPES="f32 f16 bf16 q8 q4"
+#   KV=auto      what ingot keeps keys and values as: the peer's are f16 always, ingot's with q8 and q4
 #   SHAPE=124M   or 355M, 774M, 1558M, as GPT-2's sizes are called (1558M wants 16 GB of disk with DTYPES="f16 q8")
 #
 # The peer runs q8 as Q8_0 with the same values (ingot export), and against q4 its own Q4_0, whose head is Q6_K. Prints two
@@ -51,7 +52,8 @@ rm -rf "$source"
 
 # "WHAT TOKENS/S" of one round of ingot.
 ingot_round() { # dtype
-    "$INGOT" bench "$dir/$1.ingot" --threads "$threads" --rounds 1 --prefill 512,1024 --depth 0,512 --no-start -q --yaml |
+    "$INGOT" bench "$dir/$1.ingot" --threads "$threads" --kv "${KV:-auto}" --rounds 1 --prefill 512,1024 --depth 0,512 \
+        --no-start -q --yaml |
         awk '/^ *(- )?what:/ { what = $NF } /^ *tokens:/ { n = $NF } /^ *depth:/ { depth = $NF }
              /^ *(- )?median:/ { rate = $NF }
              /^ *(- )?operations_per_token:/ { if (what == "prefill" || what == "decode") print what "-" (what == "prefill" ? n : depth), rate }'

@@ -11,6 +11,15 @@ load common
     [ "$(json '[m["threads"] for m in j["machine"]], j["dtype"], j["cache"]')" = "([1, 2], 'f32', 'f32')" ]
 }
 
+@test "keys and values are kept as --kv says, and counted so" {
+    ingot bench "$BARD" --kv f16 --threads 1 --prefill 8 --depth 128 -n 3 --rounds 1 --no-start --json
+    expect 0
+    [ "$(json 'j["cache"]')" = f16 ]
+    [ "$(json '[r["bytes_per_token"] - j["token_bytes"] for r in j["results"] if r["what"] == "decode"]')" = "[$((4 * 4 * 128 * 130)).0]" ]
+    ingot bench "$BARD" --kv q8
+    expect_error 2 "auto f32 f16"
+}
+
 @test "bytes and operations are those of the model, and the rates follow from them" {
     ingot bench "$BARD" --threads 1 --prefill 64 --depth 0,128 -n 3 --rounds 3 --json
     expect 0
