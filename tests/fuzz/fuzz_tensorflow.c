@@ -29,7 +29,8 @@ static enum ingot_status on_tensor(void *ctx, const struct bundle_tensor *t, uin
     if (t->shard >= n_shards || t->off + t->n_bytes < t->off) abort();
     if (!ingot_shape_elems(t->rank, t->shape, &elems)) abort();
     if (t->checked && elems * ingot_scalar_info(t->scalar)->bytes != t->n_bytes) abort();
-    if (!t->checked && !t->dtype_name) abort();
+    if (t->n_slices > 0 && (t->checked || t->n_bytes > 0)) abort();
+    if (t->scalar == INGOT_SCALAR_NONE && !t->dtype_name) abort();
     return INGOT_OK;
 }
 
