@@ -2,8 +2,6 @@
  */
 #include "format/output.h"
 #include "format/error.h"
-#include "format/map.h"
-#include "format/windows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +17,9 @@
 #define FD_PATH_BYTES 32   /* "/proc/self/fd/" and a number */
 #define TEMP_SUFFIX   ".ingot-tmp-"
 #define TEMP_TRIES    100
+/* Writes of this size are begun to be stored at once, beside the packing of the next: the sync at the end finds little
+ * left. Smaller ones come from small files, or are the odd ends of large ones. */
+#define EARLY_BYTES   (UINT64_C(1) << 20)
 
 #define ADVICE_FORCE "choose another name, or ask for overwriting (-f)"
 
@@ -184,7 +185,6 @@ enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingo
     if (out->fd < 0) out->fd = create_named(out);
     if (out->fd < 0) return ingot_fail_errno(err, out->path, "create a file beside");
     if (reserve(out->fd, n_bytes) != 0) return ingot_fail_errno(err, out->path, "reserve space for");
-    out->windows = windows_create(n_bytes);
     return INGOT_OK;
 }
 
@@ -203,19 +203,14 @@ enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *na
     else
         free(temp_name);
     if (out->fd < 0 || out->dir_fd < 0) return ingot_fail_errno(err, path, "create");
-    if (reserve(out->fd, n_bytes) != 0) return ingot_fail_errno(err, path, "reserve space for");
-    out->windows = windows_create(n_bytes);
-    return INGOT_OK;
+    return reserve(out->fd, n_bytes) == 0 ? INGOT_OK : ingot_fail_errno(err, path, "reserve space for");
 }
 
-/* Begins to store what was written, beside the packing of the next: the sync at the end finds little left. By large
- * pages, up to the one that the next write goes on with: it would be stored twice. A hint, without waiting: where it
- * fails, the sync at the end does all, and that is who reports what a disk refuses; begun without waiting, nothing of
- * that is taken from it. */
-static void store_early(int fd, uint64_t off, uint64_t end)
+/* A hint, without waiting: where it fails, the sync at the end does all, and that is who reports what a disk refuses;
+ * begun without waiting, nothing of that is taken from it. */
+static void store_early(int fd, uint64_t off, uint64_t n)
 {
-    const uint64_t first = off / MAP_LARGE_PAGE * MAP_LARGE_PAGE, last = end / MAP_LARGE_PAGE * MAP_LARGE_PAGE;
-    if (last > first) sync_file_range(fd, (off_t)first, (off_t)(last - first), SYNC_FILE_RANGE_WRITE);
+    if (n >= EARLY_BYTES) sync_file_range(fd, (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
 enum ingot_status output_write(const struct output *out, const void *bytes, uint64_t n, uint64_t off,
@@ -224,14 +219,14 @@ enum ingot_status output_write(const struct output *out, const void *bytes, uint
     const char *p = bytes;
     const uint64_t first = off;
     while (n > 0) {
-        ssize_t done = windows_write(out->windows, out->fd, p, n, off);
+        ssize_t done = pwrite(out->fd, p, n, (off_t)off);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return ingot_fail_errno(err, out->path, "write");
         p += done;
         n -= (uint64_t)done;
         off += (uint64_t)done;
     }
-    store_early(out->fd, first, off);
+    store_early(out->fd, first, off - first);
     return INGOT_OK;
 }
 
@@ -262,7 +257,6 @@ void output_close(struct output *out)
     if (out->temp_name) unlinkat(out->dir_fd, out->temp_name, 0);
     if (out->fd >= 0) close(out->fd);
     if (out->dir_fd >= 0) close(out->dir_fd);
-    windows_free(out->windows);
     free(out->temp_name);
     free(out->path);
     *out = (struct output){ .dir_fd = -1, .fd = -1 };

@@ -6,12 +6,11 @@
 
 /* Zero-initialise; output_close() is fine at any time after output_init(), whatever that said. */
 struct output {
-    char *path;              /* owned: as given, for errors */
-    const char *name;        /* its last part */
-    int dir_fd;              /* the directory, held open: a rename of it or a chdir cannot lead astray */
-    int fd;                  /* the file, or -1 */
-    char *temp_name;         /* owned: while the file has a temporary name in dir_fd, else NULL */
-    struct windows *windows; /* owned */
+    char *path;       /* owned: as given, for errors */
+    const char *name; /* its last part */
+    int dir_fd;       /* the directory, held open: a rename of it or a chdir cannot lead astray */
+    int fd;           /* the file, or -1 */
+    char *temp_name;  /* owned: while the file has a temporary name in dir_fd, else NULL */
     bool overwrite;
     bool published; /* it has its name, even if that failed to be synced */
 };
