@@ -258,18 +258,38 @@ demo:
 	$(BUILD)/ingot verify $(BUILD)/demo.ingot && echo "verified: every byte is what the converter wrote"
 	$(BUILD)/ingot run $(BUILD)/demo.ingot -p "KING RICHARD II:" -n 120 --temperature 0.8 --top-k 40 --seed 7
 
-# ---- installation
-PUBLIC := format/ingot_format.h convert/ingot_convert.h runtime/ingot_runtime.h
+# ---- installation. Headers lie side by side: <ingot/ingot_runtime.h>. Of the libraries' names only the public ones stay as
+# they are, so that a program may have a pool_create() or json_parse() of its own.
+PUBLIC  := format/ingot_format.h convert/ingot_convert.h runtime/ingot_runtime.h
+LIBDIR  ?= $(PREFIX)/lib
+OBJCOPY ?= objcopy
+NM      ?= nm
+TO_BIN  = $(DESTDIR)$(PREFIX)/bin
+TO_LIB  = $(DESTDIR)$(LIBDIR)
+TO_PC   = $(DESTDIR)$(LIBDIR)/pkgconfig
+TO_INC  = $(DESTDIR)$(PREFIX)/include/ingot
+TO_MAN  = $(DESTDIR)$(PREFIX)/share/man/man1
+TO_BASH = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+# name, description, what it requires, its own libraries
+pkg_config = printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' '' 'Name: $(1)' 'Description: $(2)' \
+    "Version: $$($(BUILD)/ingot version | cut -d' ' -f2)" 'Requires: $(3)' 'Libs: -L$${libdir} $(4)' \
+    'Cflags: -I$${prefix}/include' >"$(TO_PC)/$(1).pc"
 install: $(BUILD)/ingot $(LIBS)
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/share/man/man1"
-	install $(BUILD)/ingot "$(DESTDIR)$(PREFIX)/bin/ingot"
-	install -m 644 $(LIBS) "$(DESTDIR)$(PREFIX)/lib"
-	for h in $(PUBLIC); do install -D -m 644 $$h "$(DESTDIR)$(PREFIX)/include/ingot/$$h" || exit 1; done
-	$(BUILD)/ingot help --man >"$(DESTDIR)$(PREFIX)/share/man/man1/ingot.1"
+	install -d "$(TO_BIN)" "$(TO_PC)" "$(TO_INC)" "$(TO_MAN)" "$(TO_BASH)"
+	install $(BUILD)/ingot "$(TO_BIN)/ingot"
+	install -m 644 $(LIBS) "$(TO_LIB)"
+	names=$$(mktemp) && trap 'rm -f "$$names"' EXIT && umask 022 && \
+	    $(NM) -g --defined-only $(LIBS) | awk 'NF == 3 && $$3 !~ /^ingot_/ { print $$3, "ingot_private_" $$3 }' | sort -u >"$$names" && \
+	    for lib in $(notdir $(LIBS)); do $(OBJCOPY) -D --redefine-syms="$$names" "$(TO_LIB)/$$lib" || exit 1; done
+	umask 022 && for h in $(PUBLIC); do sed 's|^#include "[a-z]*/|#include "|' $$h >"$(TO_INC)/$${h##*/}" || exit 1; done
+	umask 022 && $(call pkg_config,ingot,GPT-2 run straight from a mapped file,libutf8proc,-lingot_runtime -lingot_format -lm -pthread)
+	umask 022 && $(call pkg_config,ingot-convert,checkpoints of GPT-2 into .ingot files and out of them,ingot yaml-0.1 jansson,-lingot_convert)
+	umask 022 && $(BUILD)/ingot help --man >"$(TO_MAN)/ingot.1"
+	umask 022 && $(BUILD)/ingot help --completion >"$(TO_BASH)/ingot"
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/ingot" "$(DESTDIR)$(PREFIX)/share/man/man1/ingot.1"
-	cd "$(DESTDIR)$(PREFIX)/lib" && rm -f $(notdir $(LIBS))
-	rm -rf "$(DESTDIR)$(PREFIX)/include/ingot"
+	rm -f "$(TO_BIN)/ingot" "$(TO_MAN)/ingot.1" "$(TO_BASH)/ingot" "$(TO_PC)/ingot.pc" "$(TO_PC)/ingot-convert.pc"
+	cd "$(TO_LIB)" && rm -f $(notdir $(LIBS))
+	rm -rf "$(TO_INC)"
 
 help:
 	@echo 'make            the program, $(BUILD)/ingot, and its three libraries'
