@@ -15,7 +15,7 @@ ifneq ($(words $(BUILD))$(findstring :,$(BUILD))$(findstring %,$(BUILD)),1)
 $(error BUILD='$(BUILD)': make needs a directory without a space, a colon or a percent sign in its path)
 endif
 
-PKGS := libxxhash yaml-0.1 jansson libutf8proc
+PKGS := libxxhash libzstd yaml-0.1 jansson libutf8proc
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 # gcc 12 sees dangling pointers after inlining asprintf() and posix_memalign(), where there are none.
 WARN += $(shell $(CC) -Werror -Wno-dangling-pointer -Wdangling-pointer -E -x c /dev/null >/dev/null 2>&1 && echo -Wno-dangling-pointer)

@@ -38,9 +38,9 @@ an_ordinary_user() {
 @test "root installs what is missing, after a look at the lists" {
     rm bin/pkg-config
     on_this_machine 0 build
-    [ "$(<out)" = "installing: pkg-config libxxhash-dev libyaml-dev libjansson-dev libutf8proc-dev" ]
+    [ "$(<out)" = "installing: pkg-config libxxhash-dev libzstd-dev libyaml-dev libjansson-dev libutf8proc-dev" ]
     [ "$(<apt.log)" = "-qq update
--qq install -y --no-install-recommends pkg-config libxxhash-dev libyaml-dev libjansson-dev libutf8proc-dev" ]
+-qq install -y --no-install-recommends pkg-config libxxhash-dev libzstd-dev libyaml-dev libjansson-dev libutf8proc-dev" ]
 }
 
 @test "so does an ordinary user whose sudo asks nothing" {
