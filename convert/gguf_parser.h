@@ -13,7 +13,7 @@ struct gguf_parser {
     const char *path, *base;
     struct cursor at;
     struct gguf_file *out;
-    size_t cap_values, cap_tensors;
+    size_t cap_values;
     uint64_t *places; /* of each tensor's offset in the list; freed by gguf_read_tensors() */
     struct ingot_error *err;
 };
@@ -27,8 +27,8 @@ enum ingot_status gguf_take_name(struct gguf_parser *p, uint64_t limit, const ch
 /* Harmless, for a message. Returns out. */
 const char *gguf_show(struct gguf_text text, char out[GGUF_SHOWN_BYTES]);
 
-/* Reads the list of n tensors, which ends where the cursor then stands, and gives each its place in the data, which
- * begins at the next multiple of the alignment. */
+/* Reads the list of n tensors, for which there was room in the file; it ends where the cursor then stands, and gives
+ * each its place in the data, which begins at the next multiple of the alignment. */
 enum ingot_status gguf_read_tensors(struct gguf_parser *p, uint64_t n);
 
 #endif

@@ -2,11 +2,13 @@
  * not overlap. */
 #include "convert/gguf_parser.h"
 
-#include "convert/array.h"
 #include "convert/blocks.h"
+#include "convert/fail.h"
 #include "format/checked.h"
+#include "format/map.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define MAX_DIMENSIONS 4u
 
@@ -127,38 +129,40 @@ static enum ingot_status take_tensor(struct gguf_parser *p)
 {
     struct gguf_file *f = p->out;
     struct entry e = { .off = p->at.at };
-    struct ingot_source_tensor t = { .file = p->base, .check = INGOT_NO_CHECK };
-    struct ingot_source_tensor *grown = array_grow(f->tensors, &p->cap_tensors, f->n_tensors, sizeof *grown);
-    if (!grown) return fail_memory(p->err, p->path);
-    f->tensors = grown;
+    struct ingot_source_tensor *t = &f->tensors[f->n_tensors];
+    *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
     enum ingot_status status = gguf_take_name(p, INGOT_MAX_NAME, "a tensor's name", &e.name);
-    if (status == INGOT_OK) status = take_shape(p, &e, &t);
-    if (status == INGOT_OK) status = take_encoding(p, &e, &t);
-    if (status == INGOT_OK) status = set_size(p, &e, &t);
+    if (status == INGOT_OK) status = take_shape(p, &e, t);
+    if (status == INGOT_OK) status = take_encoding(p, &e, t);
+    if (status == INGOT_OK) status = set_size(p, &e, t);
     if (status == INGOT_OK) status = take_offset(p, &e);
     if (status != INGOT_OK) return status;
-    t.file_off = e.offset;
-    t.name = name_pool_add(&f->names, e.name.at, e.name.n);
-    if (!t.name) return fail_memory(p->err, p->path);
-    p->places[f->n_tensors] = e.offset_off;
-    f->tensors[f->n_tensors++] = t;
+    t->file_off = e.offset;
+    t->name = name_pool_add(&f->names, e.name.at, e.name.n);
+    if (!t->name) return fail_memory(p->err, p->path);
+    p->places[f->n_tensors++] = e.offset_off;
     return INGOT_OK;
+}
+
+static enum ingot_status fail_outside(const struct gguf_parser *p, size_t i, uint64_t room)
+{
+    char name[GGUF_SHOWN_BYTES];
+    const struct ingot_source_tensor *t = &p->out->tensors[i];
+    return ingot_fail(p->err, INGOT_E_TRUNCATED, p->places[i], p->path, ADVICE_COPY,
+                      "tensor %s: %" PRIu64 " byte%s at %" PRIu64 " of the data, which has %" PRIu64,
+                      ingot_escape(t->name, strlen(t->name), name, sizeof name), t->n_bytes, plural(t->n_bytes),
+                      t->file_off, room);
 }
 
 /* Turns offsets in the data into offsets in the file. */
 static enum ingot_status place_tensors(struct gguf_parser *p)
 {
-    char name[GGUF_SHOWN_BYTES];
     uint64_t data_off = 0;
     bool fits = checked_align(p->at.at, p->alignment, &data_off);
     uint64_t room = fits && data_off <= p->size ? p->size - data_off : 0;
     for (size_t i = 0; i < p->out->n_tensors; i++) {
         struct ingot_source_tensor *t = &p->out->tensors[i];
-        struct gguf_text text = { t->name, strlen(t->name) };
-        if (!span_inside(t->file_off, t->n_bytes, room))
-            return ingot_fail(p->err, INGOT_E_TRUNCATED, p->places[i], p->path, ADVICE_COPY,
-                              "tensor %s: %" PRIu64 " byte%s at %" PRIu64 " of the data, which has %" PRIu64,
-                              gguf_show(text, name), t->n_bytes, plural(t->n_bytes), t->file_off, room);
+        if (!span_inside(t->file_off, t->n_bytes, room)) return fail_outside(p, i, room);
         t->file_off += data_off;
         if (t->file_off > p->size) t->file_off = p->size; /* nothing lies there: a file without data has no padding */
         t->data = p->bytes + t->file_off;
@@ -178,10 +182,19 @@ static int by_offset(const void *a, const void *b)
     return (x->end > y->end) - (x->end < y->end);
 }
 
+/* Whether each begins where the one in front of it has ended, as in most files. All ends lie inside the file. */
+static bool is_in_order(const struct gguf_file *f)
+{
+    for (size_t i = 1; i < f->n_tensors; i++)
+        if (f->tensors[i].file_off < f->tensors[i - 1].file_off + f->tensors[i - 1].n_bytes) return false;
+    return true;
+}
+
 /* Empty tensors share their place with anything. */
 static enum ingot_status check_overlap(const struct gguf_parser *p)
 {
     const struct gguf_file *f = p->out;
+    if (is_in_order(f)) return INGOT_OK;
     struct span *spans = malloc(f->n_tensors * sizeof *spans + 1);
     size_t n = 0;
     char shown[GGUF_SHOWN_BYTES];
@@ -205,8 +218,9 @@ static enum ingot_status check_overlap(const struct gguf_parser *p)
 enum ingot_status gguf_read_tensors(struct gguf_parser *p, uint64_t n)
 {
     enum ingot_status status = INGOT_OK;
-    p->places = calloc(n + 1, sizeof *p->places);
-    if (!p->places) return fail_memory(p->err, p->path);
+    p->places = map_large_malloc(n * sizeof *p->places + 1);
+    p->out->tensors = map_large_malloc(n * sizeof *p->out->tensors + 1);
+    if (!p->places || !p->out->tensors) status = fail_memory(p->err, p->path);
     for (uint64_t i = 0; i < n && status == INGOT_OK; i++) status = take_tensor(p);
     if (status == INGOT_OK) status = place_tensors(p);
     if (status == INGOT_OK) status = check_overlap(p);

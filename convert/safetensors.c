@@ -49,6 +49,7 @@ struct parser {
     struct name_pool *names;
     struct ingot_source_tensor *tensors;
     size_t n, cap;
+    json_t *metadata;
 };
 
 /* One member of the header while it is being read. */
@@ -377,22 +378,16 @@ static enum ingot_status add_tensor(struct parser *p, struct json_text key, stru
 }
 
 /* Free text about the file: it must be well-formed, and decides nothing. */
-static enum ingot_status read_metadata(const struct parser *p, struct json_walk *walk, json_t **out,
+static enum ingot_status read_metadata(struct parser *p, struct json_text key, struct json_walk *walk,
                                        struct ingot_error *err)
 {
     struct json_text value;
+    if (p->metadata)
+        return ingot_fail(err, INGOT_E_SOURCE, key.off, p->path, ADVICE_COPY, "__metadata__ stands in the file twice");
     enum ingot_status status = json_walk_value(walk, &value, err);
-    if (status == INGOT_OK) status = json_parse(value, p->path, MAX_METADATA_BYTES, out, err);
-    if (status == INGOT_OK && !json_is_object(*out))
+    if (status == INGOT_OK) status = json_parse(value, p->path, MAX_METADATA_BYTES, &p->metadata, err);
+    if (status == INGOT_OK && !json_is_object(p->metadata))
         status = ingot_fail(err, INGOT_E_SOURCE, value.off, p->path, ADVICE_COPY, "__metadata__ is not an object");
-    return status;
-}
-
-static enum ingot_status check_metadata(const struct parser *p, struct json_walk *walk, struct ingot_error *err)
-{
-    json_t *metadata = NULL;
-    enum ingot_status status = read_metadata(p, walk, &metadata, err);
-    json_decref(metadata);
     return status;
 }
 
@@ -432,7 +427,7 @@ static enum ingot_status read_header(struct parser *p, struct json_text header, 
     for (;;) {
         enum ingot_status status = json_walk_key(&walk, &key, &more, err);
         if (status != INGOT_OK || !more) return status;
-        status = json_key_is(key, KEY_METADATA) ? check_metadata(p, &walk, err) : add_tensor(p, key, &walk, err);
+        status = json_key_is(key, KEY_METADATA) ? read_metadata(p, key, &walk, err) : add_tensor(p, key, &walk, err);
         if (status != INGOT_OK) return status;
     }
 }
@@ -476,37 +471,22 @@ static enum ingot_status check_places(const struct parser *p, struct ingot_error
 }
 
 enum ingot_status safetensors_parse(const uint8_t *bytes, uint64_t size, const char *path, const char *base,
-                                    struct name_pool *names, struct ingot_source_tensor **tensors, size_t *n,
-                                    struct ingot_error *err)
+                                    struct name_pool *names, struct safetensors_file *out, struct ingot_error *err)
 {
     struct parser p = { .bytes = bytes, .size = size, .path = path, .base = base, .names = names };
     struct json_text header;
-    *tensors = NULL;
-    *n = 0;
     enum ingot_status status = find_header(&p, &header, err);
     if (status == INGOT_OK) status = read_header(&p, header, err);
     if (status == INGOT_OK) sort_by_place(&p);
     if (status == INGOT_OK) status = check_places(&p, err);
-    if (status != INGOT_OK) {
-        free(p.tensors);
-        return status;
-    }
-    *tensors = p.tensors;
-    *n = p.n;
-    return INGOT_OK;
+    *out = (struct safetensors_file){ .tensors = p.tensors, .n_tensors = p.n, .metadata = p.metadata };
+    if (status != INGOT_OK) safetensors_free(out);
+    return status;
 }
 
-enum ingot_status safetensors_metadata(const uint8_t *bytes, uint64_t size, const char *path, json_t **out,
-                                       struct ingot_error *err)
+void safetensors_free(struct safetensors_file *file)
 {
-    struct parser p = { .bytes = bytes, .size = size, .path = path };
-    struct json_text header, key;
-    bool more;
-    *out = NULL;
-    enum ingot_status status = find_header(&p, &header, err);
-    if (status != INGOT_OK) return status;
-    struct json_walk walk = json_walk_begin(header, path);
-    status = json_walk_key(&walk, &key, &more, err);
-    if (status != INGOT_OK || !more || !json_key_is(key, KEY_METADATA)) return status;
-    return read_metadata(&p, &walk, out, err);
+    free(file->tensors);
+    json_decref(file->metadata);
+    *file = (struct safetensors_file){ 0 };
 }

@@ -102,12 +102,11 @@ static enum ingot_status add_fact(struct ingot_source *src, const struct gguf_va
 }
 
 /* The names stay with the parsed file, which is there as long as the source is. */
-static enum ingot_status add_tensors(struct ingot_source *src, struct gguf_file *f, struct ingot_error *err)
+static enum ingot_status take_tensors(struct ingot_source *src, struct gguf_file *f, struct ingot_error *err)
 {
-    enum ingot_status status = INGOT_OK;
-    for (size_t i = 0; i < f->n_tensors && status == INGOT_OK; i++)
-        status = source_add_tensor(src, &f->tensors[i], err);
-    return status;
+    struct ingot_source_tensor *tensors = f->tensors;
+    f->tensors = NULL; /* the source frees them */
+    return source_take_tensors(src, tensors, f->n_tensors, err);
 }
 
 static enum ingot_status open_source(struct ingot_source *src, struct ingot_error *err)
@@ -121,7 +120,7 @@ static enum ingot_status open_source(struct ingot_source *src, struct ingot_erro
     if (status == INGOT_OK) status = source_add_file(src, src->base ? src->base : names.first, &in, err);
     if (status == INGOT_OK) status = gguf_parse(in->map.bytes, in->map.size, in->path, in->base, f, err);
     if (status == INGOT_OK) status = check_whole(in, f, err);
-    if (status == INGOT_OK) status = add_tensors(src, f, err);
+    if (status == INGOT_OK) status = take_tensors(src, f, err);
     for (size_t i = 0; i < f->n_values && status == INGOT_OK; i++) status = add_fact(src, &f->values[i], err);
     return status;
 }

@@ -24,11 +24,11 @@ static bool probe(const struct source_candidate *c)
 }
 
 /* Its texts as facts, none of which any hyper-parameter is taken from. What is out of all proportion is left out. */
-static enum ingot_status add_metadata(struct ingot_source *src, const struct input *in, struct ingot_error *err)
+static enum ingot_status add_metadata(struct ingot_source *src, json_t *metadata, struct ingot_error *err)
 {
-    json_t *metadata, *value;
+    json_t *value;
     const char *name;
-    enum ingot_status status = safetensors_metadata(in->map.bytes, in->map.size, in->path, &metadata, err);
+    enum ingot_status status = INGOT_OK;
     json_object_foreach(metadata, name, value)
     {
         char key[MAX_KEY];
@@ -38,7 +38,6 @@ static enum ingot_status add_metadata(struct ingot_source *src, const struct inp
         status = source_add_fact(src, &fact, err);
         if (status != INGOT_OK) break;
     }
-    json_decref(metadata);
     return status;
 }
 
@@ -46,15 +45,18 @@ static enum ingot_status add_metadata(struct ingot_source *src, const struct inp
 static enum ingot_status add_file(struct ingot_source *src, const char *name, struct ingot_error *err)
 {
     const struct input *in;
-    struct ingot_source_tensor *tensors = NULL;
-    size_t n = 0;
+    struct safetensors_file f = { 0 };
+    const bool is_first = src->n_tensors == 0;
     enum ingot_status status = source_add_file(src, name, &in, err);
     if (status == INGOT_OK)
-        status = safetensors_parse(in->map.bytes, in->map.size, in->path, in->base, &src->names, &tensors, &n, err);
-    if (status != INGOT_OK) return status;
-    const bool is_first = src->n_tensors == 0;
-    status = source_take_tensors(src, tensors, n, err);
-    return status == INGOT_OK && is_first ? add_metadata(src, in, err) : status;
+        status = safetensors_parse(in->map.bytes, in->map.size, in->path, in->base, &src->names, &f, err);
+    if (status == INGOT_OK) {
+        status = source_take_tensors(src, f.tensors, f.n_tensors, err);
+        f.tensors = NULL;
+    }
+    if (status == INGOT_OK && is_first) status = add_metadata(src, f.metadata, err);
+    safetensors_free(&f);
+    return status;
 }
 
 /* With both, the single file is meant, as Hugging Face's own loader decides. */

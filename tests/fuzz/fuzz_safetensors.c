@@ -10,24 +10,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct name_pool names = { 0 };
-    struct ingot_source_tensor *tensors;
+    struct safetensors_file f;
     struct ingot_error err = { 0 };
-    size_t n_tensors;
     volatile uint8_t sink;
-    if (safetensors_parse(data, n, "fuzz", "fuzz", &names, &tensors, &n_tensors, &err) != INGOT_OK) {
+    if (safetensors_parse(data, n, "fuzz", "fuzz", &names, &f, &err) != INGOT_OK) {
         if (err.status == INGOT_OK || err.message[0] == '\0') abort();
         if (err.offset != INGOT_NO_OFFSET && err.offset > n) abort();
         name_pool_free(&names);
         return 0;
     }
-    for (size_t i = 0; i < n_tensors; i++) {
-        const uint8_t *at = tensors[i].data;
-        if (tensors[i].n_bytes == 0) continue;
+    for (size_t i = 0; i < f.n_tensors; i++) {
+        const uint8_t *at = f.tensors[i].data;
+        if (f.tensors[i].n_bytes == 0) continue;
         sink = at[0];
-        sink = at[tensors[i].n_bytes - 1];
+        sink = at[f.tensors[i].n_bytes - 1];
     }
     (void)sink;
     name_pool_free(&names);
-    free(tensors);
+    safetensors_free(&f);
     return 0;
 }

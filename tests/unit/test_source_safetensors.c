@@ -21,12 +21,12 @@ static struct image image_of(const char *header, size_t n_data)
 static enum ingot_status parse(struct image im, size_t *n, struct ingot_error *err)
 {
     struct name_pool names = { 0 };
-    struct ingot_source_tensor *tensors;
+    struct safetensors_file f;
     *err = (struct ingot_error){ 0 };
-    enum ingot_status status =
-        safetensors_parse(im.bytes, im.size, "t.safetensors", "t.safetensors", &names, &tensors, n, err);
+    enum ingot_status status = safetensors_parse(im.bytes, im.size, "t.safetensors", "t.safetensors", &names, &f, err);
+    *n = f.n_tensors;
     name_pool_free(&names);
-    free(tensors);
+    safetensors_free(&f);
     return status;
 }
 
@@ -193,17 +193,17 @@ static void every_spelling_of_a_header_says_the_same(void **state)
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         struct image im = image_of(headers[i], 13);
         struct name_pool pool = { 0 };
-        struct ingot_source_tensor *t;
-        size_t n;
-        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &t, &n, NULL), INGOT_OK);
-        assert_int_equal(n, 2);
+        struct safetensors_file f;
+        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &f, NULL), INGOT_OK);
+        const struct ingot_source_tensor *t = f.tensors;
+        assert_int_equal(f.n_tensors, 2);
         assert_string_equal(t[0].name, "a");
         assert_int_equal(t[0].scalar, INGOT_SCALAR_BF16);
         assert_true(t[0].rank == 2 && t[0].shape[0] == 2 && t[0].shape[1] == 3);
         assert_string_equal(t[1].name, "b");
         assert_true(t[1].rank == 0 && t[1].n_bytes == 1 && t[1].file_off == im.size - 1);
         name_pool_free(&pool);
-        free(t);
+        safetensors_free(&f);
         free(im.bytes);
     }
 }
@@ -267,20 +267,20 @@ static void every_dtype_of_the_format_is_listed_by_its_name(void **state)
                                          "F32",  "U64", "I64", "F64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "C64" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct name_pool pool = { 0 };
-        struct ingot_source_tensor *tensors;
+        struct safetensors_file f;
         struct ingot_error err = { 0 };
-        size_t n, elem = fixture_dtype_size(names[i]);
+        size_t elem = fixture_dtype_size(names[i]);
         if (strncmp(names[i], "F8", 2) == 0) elem = 1;
         char header[128];
         snprintf(header, sizeof header, "{\"a\":{\"dtype\":\"%s\",\"shape\":[3],\"data_offsets\":[0,%zu]}}", names[i],
                  3 * elem);
         struct image im = image_of(header, 3 * elem);
-        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &tensors, &n, &err), INGOT_OK);
-        assert_int_equal(n, 1);
-        assert_string_equal(tensors[0].dtype_name, names[i]);
-        assert_int_equal(tensors[0].n_bytes, 3 * elem);
+        assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &f, &err), INGOT_OK);
+        assert_int_equal(f.n_tensors, 1);
+        assert_string_equal(f.tensors[0].dtype_name, names[i]);
+        assert_int_equal(f.tensors[0].n_bytes, 3 * elem);
         name_pool_free(&pool);
-        free(tensors);
+        safetensors_free(&f);
         free(im.bytes);
     }
 }
@@ -290,9 +290,9 @@ static void ten_thousand_tensors_come_out_in_order_of_offset(void **state)
     (void)state;
     enum { N = 10000 };
     char *header = NULL;
-    size_t n_header, n;
+    size_t n_header;
     struct name_pool pool = { 0 };
-    struct ingot_source_tensor *tensors;
+    struct safetensors_file f;
     struct ingot_error err = { 0 };
     FILE *h = open_memstream(&header, &n_header);
     for (int i = 0; i < N; i++) {
@@ -303,13 +303,27 @@ static void ten_thousand_tensors_come_out_in_order_of_offset(void **state)
     fputs("}", h);
     fclose(h);
     struct image im = image_of(header, N);
-    assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &tensors, &n, &err), INGOT_OK);
-    assert_int_equal(n, N);
-    for (int i = 0; i < N; i++) assert_int_equal(atoi(tensors[i].name + 1), i);
+    assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &f, &err), INGOT_OK);
+    assert_int_equal(f.n_tensors, N);
+    for (int i = 0; i < N; i++) assert_int_equal(atoi(f.tensors[i].name + 1), i);
     name_pool_free(&pool);
-    free(tensors);
+    safetensors_free(&f);
     free(im.bytes);
     free(header);
+}
+
+static void metadata_stands_anywhere_but_once(void **state)
+{
+    (void)state;
+    struct name_pool pool = { 0 };
+    struct safetensors_file f;
+    struct image im = image_of("{" T("a", "U8", "[2]", "0", "2") ",\"__metadata__\":{\"format\":\"pt\"}}", 2);
+    assert_int_equal(safetensors_parse(im.bytes, im.size, "t", "t", &pool, &f, NULL), INGOT_OK);
+    assert_string_equal(json_string_value(json_object_get(f.metadata, "format")), "pt");
+    name_pool_free(&pool);
+    safetensors_free(&f);
+    free(im.bytes);
+    expect("{\"__metadata__\":{\"a\":\"1\"},\"__metadata__\" :{}}", 0, INGOT_E_SOURCE, "\"__metadata__\" ", 0);
 }
 
 /* A tree of this text would have gigabytes; quadratic time would not end. */
@@ -359,6 +373,7 @@ int main(void)
         cmocka_unit_test(a_name_is_not_too_long_and_holds_no_nul),
         cmocka_unit_test(a_key_given_twice_in_a_description_is_refused),
         cmocka_unit_test(every_dtype_of_the_format_is_listed_by_its_name),
+        cmocka_unit_test(metadata_stands_anywhere_but_once),
         cmocka_unit_test(ten_thousand_tensors_come_out_in_order_of_offset),
         cmocka_unit_test(a_hostile_header_of_a_hundred_megabytes_is_refused),
     };
