@@ -5,6 +5,7 @@
 #include "inspect/anatomy.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
 #include "inspect/cli/suggest.h"
@@ -18,7 +19,9 @@
 #include <string.h>
 
 #define LINE_BYTES     16u
-#define HEX_WIDTH      47  /* of 16 bytes */
+#define OFFSET_WIDTH   10  /* with the blanks behind it */
+#define WIDE           120 /* columns from which on a row has 16 bytes */
+#define LEAST_TEXT     20  /* columns */
 #define SHOWN_BYTES    64u /* of one field */
 #define DEFAULT_LENGTH 256u
 #define JSON_BYTES     4096u /* of one line in JSON */
@@ -35,11 +38,19 @@ struct printer {
     json_t *array; /* NULL: text */
     char part[4 * INGOT_MAX_NAME + 64];
     const char *bold, *dim, *error, *plain;
+    size_t columns;     /* of the terminal */
+    uint64_t row_bytes; /* of a row of bytes */
+    size_t bytes_width; /* columns that it takes, and two blanks */
 };
 
 static struct printer begin_printing(bool json)
 {
-    return (struct printer){ .array = json ? json_array() : NULL,
+    const size_t columns = terminal_width(stdout);
+    const uint64_t row_bytes = columns < WIDE ? LINE_BYTES / 2 : LINE_BYTES;
+    return (struct printer){ .columns = columns,
+                             .row_bytes = row_bytes,
+                             .bytes_width = 3 * row_bytes - 1 + 2,
+                             .array = json ? json_array() : NULL,
                              .bold = terminal_style(stdout, STYLE_BOLD),
                              .dim = terminal_style(stdout, STYLE_DIM),
                              .error = terminal_style(stdout, STYLE_ERROR),
@@ -58,41 +69,64 @@ static bool is_zero(const uint8_t *bytes, uint64_t n)
     return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
 }
 
-/* The first 16 bytes, or how many zeros there are. */
-static void first_bytes(const struct anatomy_line *line, char out[4 * LINE_BYTES])
+/* Of a long field the first bytes, of a longer run of zeros how many. */
+static uint64_t count_shown(const struct anatomy_line *line)
 {
-    size_t used = 0;
-    *out = '\0';
-    if (line->n_here > LINE_BYTES && is_zero(line->bytes, line->n_here)) {
-        snprintf(out, 4 * LINE_BYTES, "00 (%" PRIu64 " bytes)", line->n_here);
-        return;
-    }
-    for (uint64_t i = 0; i < line->n_here && i < LINE_BYTES; i++)
-        used += (size_t)snprintf(out + used, 4 * LINE_BYTES - used, i ? " %02x" : "%02x", line->bytes[i]);
+    if (line->n_here <= LINE_BYTES) return line->n_here;
+    if (is_zero(line->bytes, line->n_here)) return 0;
+    return line->n_here > SHOWN_BYTES ? LINE_BYTES : line->n_here;
 }
 
-static void print_rest(const struct anatomy_line *line)
+/* Prints bytes [from, to) of a row and returns the columns that they take. */
+static int print_bytes(const struct anatomy_line *line, uint64_t from, uint64_t to)
 {
-    if (line->n_here > SHOWN_BYTES || is_zero(line->bytes, line->n_here)) return;
-    for (uint64_t at = LINE_BYTES; at < line->n_here; at += LINE_BYTES) {
-        uint64_t n = line->n_here - at < LINE_BYTES ? line->n_here - at : LINE_BYTES;
-        printf("%8" PRIu64 "  ", line->off + at);
-        for (uint64_t i = 0; i < n; i++) printf(i ? " %02x" : "%02x", line->bytes[at + i]);
+    int width = 0;
+    for (uint64_t i = from; i < to; i++) width += printf(i > from ? " %02x" : "%02x", line->bytes[i]);
+    return width;
+}
+
+/* As much of a text as goes into `room` columns: up to a blank if there is one. */
+static size_t fold(const char *text, size_t room)
+{
+    size_t n = terminal_text_prefix(text, strlen(text), room), blank = n;
+    if (!text[n]) return n;
+    while (blank > 0 && text[blank] != ' ') blank--;
+    return blank > 0 ? blank : n > 0 ? n : strlen(text);
+}
+
+/* Bytes on the left, what they mean on the right, each in as many rows as it needs. */
+static void print_rows(const struct printer *p, const struct anatomy_line *line, const char *style, const char *text)
+{
+    const uint64_t shown = count_shown(line);
+    const size_t text_at = OFFSET_WIDTH + p->bytes_width,
+                 room = p->columns > text_at + LEAST_TEXT ? p->columns - text_at : LEAST_TEXT;
+    uint64_t at = 0;
+    for (bool first = true; first || at < shown || *text; first = false) {
+        const uint64_t end = shown - at < p->row_bytes ? shown : at + p->row_bytes;
+        const size_t n = fold(text, room);
+        if (first || at < shown)
+            printf("%8" PRIu64 "  ", line->off + at);
+        else
+            printf("%*s", OFFSET_WIDTH, "");
+        int width = first && shown == 0 ? printf("00 (%" PRIu64 " bytes)", line->n_here) : print_bytes(line, at, end);
+        if (n > 0) printf("%*s%s%.*s%s", (int)p->bytes_width - width, "", style, (int)n, text, *style ? p->plain : "");
         putchar('\n');
+        text += n;
+        text += strspn(text, " ");
+        at = end;
     }
 }
 
 static void print_line(const struct printer *p, const struct anatomy_line *line)
 {
-    char text[4 * LINE_BYTES];
-    bool named = *line->name, more = named || *line->value || line->fault;
-    first_bytes(line, text);
-    printf("%8" PRIu64 "  %-*s", line->off, more ? HEX_WIDTH : 0, text);
-    if (named) printf("  %s%s%s", line->name, *line->value ? ": " : "", line->value);
-    if (!named && *line->value) printf("  %s%s%s", p->dim, line->value, p->plain);
-    if (line->fault) printf("  %s<-- %s%s", p->error, line->fault, p->plain);
-    putchar('\n');
-    print_rest(line);
+    const bool named = *line->name;
+    const char *const fault = line->fault ? line->fault : "";
+    const size_t n = strlen(line->name) + strlen(line->value) + strlen(fault) + 16;
+    char *text = memory_array(n, 1);
+    snprintf(text, n, "%s%s%s%s%s", line->name, named && *line->value ? ": " : "", line->value, *fault ? "  <-- " : "",
+             fault);
+    print_rows(p, line, *fault ? p->error : named ? "" : p->dim, text);
+    free(text);
 }
 
 static json_t *bytes_json(const struct anatomy_line *line)

@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP               2
-#define FLEXIBLE_AT_LEAST 12
-#define USUAL_ROW         64 /* bytes of text */
+#define GAP       2
+#define USEFUL    12 /* columns of a name */
+#define LEAST     3  /* of what is cut */
+#define USUAL_ROW 64 /* bytes of text */
 
 /* What the terminal makes of a table. */
 struct fit {
@@ -104,34 +105,38 @@ static size_t total_width(const struct table *t, const struct fit *fit)
     return total ? total - GAP : 0;
 }
 
-/* The shown column with the highest drop number, or n_columns. */
-static size_t next_to_drop(const struct table *t, const struct fit *fit)
+/* The shown column with the highest drop number, of equal ones the last; n_columns where only the one to be kept is
+ * left. */
+static size_t next_to_drop(const struct table *t, const struct fit *fit, size_t kept)
 {
     size_t found = t->n_columns;
     for (size_t c = 0; c < t->n_columns; c++) {
-        if (!fit->shown[c] || t->columns[c].drop == 0) continue;
-        if (found == t->n_columns || t->columns[c].drop > t->columns[found].drop) found = c;
+        if (!fit->shown[c] || c == kept) continue;
+        if (found == t->n_columns || t->columns[c].drop >= t->columns[found].drop) found = c;
     }
     return found;
 }
 
-/* Drops columns while the flexible one would have to shrink below a useful width, then shrinks it. */
+/* The flexible column, or else the first. */
+static size_t column_to_keep(const struct table *t)
+{
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (t->columns[c].flexible) return c;
+    return 0;
+}
+
+/* Drops columns while the one that is kept would have to shrink below a useful width, then shrinks it. */
 static void squeeze(const struct table *t, struct fit *fit, size_t available)
 {
-    size_t flexible = t->n_columns;
-    for (size_t c = 0; c < t->n_columns; c++)
-        if (t->columns[c].flexible) flexible = c;
-    for (;;) {
-        size_t total = total_width(t, fit);
-        if (total <= available) return;
-        size_t over = total - available, spare = 0;
-        if (flexible < t->n_columns && fit->width[flexible] > FLEXIBLE_AT_LEAST)
-            spare = fit->width[flexible] - FLEXIBLE_AT_LEAST;
-        size_t victim = next_to_drop(t, fit);
-        if (over <= spare || victim == t->n_columns) {
-            if (spare > 0) fit->width[flexible] -= over < spare ? over : spare;
+    const size_t kept = column_to_keep(t);
+    for (size_t total; (total = total_width(t, fit)) > available;) {
+        const size_t over = total - available, victim = next_to_drop(t, fit, kept);
+        const size_t least = victim == t->n_columns ? LEAST : t->columns[kept].flexible ? USEFUL : SIZE_MAX;
+        if (fit->width[kept] >= least && fit->width[kept] - least >= over) {
+            fit->width[kept] -= over;
             return;
         }
+        if (victim == t->n_columns) return;
         fit->shown[victim] = false;
     }
 }

@@ -2,7 +2,8 @@
  * table.h - rows of cells under titles, aligned by what a terminal shows (not by bytes).
  *
  * In a pipe every column has its full width. On a terminal that is too narrow the columns with the highest `drop` go
- * first, and then the flexible column is shortened in its middle.
+ * first, of equal ones those on the right, while the flexible column could not keep a useful width, which then is
+ * shortened in its middle. Alone on the narrowest it is shortened further.
  */
 #ifndef INGOT_CLI_TABLE_H
 #define INGOT_CLI_TABLE_H
@@ -17,7 +18,7 @@ struct table_column {
     const char *title;
     bool right;    /* numbers */
     bool flexible; /* may be shortened; one at most */
-    unsigned drop; /* 0: never */
+    unsigned drop;
 };
 
 /* The bytes of a cell's text, and the columns of a terminal that it takes. */

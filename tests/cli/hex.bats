@@ -221,3 +221,14 @@ END
     ingot hex missing.ingot
     expect_error 5 missing.ingot
 }
+
+@test "on a terminal no line is wider than it, and nothing is left out" {
+    command -v script >/dev/null || skip "no script(1)"
+    "$INGOT" hex "$BARD" 0:9000 | tr -d ' \n|' >whole
+    for columns in 80 120; do
+        script -qec "stty cols $columns; TERM=xterm NO_COLOR=1 '$INGOT' hex '$BARD' 0:9000" /dev/null </dev/null | tr -d '\r' >screen
+        [ "$(wc -L <screen)" -le $columns ]
+        grep -q 'content id: [0-9a-f]' screen
+    done
+    cmp <(tr -d ' \n|' <screen) whole
+}
