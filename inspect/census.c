@@ -300,6 +300,11 @@ uint64_t census_total(const struct census *c)
     return total;
 }
 
+bool census_is_foreign(const struct census *c)
+{
+    return census_total(c) == c->count[CENSUS_OTHER];
+}
+
 uint64_t census_vectors(const struct census *c)
 {
     return c->count[CENSUS_NORMS] + c->count[CENSUS_BIASES];

@@ -62,6 +62,9 @@ struct census_layers census_layers_alike(const struct census *c);
 
 uint64_t census_total(const struct census *c);
 
+/* Whether nothing in it has a place in a GPT-2. */
+bool census_is_foreign(const struct census *c);
+
 /* Parameters of each layer; 0 when the layers are not alike, as in a part of a checkpoint. */
 uint64_t census_per_layer(const struct census *c, enum census_category category);
 

@@ -128,7 +128,7 @@ static void print_categories(const struct census *c)
     struct table t = table_begin(columns, 4);
     uint64_t each = 0;
     for (int i = 0; i < CENSUS_CATEGORIES; i++) {
-        if (i == CENSUS_OTHER && c->count[i] == 0) continue;
+        if (c->count[i] == 0 && (i == CENSUS_OTHER || census_is_foreign(c))) continue;
         category_row(&t, c, i);
         each += census_per_layer(c, (enum census_category)i);
     }
@@ -138,6 +138,8 @@ static void print_categories(const struct census *c)
     table_cell(&t, "%s", human_count(census_total(c)).text);
     table_cell(&t, "%s", "");
     table_end(&t);
+    if (census_is_foreign(c) && census_total(c) > 0)
+        print_sentence("Nothing here has a place in a GPT-2; ingot params --tree counts by name.");
     if (c->tied) print_sentence("The unembedding is the token embedding, used a second time and counted once.");
     print_left_out(c);
 }
@@ -164,15 +166,16 @@ static void print_sizes(const struct subject *s)
     };
     static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
     uint64_t total = census_total(c), vectors = census_vectors(c);
-    struct table t = table_begin(columns, 3);
+    const size_t n_columns = census_is_foreign(c) ? 2 : 3;
+    struct table t = table_begin(columns, n_columns);
     putchar('\n');
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
         uint64_t size = ingot_dtype_size(dtypes[i]);
         table_cell(&t, "%s", ingot_dtype_name(dtypes[i]));
         table_cell(&t, "%s", human_count(total * size).text);
-        table_cell(&t, "%s", human_count((total - vectors) * size + vectors * 4).text);
+        if (n_columns > 2) table_cell(&t, "%s", human_count((total - vectors) * size + vectors * 4).text);
     }
-    if (s->has_hparams) quantised_rows(&t, s);
+    if (s->has_hparams && n_columns > 2) quantised_rows(&t, s);
     table_end(&t);
 }
 

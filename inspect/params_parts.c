@@ -136,6 +136,8 @@ static void print_layers(const struct subject *s)
     };
     struct table t = table_begin(columns, sizeof columns / sizeof *columns);
     uint64_t total = census_total(&s->census);
+    t.no_titles = s->layers.n == 0;
+    if (t.no_titles) puts("There are no layers of a GPT-2.");
     for (size_t i = 0; i < s->layers.n;) {
         struct run r = next_run(&s->layers, &i);
         uint64_t all = r.all * (r.last - r.first + 1);

@@ -78,6 +78,17 @@ total() { # config
     [ "$(json 'j["tied"], [(c["per_layer"], c["parameters"]) for c in j["categories"] if c["name"] == "up"]')" = "(False, [(0, 4)])" ]
 }
 
+@test "of what is no GPT-2 only the sum is told, and where to look further" {
+    make_safetensors odd.safetensors '{"a.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}}' 24
+    ingot params odd.safetensors
+    expect 0
+    [[ $out == *"other"*"6  100.0 %"*"total"*"--tree"* ]]
+    [[ $out != *"query"* && $out != *"norms"* ]]
+    ingot params --layers odd.safetensors
+    expect 0
+    [[ $out == *"no layers"* ]]
+}
+
 @test "mistakes in --config are explained" {
     ingot params --config gpt4
     expect_error 2 "no preset 'gpt4'"
