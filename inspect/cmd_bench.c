@@ -8,7 +8,7 @@
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
-#include "runtime/pool.h"
+#include "runtime/cores.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -114,7 +114,7 @@ static enum ingot_status parse_list(const struct option *o, const char *text, ui
 
 static void default_threads(struct bench_list *threads)
 {
-    const uint32_t cpus = pool_physical_cpus();
+    const uint32_t cpus = cores_count();
     list_insert(threads, 1);
     list_insert(threads, cpus < THREADS_MAX ? cpus : THREADS_MAX);
 }

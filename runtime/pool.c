@@ -2,13 +2,13 @@
 #include "runtime/pool.h"
 
 #include "format/cpus.h"
+#include "runtime/cores.h"
 #include "runtime/fpenv.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Before sleeping, 4000 pauses: 40 to 150 microseconds, as the CPU counts a pause. Every few of them the CPU is offered
@@ -93,49 +93,6 @@ static void step(struct pool *pool, struct signal_line *line)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* --------------------------------------------------------------------------------------------------------- cores */
-
-/* Whether a list like "0-1" or "0,64" names a CPU of the set that is below `cpu`. */
-static bool names_lower(const char *list, unsigned long cpu, const cpu_set_t *set)
-{
-    while (*list >= '0' && *list <= '9') {
-        char *end;
-        const unsigned long from = strtoul(list, &end, 10);
-        const unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
-        for (unsigned long other = from; other <= to && other < cpu; other++)
-            if (CPU_ISSET(other, set)) return true;
-        list = *end == ',' ? end + 1 : end;
-    }
-    return false;
-}
-
-/* Whether another hardware thread of the same core, with a lower number, is in the set: then that one counts. Without
- * the kernel's word every CPU is a core. */
-static bool shares_core(unsigned cpu, const cpu_set_t *set)
-{
-    char path[96], list[256];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%u/topology/thread_siblings_list", cpu);
-    FILE *f = fopen(path, "re");
-    if (!f) return false;
-    const bool shared = fgets(list, sizeof list, f) && names_lower(list, cpu, set);
-    fclose(f);
-    return shared;
-}
-
-/* One CPU of each core that the process may run on, of the first `most` cores: every CPU's file is opened. None when
- * the kernel does not say. */
-static void list_cores(cpu_set_t *cores, uint32_t most)
-{
-    cpu_set_t set;
-    CPU_ZERO(cores);
-    if (sched_getaffinity(0, sizeof set, &set)) return;
-    for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE && n < most; cpu++)
-        if (CPU_ISSET(cpu, &set) && !shares_core(cpu, &set)) {
-            CPU_SET(cpu, cores);
-            n++;
-        }
-}
-
 /* ------------------------------------------------------------------------------------------------------- workers */
 
 static void *worker_main(void *arg)
@@ -175,7 +132,7 @@ static void start_workers(struct pool *pool, uint32_t n_threads)
 static void spread_workers(const struct pool *pool)
 {
     cpu_set_t cores;
-    list_cores(&cores, pool->n_threads + 1); /* with one core more than threads nothing happens */
+    cores_list(&cores, pool->n_threads + 1); /* with one core more than threads nothing happens */
     cpus_spread(pool->threads, pool->n_threads - 1, &cores);
 }
 
@@ -266,12 +223,4 @@ void pool_barrier(struct pool *pool)
         atomic_store_explicit(&pool->shares[i].taken, 0, memory_order_relaxed);
     atomic_store_explicit(&pool->arrived.value, 0, memory_order_relaxed);
     step(pool, &pool->barrier);
-}
-
-uint32_t pool_physical_cpus(void)
-{
-    cpu_set_t cores;
-    list_cores(&cores, CPU_SETSIZE);
-    const int n = CPU_COUNT(&cores);
-    return n > 1 ? (uint32_t)n : 1;
 }

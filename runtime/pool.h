@@ -40,8 +40,4 @@ bool pool_next(struct pool *pool, uint32_t thread, uint32_t n_items, uint32_t *i
 /* Inside fn: waits until every thread is here. What they wrote before is then visible to all, and dealing restarts. */
 void pool_barrier(struct pool *pool);
 
-/* Cores that this process may run on, hardware threads of one core counted once; at least 1. Two hardware threads share
- * the units that a matrix product keeps busy. */
-uint32_t pool_physical_cpus(void);
-
 #endif

@@ -6,6 +6,7 @@
 #include "format/checked.h"
 #include "format/error.h"
 #include "format/map.h"
+#include "runtime/cores.h"
 #include "runtime/fast.h"
 
 #include <stdlib.h>
@@ -178,7 +179,7 @@ static uint32_t choose_threads(const struct ingot_model *model, uint32_t request
 {
     if (requested) return requested < MAX_THREADS ? requested : MAX_THREADS;
     const uint64_t useful = 1 + model->token_bytes / BYTES_PER_THREAD;
-    const uint32_t cpus = pool_physical_cpus();
+    const uint32_t cpus = cores_count();
     return useful < cpus ? (uint32_t)useful : cpus < MAX_THREADS ? cpus : MAX_THREADS;
 }
 
