@@ -73,7 +73,8 @@ struct ingot_session_options {
 };
 
 /* The KV cache takes 2 * n_layer * n_ctx * n_embd elements, f32 or f16, reserved here, touched as positions fill. The
- * model is borrowed and must outlive the session. Threads that cannot be started are done without. Errors: ARGUMENT
+ * model is borrowed and must outlive the session. Threads that cannot be started are done without. After fork() the
+ * child has the model and the tokenizer, but no thread of a session: it makes sessions of its own. Errors: ARGUMENT
  * (n_ctx beyond the model's, kv), MEMORY. */
 enum ingot_status ingot_session_create(const struct ingot_model *model, const struct ingot_session_options *options,
                                        struct ingot_session **out, struct ingot_error *err);

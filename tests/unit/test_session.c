@@ -274,6 +274,20 @@ static void the_memory_that_is_foretold_is_what_a_session_reserves(void **state)
     }
 }
 
+/* A wish may be larger than what is of any use. */
+static void batches_and_threads_have_a_most(void **state)
+{
+    (void)state;
+    const struct ingot_hparams hp = { .n_layer = 1, .n_head = 1, .n_embd = 16, .n_inner = 16, .n_ctx = 9000 };
+    const struct ingot_session_options most = { .n_batch = 4096 }, beyond = { .n_batch = 4097 };
+    assert_true(ingot_session_memory(&hp, &most).activation_bytes > ingot_session_memory(&hp, NULL).activation_bytes);
+    assert_int_equal(ingot_session_memory(&hp, &beyond).activation_bytes,
+                     ingot_session_memory(&hp, &most).activation_bytes);
+    struct ingot_session *session = open_session((struct ingot_session_options){ .n_threads = 300 });
+    assert_in_range(ingot_session_n_threads(session), 2, 256);
+    ingot_session_close(session);
+}
+
 static void memory_that_cannot_be_counted_is_the_maximum(void **state)
 {
     (void)state;
@@ -300,6 +314,7 @@ int main(void)
         cmocka_unit_test(logits_are_written_up_to_the_logical_vocabulary_and_no_further),
         cmocka_unit_test(sessions_of_one_model_run_side_by_side),
         cmocka_unit_test(the_memory_that_is_foretold_is_what_a_session_reserves),
+        cmocka_unit_test(batches_and_threads_have_a_most),
         cmocka_unit_test(memory_that_cannot_be_counted_is_the_maximum),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
