@@ -93,6 +93,9 @@ static void completion_words(const struct command *command)
     fputs("--help", stdout);
 }
 
+/* A line for each candidate: names of files may hold spaces. */
+#define COMPLETE_FILES "mapfile -t COMPREPLY < <(compgen -f -- \"$word\")"
+
 /* What may follow an option that takes a value. */
 static void completion_value(const char *command, const struct option *o)
 {
@@ -101,11 +104,11 @@ static void completion_value(const char *command, const struct option *o)
     if (o->letter) printf("|'%s -%c'", command, o->letter);
     fputs(") ", stdout);
     if (o->choices) {
-        fputs("COMPREPLY=($(compgen -W '", stdout);
+        fputs("mapfile -t COMPREPLY < <(compgen -W '", stdout);
         for (size_t i = 0; o->choices[i]; i++) printf("%s%s", i ? " " : "", o->choices[i]);
-        puts("' -- \"$word\")); return ;;");
+        puts("' -- \"$word\"); return ;;");
     } else {
-        puts(o->type == OPTION_FILE ? "COMPREPLY=($(compgen -f -- \"$word\")); return ;;" : "return ;;");
+        puts(o->type == OPTION_FILE ? COMPLETE_FILES "; return ;;" : "return ;;");
     }
 }
 
@@ -115,20 +118,20 @@ void help_completion(const struct command *const *commands, size_t n)
     puts("_ingot()\n{\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
          "command=${COMP_WORDS[1]}");
     puts("    COMPREPLY=()");
-    fputs("    if [ \"$COMP_CWORD\" -eq 1 ] || [ \"$COMP_CWORD\" -eq 2 -a \"$command\" = help ]; then\n"
-          "        COMPREPLY=($(compgen -W '",
+    fputs("    if [ \"$COMP_CWORD\" -eq 1 ] || { [ \"$COMP_CWORD\" -eq 2 ] && [ \"$command\" = help ]; }; then\n"
+          "        mapfile -t COMPREPLY < <(compgen -W '",
           stdout);
     for (size_t i = 0; i < n; i++) printf("%s%s", i ? " " : "", commands[i]->name);
-    puts("' -- \"$word\"))\n        return\n    fi\n    case \"$command $before\" in");
+    puts("' -- \"$word\")\n        return\n    fi\n    case \"$command $before\" in");
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < commands[i]->n_options; k++)
             completion_value(commands[i]->name, &commands[i]->options[k]);
     puts("    esac\n    if [ \"${word:0:1}\" = - ]; then\n        case \"$command\" in");
     for (size_t i = 0; i < n; i++) {
-        printf("        %s) COMPREPLY=($(compgen -W '", commands[i]->name);
+        printf("        %s) mapfile -t COMPREPLY < <(compgen -W '", commands[i]->name);
         completion_words(commands[i]);
-        puts("' -- \"$word\")) ;;");
+        puts("' -- \"$word\") ;;");
     }
-    puts("        esac\n    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}");
+    puts("        esac\n    else\n        " COMPLETE_FILES "\n    fi\n}");
     puts("complete -o filenames -F _ingot ingot");
 }

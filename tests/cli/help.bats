@@ -151,6 +151,16 @@ setup_file() { :; }
     [ "$(complete_words ingot params --config gpt3)" = gpt3-175b ]
 }
 
+@test "the completion keeps a file name with spaces in one piece" {
+    ingot help --completion
+    touch 'my model.ingot'
+    complete_one() { # words... -> the only candidate
+        bash -c 'source ./out; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ingot; echo "${#COMPREPLY[@]} $COMPREPLY"' - "$@"
+    }
+    [ "$(complete_one ingot ls my)" = "1 my model.ingot" ]
+    [ "$(complete_one ingot export x -o my)" = "1 my model.ingot" ]
+}
+
 @test "a hostile command line is escaped" {
     ingot $'\033[31mred'
     expect_error 2 '\x1b[31mred'
