@@ -321,9 +321,7 @@ void bench_close(struct bench *b)
     free(b->logits);
 }
 
-/* -------------------------------------------------------------------------------------------------------------
- * starting
- */
+/* -------------------------------------------------------------------------------------------------------- starting */
 
 static enum ingot_status start_once(const char *path, double *open, double *first_token, struct ingot_error *err)
 {

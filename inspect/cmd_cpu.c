@@ -81,8 +81,8 @@ static int run_cpu(const struct arguments *args)
     if (forced && !*forced) forced = NULL;
     const struct rung *used = kernels_select(forced);
     if (!used)
-        return report_failure(INGOT_E_CPU, "INGOT_CPU", "'env -u INGOT_CPU ingot cpu' lists what there is",
-                              "'%.40s' is not available on this machine", forced);
+        return report_failure(INGOT_E_CPU, forced, "'env -u INGOT_CPU ingot cpu' lists what there is",
+                              "INGOT_CPU names an instruction set that is unknown or cannot run here");
     if (args->values[OPT_JSON].given)
         print_json(used, forced);
     else

@@ -154,6 +154,8 @@ load common
     expect_error 5 mmx
     INGOT_CPU=mmx ingot cpu
     expect_error 5 mmx
+    INGOT_CPU=$'m\033[31mx' ingot cpu # whatever the name, a terminal is safe
+    expect_error 5 'm\x1b[31mx'
 }
 
 @test "an empty INGOT_CPU is no wish" {

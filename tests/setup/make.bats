@@ -3,6 +3,7 @@
 setup() {
     unset MAKEFLAGS MFLAGS MAKELEVEL
     cd "$INGOT_ROOT"
+    build=$(realpath --relative-to=. "$INGOT_BUILD") # there may be a space in the path to the repository
 }
 
 @test "a directory that make cannot build in is refused, not built beside or removed" {
@@ -15,8 +16,8 @@ setup() {
 
 install_at() { # variables of make
     local built=() file
-    for file in ingot libingot_format.a libingot_convert.a libingot_runtime.a; do built+=(-o "$INGOT_BUILD/$file"); done
-    run make -s "${built[@]}" install BUILD="$INGOT_BUILD" "$@"
+    for file in ingot libingot_format.a libingot_convert.a libingot_runtime.a; do built+=(-o "$build/$file"); done
+    run make -s "${built[@]}" install BUILD="$build" "$@"
     echo "$output"
     [ "$status" -eq 0 ]
 }
@@ -32,7 +33,7 @@ install_at() { # variables of make
     bash -n "$root/usr/share/bash-completion/completions/ingot"
     grep -qx "libdir=/usr/lib/machine" "$root/usr/lib/machine/pkgconfig/ingot.pc"
     [ -z "$(find "$root" ! -perm -444)" ] # whoever installs, everybody may use it
-    make -s uninstall BUILD="$INGOT_BUILD" DESTDIR="$root" PREFIX=/usr LIBDIR=/usr/lib/machine
+    make -s uninstall BUILD="$build" DESTDIR="$root" PREFIX=/usr LIBDIR=/usr/lib/machine
     [ -z "$(find "$root" -type f)" ]
 }
 
