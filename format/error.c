@@ -48,17 +48,37 @@ static size_t utf8_length(const unsigned char *s, size_t n)
     return len;
 }
 
-/* Not C0 and C1 controls, DEL, line separators, nor what steers the direction of writing (Unicode's Bidi_Control): a
- * name must not make a line lie. */
+/* Of a valid sequence of UTF-8. */
+static uint32_t code_point(const unsigned char *s, size_t len)
+{
+    uint32_t c = len == 1 ? s[0] : s[0] & (0x7Fu >> len);
+    for (size_t i = 1; i < len; i++) c = c << 6 | (s[i] & 0x3Fu);
+    return c;
+}
+
+/* Not controls, line separators, what steers the direction of writing, nor what cannot be seen and has no part in how
+ * words are written, as joiners have: a name must not make a line lie, nor look like another. */
 static bool is_printable(const unsigned char *s, size_t len)
 {
-    if (len == 1) return s[0] >= 0x20 && s[0] != 0x7F;
-    if (len == 2) return !(s[0] == 0xC2 && s[1] < 0xA0) && !(s[0] == 0xD8 && s[1] == 0x9C); /* U+061C */
-    if (len != 3 || s[0] != 0xE2) return true;
-    const bool mark = s[1] == 0x80 && (s[2] == 0x8E || s[2] == 0x8F);                   /* U+200E, U+200F */
-    const bool separator_or_embedding = s[1] == 0x80 && (s[2] >= 0xA8 && s[2] <= 0xAE); /* U+2028 to U+202E */
-    const bool isolate = s[1] == 0x81 && (s[2] >= 0xA6 && s[2] <= 0xA9);                /* U+2066 to U+2069 */
-    return !mark && !separator_or_embedding && !isolate;
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = {
+        { 0x0000, 0x001F },   /* C0 */
+        { 0x007F, 0x009F },   /* DEL, C1 */
+        { 0x00AD, 0x00AD },   /* soft hyphen */
+        { 0x061C, 0x061C },   /* Arabic letter mark */
+        { 0x200B, 0x200B },   /* zero width space */
+        { 0x200E, 0x200F },   /* marks of direction */
+        { 0x2028, 0x202E },   /* separators, embeddings, overrides */
+        { 0x2060, 0x206F },   /* invisible operators, isolates */
+        { 0xFEFF, 0xFEFF },   /* byte order mark */
+        { 0xFFF9, 0xFFFB },   /* annotations */
+        { 0xE0000, 0xE0FFF }, /* tags, variation selectors */
+    };
+    const uint32_t c = code_point(s, len);
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+        if (c >= hidden[i].first && c <= hidden[i].last) return false;
+    return true;
 }
 
 /* Copies what is plain ASCII at the beginning, which most names are as a whole. Returns how many bytes. */

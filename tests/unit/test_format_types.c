@@ -317,6 +317,10 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
         { "\xD8\x9C", "\\xd8\\x9c" },                       /* Arabic letter mark */
         { "\xE2\x81\xA6", "\\xe2\\x81\\xa6" },              /* left-to-right isolate */
         { "\xE2\x80\xA8", "\\xe2\\x80\\xa8" },              /* line separator */
+        { "\xE2\x80\x8B", "\\xe2\\x80\\x8b" },              /* zero width space */
+        { "\xEF\xBB\xBF", "\\xef\\xbb\\xbf" },              /* byte order mark */
+        { "\xF3\xA0\x81\x81", "\\xf3\\xa0\\x81\\x81" },     /* a tag */
+        { "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80" },         /* a face */
         { "\xE2\x80\x8D\xD8\x9B", "\xE2\x80\x8D\xD8\x9B" }, /* their neighbours: joiner, Arabic semicolon */
         { "\xE2\x80\x90", "\xE2\x80\x90" },                 /* hyphen */
         { "\x7f", "\\x7f" },
