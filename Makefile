@@ -303,8 +303,8 @@ help:
 	@echo 'make fuzz       libFuzzer on every target; FUZZ_SECONDS=60 in all'
 	@echo 'make soak       every corruption, damaged checkpoints (SOAK_SECONDS=3600), every failing call; takes long'
 	@echo 'make references makes the reference logits again (needs python3-torch)'
-	@echo 'make install    under $(PREFIX); PREFIX=, DESTDIR=; make uninstall'
-	@echo 'variables       CC CFLAGS EXTRA_CFLAGS LDFLAGS BUILD WERROR=1 SAN='
+	@echo 'make install    program, manual, completion, libraries, headers, pkg-config; PREFIX=$(PREFIX) LIBDIR= DESTDIR=; make uninstall'
+	@echo 'variables       CC CPPFLAGS CFLAGS EXTRA_CFLAGS LDFLAGS LDLIBS BUILD WERROR=1 SAN= V=1'
 
 clean:
 	rm -rf $(BUILD)

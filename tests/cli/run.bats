@@ -26,6 +26,14 @@ load common
     [ "$first" = "$out" ]
 }
 
+@test "a prompt of any bytes comes back as it is" {
+    printf 'a\0b\xff\xc3 \xed\xa0\x80\xe2\x82' >prompt
+    ingot run "$BARD" -n 0 <prompt
+    expect 0
+    printf '\n' | cat prompt - | cmp - out
+    [ -z "$err" ]
+}
+
 @test "without a prompt the text begins from nothing" {
     ingot run "$BARD" -n 20 </dev/null
     expect 0
