@@ -56,3 +56,10 @@ install_at() { # variables of make
     echo "$output"
     [ -z "$output" ]
 }
+
+@test "libraries whose names cannot be changed, as with -flto, are installed as they are" {
+    install_at PREFIX="$BATS_TEST_TMPDIR/there" OBJCOPY=false
+    [[ $output == *"keep the names"* ]]
+    cmp "$INGOT_BUILD/libingot_runtime.a" "$BATS_TEST_TMPDIR/there/lib/libingot_runtime.a"
+    [ -x "$BATS_TEST_TMPDIR/there/bin/ingot" ]
+}
