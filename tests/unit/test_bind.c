@@ -55,8 +55,23 @@ static const struct image_part WHOLE[] = {
 };
 #define N_PARTS (sizeof WHOLE / sizeof *WHOLE)
 
+/* A file in memory and, if all is well, its model. */
+struct opened {
+    struct image *image;
+    struct ingot_file *file;
+    struct ingot_model *model;
+};
+
+static void close_opened(struct opened *o)
+{
+    ingot_model_close(o->model);
+    ingot_close(o->file);
+    image_free(o->image);
+}
+
 /* The whole model with the section `name` replaced; `changed` NULL leaves it out, `name` NULL changes nothing. */
-static enum ingot_status open_changed(const char *name, const struct image_part *changed, struct ingot_error *err)
+static enum ingot_status open_to_use(const char *name, const struct image_part *changed, struct opened *o,
+                                     struct ingot_error *err)
 {
     const struct ingot_hparams hp = { .n_layer = 1,
                                       .n_head = 2,
@@ -77,15 +92,17 @@ static enum ingot_status open_changed(const char *name, const struct image_part 
         if (part) image_add(image, part);
     }
     image_finish(image, 0);
+    *o = (struct opened){ .image = image };
+    assert_int_equal(ingot_open_memory(image->bytes, image->n, "image", &o->file, NULL), INGOT_OK);
+    return ingot_model_open(o->file, "scalar", &o->model, err);
+}
 
-    struct ingot_file *file;
-    struct ingot_model *model;
-    assert_int_equal(ingot_open_memory(image->bytes, image->n, "image", &file, NULL), INGOT_OK);
-    const enum ingot_status status = ingot_model_open(file, "scalar", &model, err);
-    if (status) assert_null(model);
-    ingot_model_close(model);
-    ingot_close(file);
-    image_free(image);
+static enum ingot_status open_changed(const char *name, const struct image_part *changed, struct ingot_error *err)
+{
+    struct opened o;
+    const enum ingot_status status = open_to_use(name, changed, &o, err);
+    assert_int_equal(status == INGOT_OK, o.model != NULL);
+    close_opened(&o);
     return status;
 }
 
@@ -176,6 +193,43 @@ static void a_matrix_of_panels_may_be_quantised(void **state)
     }
 }
 
+static void one_quantised_matrix_makes_the_cache_f16(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i <= N_PARTS; i++) {
+        const bool changes = i < N_PARTS && WHOLE[i].kind == TENSOR && WHOLE[i].layout == PANEL16 &&
+                             strcmp(WHOLE[i].name, "wte.weight") != 0; /* whose alias has its dtype */
+        struct image_part part = WHOLE[changes ? i : 0];
+        struct opened o;
+        struct ingot_session *session;
+        if (changes) part.dtype = Q8;
+        assert_int_equal(open_to_use(part.name, &part, &o, NULL), INGOT_OK);
+        assert_int_equal(ingot_session_create(o.model, NULL, &session, NULL), INGOT_OK);
+        assert_int_equal(ingot_session_kv(session), changes ? INGOT_F16 : INGOT_F32);
+        ingot_session_close(session);
+        close_opened(&o);
+    }
+}
+
+/* Trained padding: there are more rows than tokens. */
+static void rows_beyond_the_vocabulary_are_no_tokens_and_give_no_logits(void **state)
+{
+    (void)state;
+    const uint32_t ids[] = { 3, N_VOCAB - 1 }, beyond = N_VOCAB;
+    float logits[2 * N_VOCAB + N_STORED];
+    struct opened o;
+    struct ingot_session *session;
+    assert_int_equal(open_to_use(NULL, NULL, &o, NULL), INGOT_OK);
+    assert_int_equal(ingot_session_create(o.model, NULL, &session, NULL), INGOT_OK);
+    assert_int_equal(ingot_session_eval(session, &beyond, 1, INGOT_LOGITS_LAST, logits, NULL), INGOT_E_TOKEN);
+    for (size_t i = 0; i < sizeof logits / sizeof *logits; i++) logits[i] = 12345.0f;
+    assert_int_equal(ingot_session_eval(session, ids, 2, INGOT_LOGITS_ALL, logits, NULL), INGOT_OK);
+    for (size_t i = 0; i < sizeof logits / sizeof *logits; i++)
+        assert_int_equal(logits[i] == 12345.0f, i >= (size_t)2 * N_VOCAB);
+    ingot_session_close(session);
+    close_opened(&o);
+}
+
 static void an_instruction_set_that_is_unknown_is_refused_by_name(void **state)
 {
     (void)state;
@@ -214,6 +268,8 @@ int main(void)
         cmocka_unit_test(every_matrix_must_have_the_layout_that_the_kernels_read),
         cmocka_unit_test(every_dtype_must_be_one_that_can_be_computed_with),
         cmocka_unit_test(a_matrix_of_panels_may_be_quantised),
+        cmocka_unit_test(one_quantised_matrix_makes_the_cache_f16),
+        cmocka_unit_test(rows_beyond_the_vocabulary_are_no_tokens_and_give_no_logits),
         cmocka_unit_test(an_instruction_set_that_is_unknown_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,12 +97,33 @@ static void text_is_cut_where_the_pattern_cuts_it(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) assert_cuts(cases[i]);
 }
 
+/* In a buffer that ends where the text does, and in one that goes on. */
+static void what_stands_behind_the_end_of_a_text_is_no_part_of_it(void **state)
+{
+    static const char *const whole[] = { "'re", "'ll",           "\xc3\xa9", "\xe6\x88\x91", "\xf0\x9f\x98\x81",
+                                         "  a", " \xe2\x80\x83x" };
+    (void)state;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        for (size_t n = 1; n < strlen(whole[i]); n++) {
+            size_t length, length_alone;
+            const uint8_t *text = (const uint8_t *)whole[i];
+            uint8_t *alone = malloc(n);
+            memcpy(alone, text, n);
+            assert_int_equal(unicode_classify(text, n, &length), unicode_classify(alone, n, &length_alone));
+            assert_int_equal(length, length_alone);
+            assert_in_range(pretokenize_next(text, n), 1, n);
+            assert_int_equal(pretokenize_next(text, n), pretokenize_next(alone, n));
+            free(alone);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(white_space_is_unicodes_white_space_and_nothing_else),
         cmocka_unit_test(classes_are_the_categories_l_and_n),
         cmocka_unit_test(text_is_cut_where_the_pattern_cuts_it),
+        cmocka_unit_test(what_stands_behind_the_end_of_a_text_is_no_part_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
