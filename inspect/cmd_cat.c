@@ -298,8 +298,8 @@ const struct command command_cat = {
     .description =
         "Prints the values of one tensor of FILE, an .ingot file or any checkpoint that convert reads. A row of the "
         "last dimension is a line; an empty line parts matrices (with --csv nothing does). TENSOR is a name as ls "
-        "prints it, followed by a slice if only a part is wanted: [3], [0:4, :8], [-1]; ranges leave out their end, "
-        "negative numbers count from the end.\n\n"
+        "prints it, followed by a slice if only a part is wanted, as in NumPy: [3], [0:4, :8], [-1], [::2], "
+        "[..., 0]; ranges leave out their end, negative numbers count from the end, steps go forwards.\n\n"
         "The text reads back as the same value: integers are exact, floats have the fewest digits that suffice. What "
         "numbers are stored as may be anything: f16, bf16 and f8 are widened to f32, quantised blocks decoded to f32, "
         "complex numbers are a+bj. JSON has arrays as the shape says, the strings \"nan\", \"inf\" and \"-inf\", and "

@@ -1,4 +1,4 @@
-/* slice.h - a part of a tensor, written as NumPy writes it: [3], [0:4, :8], [-1], [:, 2]. */
+/* slice.h - a part of a tensor, written as NumPy writes it: [3], [0:4, :8], [-1], [:, 2], [::2], [..., 0]. */
 #ifndef INGOT_SLICE_H
 #define INGOT_SLICE_H
 
@@ -7,7 +7,7 @@
 struct slice {
     uint32_t rank; /* of the tensor */
     uint64_t shape[INGOT_MAX_RANK];
-    uint64_t begin[INGOT_MAX_RANK], count[INGOT_MAX_RANK];
+    uint64_t begin[INGOT_MAX_RANK], count[INGOT_MAX_RANK], step[INGOT_MAX_RANK];
     uint32_t out_rank; /* dimensions that were given as one index are gone */
     uint64_t out_shape[INGOT_MAX_RANK];
     uint64_t n_elems;

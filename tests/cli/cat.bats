@@ -106,6 +106,10 @@ numpy() {
     [ "$out" = "$(cat want)" ]
     ingot cat "$model" 'wpe.weight[3, 125]'
     [ "$out" = "$(sed -n '1s/ .*//p' want)" ]
+    ingot cat "$model" 'wpe.weight[3:6:2, 125::2]'
+    [ "$out" = "$(sed -n '1~2p' want | cut -d' ' -f 1,3)" ]
+    ingot cat "$model" 'wpe.weight[::-1]'
+    expect_error 2 'cannot read' 'steps go forwards'
 }
 
 @test "a name that ends in brackets is a name first" {

@@ -129,7 +129,8 @@ static void assert_elements(const struct slice *s, uint64_t max)
             for (uint64_t k = 0; k < s->count[2]; k++, at++, first++, left--) {
                 if (left == 0) left = slice_piece(s, at, max, &first);
                 assert_in_range(left, 1, max);
-                assert_int_equal(first, ((s->begin[0] + i) * 4 + s->begin[1] + j) * 5 + s->begin[2] + k);
+                const uint64_t row = (s->begin[0] + i * s->step[0]) * 4 + s->begin[1] + j * s->step[1];
+                assert_int_equal(first, row * 5 + s->begin[2] + k * s->step[2]);
             }
     assert_int_equal(at, s->n_elems);
     assert_int_equal(left, 0);
@@ -137,9 +138,10 @@ static void assert_elements(const struct slice *s, uint64_t max)
 
 static void the_pieces_of_a_slice_are_its_elements_in_order(void **state)
 {
-    static const char *const texts[] = { "[:]",           "[1]",         "[1:]",       "[:2,1]",
-                                         "[:,1:3]",       "[:,:,2]",     "[-1,-2,-3]", "[0:3,0:4,1:]",
-                                         "[ 1 : 2 , : ]", "[0:100,-2:]", "[:,:1,0:5]", "[-100:2,3:4]" };
+    static const char *const texts[] = { "[:]",        "[1]",           "[1:]",         "[:2,1]",        "[:,1:3]",
+                                         "[:,:,2]",    "[-1,-2,-3]",    "[0:3,0:4,1:]", "[ 1 : 2 , : ]", "[0:100,-2:]",
+                                         "[:,:1,0:5]", "[-100:2,3:4]",  "[::2]",        "[:,1::2,::3]",  "[2:3:9,::1]",
+                                         "[..., ::2]", "[1,...,1:4:2]", "[...]" };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (uint64_t max = 1; max < 70; max += 7) {
@@ -157,6 +159,11 @@ static void an_index_takes_its_dimension_away(void **state)
     assert_int_equal(s.out_shape[1], 5);
     assert_int_equal(s.begin[0], 1);
     assert_int_equal(s.begin[1], 2);
+    s = parse("[..., 2]");
+    assert_int_equal(s.out_rank, 2);
+    assert_int_equal(s.out_shape[1], 4);
+    s = parse("[1, ..., 1, 1]");
+    assert_int_equal(s.out_rank, 0);
     s = parse("[-1, -1, -1]");
     assert_int_equal(s.out_rank, 0);
     assert_int_equal(s.n_elems, 1);
@@ -169,6 +176,10 @@ static void a_range_is_cut_to_the_shape(void **state)
     assert_int_equal(s.count[0], 2);
     assert_int_equal(s.begin[1], 0);
     assert_int_equal(s.count[1], 2);
+    s = parse("[0:3:2, ::99999999999999999999999, 4:0:2]");
+    assert_int_equal(s.count[0], 2);
+    assert_int_equal(s.count[1], 1);
+    assert_int_equal(s.count[2], 0);
     s = parse("[2:1]");
     assert_int_equal(s.n_elems, 0);
     assert_int_equal(s.out_rank, 3);
@@ -176,10 +187,17 @@ static void a_range_is_cut_to_the_shape(void **state)
 
 static void what_is_no_slice_is_refused(void **state)
 {
-    static const char *const texts[] = { "[]",      "[x]",   "[1",      "[1;2]",     "[::2]",
-                                         "[0:1:2]", "[,]",   "[1,]",    "[--1]",     "[1 2]",
-                                         "[3]",     "[-4]",  "[0,0,5]", "[0,0,0,0]", "[0]]",
-                                         "[1.5]",   "[...]", "[0x1]",   "[:,:,:,]",  "[99999999999999999999]" };
+    static const char *const texts[] = { "[]",        "[x]",
+                                         "[1",        "[1;2]",
+                                         "[::0]",     "[::-1]",
+                                         "[,]",       "[1,]",
+                                         "[--1]",     "[1 2]",
+                                         "[3]",       "[-4]",
+                                         "[0,0,5]",   "[0,0,0,0]",
+                                         "[0]]",      "[1.5]",
+                                         "[...,...]", "[0x1]",
+                                         "[:,:,:,]",  "[0,0,0,0,...]",
+                                         "[..]",      "[99999999999999999999]" };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct slice s = slice_whole(3, shape);
