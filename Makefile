@@ -278,15 +278,15 @@ install: $(BUILD)/ingot $(LIBS)
 	install -d "$(TO_BIN)" "$(TO_PC)" "$(TO_INC)" "$(TO_MAN)" "$(TO_BASH)"
 	install $(BUILD)/ingot "$(TO_BIN)/ingot"
 	install -m 644 $(LIBS) "$(TO_LIB)"
-	names=$$(mktemp) && trap 'rm -f "$$names"' EXIT && umask 022 && \
+	@names=$$(mktemp) && trap 'rm -f "$$names"' EXIT && umask 022 && \
 	    $(NM) -g --defined-only $(LIBS) | awk 'NF == 3 && $$3 !~ /^ingot_/ { print $$3, "ingot_private_" $$3 }' | sort -u >"$$names" && \
 	    for lib in $(notdir $(LIBS)); do $(OBJCOPY) -D --redefine-syms="$$names" "$(TO_LIB)/$$lib" || \
 	        { echo 'install: the libraries keep the names of what is private to them' >&2; break; }; done # as objects of -flto do
-	umask 022 && for h in $(PUBLIC); do sed 's|^#include "[a-z]*/|#include "|' $$h >"$(TO_INC)/$${h##*/}" || exit 1; done
-	umask 022 && $(call pkg_config,ingot,GPT-2 run straight from a mapped file,libutf8proc,-lingot_runtime -lingot_format -lm -pthread)
-	umask 022 && $(call pkg_config,ingot-convert,checkpoints of GPT-2 into .ingot files and out of them,ingot yaml-0.1 jansson,-lingot_convert)
-	umask 022 && $(BUILD)/ingot help --man >"$(TO_MAN)/ingot.1"
-	umask 022 && $(BUILD)/ingot help --completion >"$(TO_BASH)/ingot"
+	@umask 022 && for h in $(PUBLIC); do sed 's|^#include "[a-z]*/|#include "|' $$h >"$(TO_INC)/$${h##*/}" || exit 1; done
+	@umask 022 && $(call pkg_config,ingot,GPT-2 run straight from a mapped file,libutf8proc,-lingot_runtime -lingot_format -lm -pthread)
+	@umask 022 && $(call pkg_config,ingot-convert,checkpoints of GPT-2 into .ingot files and out of them,ingot yaml-0.1 jansson,-lingot_convert)
+	@umask 022 && $(BUILD)/ingot help --man >"$(TO_MAN)/ingot.1"
+	@umask 022 && $(BUILD)/ingot help --completion >"$(TO_BASH)/ingot"
 uninstall:
 	rm -f "$(TO_BIN)/ingot" "$(TO_MAN)/ingot.1" "$(TO_BASH)/ingot" "$(TO_PC)/ingot.pc" "$(TO_PC)/ingot-convert.pc"
 	cd "$(TO_LIB)" && rm -f $(notdir $(LIBS))
