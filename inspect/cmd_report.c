@@ -97,7 +97,8 @@ const struct command command_report = {
     .description =
         "Writes one page that needs nothing beside it and asks nothing of the network: a summary, the architecture "
         "with every shape, a treemap of the parameters, the tensors with figures and histograms of their values in a "
-        "table that can be sorted and searched, the file's bytes to scale, and where all of it comes from. FILE is an "
+        "table (of 10,000 at most, the largest) that can be sorted and searched, the file's bytes to scale, and where "
+        "all of it comes from. FILE is an "
         ".ingot file or any checkpoint that convert reads.\n\n"
         "Of two files it is the comparison, as diff makes it without options: what differs first, then both beside "
         "each other.\n\n"

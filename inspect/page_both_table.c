@@ -271,16 +271,18 @@ void page_both_tensors(struct markup *to, const struct page_both *b)
     markup_put(to,
                "<section id=\"tensors\" aria-labelledby=\"tensors-title\">\n<h2 id=\"tensors-title\">Tensors</h2>\n"
                "<p class=\"note\">What differs comes first. Where the two say different things, "
-               "<b class=\"side a\">A</b> stands above <b class=\"side b\">B</b>%s.</p>\n"
+               "<b class=\"side a\">A</b> stands above <b class=\"side b\">B</b>%s.</p>\n",
+               has.statistics ? "; of the histograms A is the ground, B the line" : "");
+    page_rows_note(to, "The first", f->diff.n_pairs);
+    markup_add(to,
                "<div class=\"find\" hidden><label for=\"search\">Search</label> <input id=\"search\" type=\"search\" "
                "autocomplete=\"off\" spellcheck=\"false\" placeholder=\"name, difference, dtype or shape\"> "
                "<label><input id=\"only\" type=\"checkbox\"> only what differs</label> "
                "<output id=\"found\" for=\"search\"></output></div>\n"
                "<div class=\"wide tall\" tabindex=\"0\" role=\"group\" aria-label=\"Table of tensors\">\n"
-               "<table class=\"sortable compared\">\n",
-               has.statistics ? "; of the histograms A is the ground, B the line" : "");
+               "<table class=\"sortable compared\">\n");
     put_titles(to, has);
-    for (size_t i = 0; i < f->diff.n_pairs; i++) {
+    for (size_t i = 0; i < f->diff.n_pairs && i < PAGE_ROWS_MAX; i++) {
         size_t pair = b->pairs->order[i];
         const struct diff_pair *p = &f->diff.pairs[pair];
         page_row(to, i);

@@ -73,6 +73,13 @@ void page_row(struct markup *to, size_t i)
     if (i == ROWS_AT_ONCE) markup_add(to, "</tbody>\n<tbody class=\"later\">\n");
 }
 
+void page_rows_note(struct markup *to, const char *which, uint64_t n)
+{
+    if (n > PAGE_ROWS_MAX)
+        markup_put(to, "<p class=\"note\">%s %s of %s.</p>\n", which, human_count(PAGE_ROWS_MAX).text,
+                   human_count(n).text);
+}
+
 void page_tensor_name(struct markup *to, const char *name, size_t n)
 {
     markup_add(to, n > LONG_NAME ? "<div class=\"long\">" : "");

@@ -4,9 +4,11 @@
 
 #include "format/error.h"
 #include "inspect/cli/human.h"
+#include "inspect/cli/memory.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SPARK_HEIGHT 10u
@@ -148,6 +150,40 @@ static void put_tensor(struct markup *to, const struct page_model *m, size_t i)
     markup_add(to, "</tr>\n");
 }
 
+static int from_large_to_small(const void *x, const void *y)
+{
+    const uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+    return (a < b) - (a > b);
+}
+
+/* Which tensors have a row where there are too many: the largest, of equal ones the first. Whatever stands alone in the
+ * treemap, and leads to its row, is one of them. */
+struct choice_of_rows {
+    uint64_t least;  /* parameters; */
+    size_t n_equals; /* and of those that have just as many so many more */
+};
+
+static struct choice_of_rows choose_rows(const struct checkpoint *cp)
+{
+    struct choice_of_rows rows = { .n_equals = cp->n_tensors };
+    if (cp->n_tensors <= PAGE_ROWS_MAX) return rows;
+    uint64_t *sizes = memory_array(cp->n_tensors, sizeof *sizes);
+    for (size_t i = 0; i < cp->n_tensors; i++) sizes[i] = checkpoint_tensor_at(cp, i).n_elems;
+    qsort(sizes, cp->n_tensors, sizeof *sizes, from_large_to_small);
+    rows = (struct choice_of_rows){ .least = sizes[PAGE_ROWS_MAX - 1] };
+    for (size_t i = PAGE_ROWS_MAX; i > 0 && sizes[i - 1] == rows.least; i--) rows.n_equals++;
+    free(sizes);
+    return rows;
+}
+
+static bool has_row(struct choice_of_rows *rows, uint64_t n_elems)
+{
+    if (n_elems != rows->least) return n_elems > rows->least;
+    if (rows->n_equals == 0) return false;
+    rows->n_equals--;
+    return true;
+}
+
 static void put_totals(struct markup *to, const struct page_model *m)
 {
     markup_put(to,
@@ -161,8 +197,13 @@ static void put_totals(struct markup *to, const struct page_model *m)
 
 void page_tensors(struct markup *to, const struct page_model *m)
 {
+    const struct checkpoint *cp = &m->subject->checkpoint;
+    struct choice_of_rows rows = choose_rows(cp);
+    size_t n = 0;
     markup_add(to,
-               "<section id=\"tensors\" aria-labelledby=\"tensors-title\">\n<h2 id=\"tensors-title\">Tensors</h2>\n"
+               "<section id=\"tensors\" aria-labelledby=\"tensors-title\">\n<h2 id=\"tensors-title\">Tensors</h2>\n");
+    page_rows_note(to, "The largest", cp->n_tensors);
+    markup_add(to,
                "<div class=\"find\" hidden><label for=\"search\">Search</label> <input id=\"search\" type=\"search\" "
                "autocomplete=\"off\" spellcheck=\"false\" placeholder=\"name, dtype or shape\"> "
                "<output id=\"found\" for=\"search\"></output></div>\n"
@@ -170,8 +211,9 @@ void page_tensors(struct markup *to, const struct page_model *m)
                "<table class=\"sortable\">\n");
     put_titles(to, m);
     markup_add(to, "<tbody>\n");
-    for (size_t i = 0; i < m->subject->checkpoint.n_tensors; i++) {
-        page_row(to, i);
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        if (!has_row(&rows, checkpoint_tensor_at(cp, i).n_elems)) continue;
+        page_row(to, n++);
         put_tensor(to, m, i);
     }
     markup_add(to, "</tbody>\n");

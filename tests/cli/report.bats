@@ -169,6 +169,28 @@ END
     [ "$(stat -c %s page.html)" -lt 8000000 ]
 }
 
+@test "of more tensors the largest have a row, and that is said; sums are those of all" {
+    python -IS - many.safetensors <<'END'
+import struct, sys
+header = ",".join('"t%d":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]}' % (i, 2 if i < 10002 else 3, 2 * i, 2 * i + (2 if i < 10002 else 3)) for i in range(10003))
+header = ("{" + header + "}").encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(header)) + header + bytes(20007))
+END
+    ingot report --no-stats many.safetensors -o page.html
+    expect 0
+    page page.html
+    [ "$(grep -c '<tr id="t' page.html)" = 10000 ]
+    grep -q '<tr id="t10002">' page.html # the largest, then those in front
+    grep -q '<tr id="t9998">' page.html
+    refute grep -q '<tr id="t9999">' page.html
+    grep -q 'The largest 10,000 of 10,003' page.html
+    grep -q '<data id="bytes-sum" value="20007">' page.html
+    ingot report --no-stats many.safetensors many.safetensors -f -o page.html
+    expect 0
+    [ "$(grep -c '<tr id="t' page.html)" = 10000 ]
+    grep -q 'The first 10,000 of 10,003' page.html
+}
+
 @test "a page is not written over a file without -f, and never over a model" {
     cp "$BARD" m.ingot
     : >page.html
