@@ -394,7 +394,7 @@ static enum ingot_status check_order(const struct ingot_file *file, struct ingot
             return ingot_fail(err, INGOT_E_ORDER, at, file->path, ADVICE_COPY,
                               "the order array does not ascend by offset at entry %u", k);
         if (!place.alias && place.off < end) return fail_place(file, err, record, "the section before it"); /* [F-66] */
-        if (place.bytes > 0 && place.off < index_end && place.off + place.bytes > file->info.index_off)     /* [F-66] */
+        if (place.off < index_end && place.off + place.bytes > file->info.index_off) /* [F-66]: empty ones too */
             return fail_place(file, err, record, "the index");
         end = place.off + place.bytes;
         before = place;

@@ -367,7 +367,7 @@ const struct command command_bench = {
     .n_options = N_OPTIONS,
     .description =
         "For each number of threads, in rounds: reading a prompt into an empty context (prefill), the logits of its "
-        "last token included; the matrix products of all layers that this takes, alone and on the same way "
+        "last token included; the matrix products of all layers that this takes, alone and in the same way "
         "(products); decoding token by token behind so many others (depth); and, with several threads, decoding in as "
         "many sessions with one thread each, which share the weights. Prints tokens per second: the least, the median "
         "and the most of the rounds; the bytes of weights and cache that were read, and the operations of matrix "

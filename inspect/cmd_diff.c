@@ -368,7 +368,7 @@ const struct command command_diff = {
         "hyper-parameters that only one has.\n\n"
         "--logits compares what two .ingot files with the same vocabulary make of a text: the perplexity of both; how "
         "often the same token is the likeliest; the Kullback-Leibler divergence at each position, the sum of P "
-        "log(P/Q) in nats, where P is what A expects and Q what B does; and how far the logits are apart. Texts that "
+        "log(P/Q) in nats, where P is what A expects and Q what B does; and how far apart the logits are. Texts that "
         "are longer than the context are read in windows, as `ingot score` reads them.\n\n"
         "Exit code 0: equal (with --logits: all logits have the same bits). 1: different. Others: one of them could "
         "not be read.",

@@ -292,8 +292,9 @@ const struct command command_hash = {
         "in the file differ. A section's or tensor's digest is the XXH3-128 of the XXH3-64s of its chunks of 4 MiB, a "
         "file's the XXH3-128 of its bytes.\n\n"
         "--manifest prints \"DIGEST  NAME\" for every file, the lines of `xxhsum -H2`: `xxhsum -c` checks them, and so "
-        "needs no ingot. XXH3 finds accidents, at the speed of the disk; it is no proof against who wants to deceive: "
-        "for that, --sha256 prints the lines of `sha256sum`, at less than the disk's speed.\n\n"
+        "needs no ingot. XXH3 finds accidents, at the speed of the disk; it is no proof against "
+        "someone who wants to deceive: for that, --sha256 prints the lines of `sha256sum`, at less than the disk's "
+        "speed.\n\n"
         "Exit code 1: a section of an .ingot file is not what its index records; both digests are printed.",
     .examples = "ingot hash gpt2.ingot\n"
                 "ingot hash --manifest gpt2/ >gpt2.xxh && xxhsum -c gpt2.xxh\n"

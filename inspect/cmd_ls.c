@@ -460,11 +460,12 @@ const struct command command_ls = {
     .description =
         "Lists name, dtype, layout, shape, parameters, bytes and share of every tensor, in the order in "
         "which they stand in the file. FILE is an .ingot file or any checkpoint that convert reads, a file or "
-        "a directory; which one, is decided by its content. No tensor byte is read.\n\n"
+        "a directory; which one is decided by its content. No tensor byte is read.\n\n"
         "With a PATTERN only the tensors whose whole name it matches, with several those that one of them matches. "
         "As in a shell, * stands for any characters (dots and slashes too), ? for one, [0-9] and [!0-9] for one of, or "
-        "none of, a set, and a backslash takes the meaning away from the next one; put it in quotes. Shares stay those "
-        "of the whole file. The last line adds up what is shown and what there is. When nothing matches, the exit "
+        "none of, a set, and a backslash takes the special meaning from the next character; put PATTERN in quotes. "
+        "Shares stay those of the whole file. The last line adds up what is shown and what there is. When nothing "
+        "matches, the exit "
         "code is 1.\n\n"
         "On a terminal the table is fitted to its width; in a pipe nothing is cut.",
     .examples = "ingot ls gpt2.ingot\n"

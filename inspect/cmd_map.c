@@ -219,8 +219,9 @@ const struct command command_map = {
     .options = options,
     .n_options = N_OPTIONS,
     .description =
-        "Draws every file of a checkpoint to scale, one letter for what most of some bytes are, and below it how many "
-        "bytes, what share and how many regions each kind has. A capital says that the bytes are in memory now: the "
+        "Draws every file of a checkpoint to scale: each letter stands for a run of bytes and says what most of them "
+        "are. Below it: how many bytes, what share and how many regions each kind has. A capital says that the bytes "
+        "are in memory now: the "
         "first use of the others waits for the disk. (Linux tells it of files that you may write to; of others it "
         "says that all are.)\n\n"
         "Padding is what alignment asks for, or zeros between the tensors of other formats; dead space is what an "

@@ -342,7 +342,8 @@ const struct command command_score = {
         "--ids may list several sequences, parted by semicolons, each of which is read from an empty context on. What "
         "stands before a vertical bar is given and not scored: '2,0,1|0,1,2; 1,1,0|0,1,1' asks how well two answers to "
         "two questions are predicted.\n\n"
-        "Sums are made in double in the order of the vocabulary and of the text; several texts are summed in the order "
+        "Sums are made in double precision, in the order of the vocabulary and of the text; several texts are summed "
+        "in the order "
         "in which they stand. The number of threads and, without --fast, the instruction set do not show in the "
         "result; another C library, whose exp and log are used, may change its last digits.",
     .examples = "ingot score gpt2.ingot chapter.txt\n"
