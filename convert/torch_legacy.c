@@ -95,12 +95,12 @@ static enum ingot_status refuse_foreign(struct legacy *l)
 static enum ingot_status read_magic(struct legacy *l)
 {
     struct pickle *p = NULL;
-    size_t n;
+    size_t n = 0;
     enum ingot_status status = next_pickle(l, &p);
     if (status != INGOT_OK) return status;
     const struct pickle_value *v = pickle_at(p, pickle_root(p));
-    if (v->type != PICKLE_LONG || memcmp(pickle_bytes(p, v, &n), magic, sizeof magic) != 0 || n != sizeof magic)
-        status = refuse_foreign(l);
+    const char *found = v->type == PICKLE_LONG ? pickle_bytes(p, v, &n) : NULL;
+    if (n != sizeof magic || memcmp(found, magic, n) != 0) status = refuse_foreign(l);
     pickle_free(p);
     return status;
 }

@@ -13,6 +13,9 @@
 
 #define MAX_ARGS       8u
 #define MAX_PARAMETERS 4u /* one inside the other; there is ever only one */
+/* PyTorch's keys are numbers. They are sorted and searched: one of megabytes, named a million times, would take hours.
+ */
+#define MAX_KEY        255u
 /* A view may show an element more than once. How often is bounded, for the bytes of a result are not. */
 #define FREE_ELEMS     (UINT64_C(1) << 20)
 #define MAX_EXPANSION  16u
@@ -170,6 +173,8 @@ enum ingot_status torch_read_id(const struct torch_file *f, const struct pickle_
     if (key->type != PICKLE_TEXT || !get_count(p, parts[4], &out->n_elems))
         return bad_id(f, v, INGOT_E_SOURCE, "a storage without a key or a number of elements", err);
     out->key = pickle_bytes(p, key, &out->key_bytes);
+    if (out->key_bytes > MAX_KEY)
+        return bad_id(f, v, INGOT_E_LIMIT, "a storage whose key has more than 255 bytes", err);
     out->view_first = 0;
     out->view_elems = out->n_elems;
     if (n == 6 && !read_storage_view(p, parts[5], out))

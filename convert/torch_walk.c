@@ -37,14 +37,15 @@ static enum ingot_status bad_place(const struct walk *w, const struct pickle_val
 
 /* ------------------------------------------------------------------------------------------------------------ names */
 
-/* Appends a part to the key. A key that cannot become part of a name leaves everything below it without one. */
+/* Appends a part to the key. A key that cannot become part of a name leaves everything below it without one. The length
+ * comes first: a pickle may say one key of megabytes a million times, and only what is short is looked through. */
 static void enter(struct walk *w, const char *part, size_t n)
 {
     const size_t dot = w->n_key > 0;
-    if (memchr(part, '\0', n)) {
-        w->unnamed = "a key with NUL in it leads to this tensor";
-    } else if (n + dot > INGOT_MAX_NAME - w->n_key) {
+    if (n + dot > INGOT_MAX_NAME - w->n_key) {
         w->unnamed = "keys of more than 1024 bytes lead to this tensor";
+    } else if (memchr(part, '\0', n)) {
+        w->unnamed = "a key with NUL in it leads to this tensor";
     } else {
         if (dot) w->key[w->n_key] = '.';
         memcpy(w->key + w->n_key + dot, part, n);

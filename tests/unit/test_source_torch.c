@@ -4,6 +4,8 @@
 #include "convert/torch.h"
 #include "tests/unit/zip_fixture.h"
 
+#include <time.h>
+
 /* ----------------------------------------------------------------------------------------------------- what is read */
 
 static const struct ingot_source_tensor *find(const struct ingot_source *src, const char *name)
@@ -569,6 +571,36 @@ static void keys_may_be_as_long_as_a_name_and_no_longer(void **state)
     }
 }
 
+/* 16 MiB once, then named 200,000 times. Looking through it each time would take minutes. */
+static struct bytes long_key(void)
+{
+    struct bytes b = { 0 };
+    const size_t n = 16u << 20;
+    char *key = malloc(n);
+    assert_non_null(key);
+    memset(key, '7', n);
+    bytes_text(&b, "X");
+    bytes_number(&b, n, 4);
+    bytes_add(&b, key, n);
+    bytes_add(&b, "q\0", 2);
+    free(key);
+    return b;
+}
+
+static void a_long_key_is_not_looked_through_each_time(void **state)
+{
+    (void)state;
+    struct bytes b = { 0 }, key = long_key();
+    const clock_t begin = clock();
+    bytes_add(&b, key.p, key.n);
+    bytes_text(&b, "0}(");
+    for (size_t i = 0; i < 200000; i++) bytes_add(&b, "h\0N", 3);
+    bytes_text(&b, "u.");
+    pickle_refused(&b, INGOT_E_SOURCE, 0, "no tensors");
+    bytes_free(&key);
+    assert_true(clock() - begin < 20 * CLOCKS_PER_SEC);
+}
+
 static void a_checkpoint_without_tensors_is_refused(void **state)
 {
     (void)state;
@@ -796,6 +828,9 @@ static void legacy_files_that_lie_are_refused(void **state)
     struct legacy l = good;
     l.magic = "\x80\2\x8a\x0a\x6d\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
     legacy_refused(l, t, 1, INGOT_E_SOURCE, 0, "magic number is missing");
+    struct bytes nine = { 0 }; /* a byte less, and nothing behind it */
+    bytes_add(&nine, "\x80\2\x8a\x09\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50.", 14);
+    bytes_refused(&nine, INGOT_E_SOURCE, 0, "magic number is missing");
     l = good;
     l.version = "\x80\2M\xea\3.";
     legacy_refused(l, t, 1, INGOT_E_UNSUPPORTED, 1, "1001");
@@ -823,6 +858,28 @@ static void legacy_files_that_lie_are_refused(void **state)
     t[0].n_storage = INT64_MAX;
     l.counts[0] = INT64_MAX;
     legacy_refused(l, t, 1, INGOT_E_TRUNCATED, 6, "cut off");
+}
+
+static void the_key_of_a_storage_is_short(void **state)
+{
+    (void)state;
+    char key[257];
+    struct lie t[] = { { LEGACY, .key = key } };
+    struct legacy l = { .keys = { key }, .counts = { 6 } };
+    memset(key, '7', 255);
+    key[255] = '\0';
+    struct bytes b = legacy_of(&l, t, 1);
+    struct opened o = open_bytes(&b, b.n);
+    assert_int_equal(o.status, INGOT_OK);
+    close_bytes(&o);
+    bytes_free(&b);
+    strcpy(key + 255, "7");
+    b = legacy_of(&l, t, 1);
+    o = open_bytes(&b, b.n);
+    assert_int_equal(o.status, INGOT_E_LIMIT);
+    assert_non_null(strstr(o.err.message, "255 bytes"));
+    close_bytes(&o);
+    bytes_free(&b);
 }
 
 static void what_is_no_pickle_is_refused_by_what_it_is(void **state)
@@ -1097,6 +1154,7 @@ int main(void)
         cmocka_unit_test(a_storage_of_bytes_takes_the_dtype_of_its_tensor),
         cmocka_unit_test(a_tensor_needs_a_name),
         cmocka_unit_test(keys_may_be_as_long_as_a_name_and_no_longer),
+        cmocka_unit_test(a_long_key_is_not_looked_through_each_time),
         cmocka_unit_test(a_checkpoint_without_tensors_is_refused),
         cmocka_unit_test(a_container_in_itself_is_refused),
         cmocka_unit_test(containers_that_double_are_refused),
@@ -1106,6 +1164,7 @@ int main(void)
         cmocka_unit_test(legacy_storages_follow_in_the_order_of_their_list),
         cmocka_unit_test(a_legacy_storage_may_be_a_view_of_another),
         cmocka_unit_test(legacy_files_that_lie_are_refused),
+        cmocka_unit_test(the_key_of_a_storage_is_short),
         cmocka_unit_test(what_is_no_pickle_is_refused_by_what_it_is),
         cmocka_unit_test(a_directory_is_opened_by_the_file_in_it),
         cmocka_unit_test(shards_come_together_by_their_index),
