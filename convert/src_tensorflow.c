@@ -321,14 +321,18 @@ static int by_place(const void *a, const void *b)
 /* No writer lets two tensors share bytes; a file that does would be read many times over. */
 static enum ingot_status check_overlap(struct tensorflow *tf, struct ingot_error *err)
 {
+    uint64_t end = 0; /* of the tensors so far that have bytes; one without may lie inside another */
     if (tf->n_spans > 0) qsort(tf->spans, tf->n_spans, sizeof *tf->spans, by_place);
-    for (size_t i = 1; i < tf->n_spans; i++) {
-        const struct span *s = &tf->spans[i - 1], *t = &tf->spans[i];
-        if (s->shard != t->shard || t->n_bytes == 0 || s->off + s->n_bytes <= t->off) continue;
-        return ingot_fail(err, INGOT_E_OVERLAP, t->entry_off, tf->index->path, "get another copy of the file",
-                          "a tensor begins at %" PRIu64
-                          " of its data file, before the one in front of it ends at %" PRIu64,
-                          t->off, s->off + s->n_bytes);
+    for (size_t i = 0; i < tf->n_spans; i++) {
+        const struct span *s = &tf->spans[i];
+        if (i > 0 && tf->spans[i - 1].shard != s->shard) end = 0;
+        if (s->n_bytes == 0) continue;
+        if (s->off < end)
+            return ingot_fail(err, INGOT_E_OVERLAP, s->entry_off, tf->index->path, "get another copy of the file",
+                              "a tensor begins at %" PRIu64
+                              " of its data file, before the one in front of it ends at %" PRIu64,
+                              s->off, end);
+        end = s->off + s->n_bytes;
     }
     return INGOT_OK;
 }

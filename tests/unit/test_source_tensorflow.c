@@ -346,6 +346,25 @@ static void a_tensor_without_elements_may_lie_anywhere(void **state)
     free_checkpoint(&c);
 }
 
+/* One without elements between two that share bytes hides nothing. */
+static void what_is_empty_does_not_part_two_that_share_bytes(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct made c = make_checkpoint();
+    struct ingot_source *src;
+    struct ingot_error err;
+    c.tensors[3].off = 4; /* a has 0 .. 11, in the same data file */
+    c.tensors[5].shape[0] = c.tensors[5].size = c.tensors[5].shard = 0;
+    c.tensors[5].off = 2;
+    c.tensors[5].crc = crc_mask(0);
+    write_checkpoint(&c, dir, "m");
+    assert_int_equal(open_path(dir, &src, &err), INGOT_E_OVERLAP);
+    assert_non_null(strstr(err.message, "begins at 4 of its data file, before the one in front of it ends at 12"));
+    fixture_remove(dir);
+    free_checkpoint(&c);
+}
+
 static void strings_are_listed_without_a_checksum(void **state)
 {
     (void)state;
@@ -742,6 +761,7 @@ int main(void)
         cmocka_unit_test(a_data_file_that_ends_early_is_truncated_where_it_ends),
         cmocka_unit_test(tensors_that_share_bytes_are_refused),
         cmocka_unit_test(a_tensor_without_elements_may_lie_anywhere),
+        cmocka_unit_test(what_is_empty_does_not_part_two_that_share_bytes),
         cmocka_unit_test(strings_are_listed_without_a_checksum),
         cmocka_unit_test(of_a_variable_in_slices_the_whole_is_listed_without_values),
         cmocka_unit_test(each_slice_is_verified),
