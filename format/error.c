@@ -11,15 +11,17 @@
 enum ingot_status ingot_fail(struct ingot_error *err, enum ingot_status status, uint64_t offset, const char *subject,
                              const char *advice, const char *fmt, ...)
 {
+    char message[2 * sizeof err->message];
     if (!err || err->status != INGOT_OK) return status;
     *err = (struct ingot_error){ .status = status, .offset = offset };
-    if (subject) ingot_escape(subject, strlen(subject), err->subject, sizeof err->subject);
-    if (subject && !*subject) strcpy(err->subject, "''"); /* a path that a script left empty is to be seen */
     va_list args;
     va_start(args, fmt);
-    vsnprintf(err->message, sizeof err->message, fmt, args);
+    vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
-    if (advice) snprintf(err->advice, sizeof err->advice, "%s", advice);
+    ingot_escape(message, strlen(message), err->message, sizeof err->message);
+    if (subject) ingot_escape(subject, strlen(subject), err->subject, sizeof err->subject);
+    if (subject && !*subject) strcpy(err->subject, "''"); /* a path that a script left empty is to be seen */
+    if (advice) ingot_escape(advice, strlen(advice), err->advice, sizeof err->advice);
     return status;
 }
 

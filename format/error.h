@@ -4,9 +4,10 @@
 
 #include "format/ingot_format.h"
 
-/* Fills *err (may be NULL) unless it already holds an error, and returns `status`. `subject` (a path, tensor or option;
- * may be NULL) is escaped; `advice` may be NULL; fmt says what was found and what was expected. Hostile strings in the
- * arguments of fmt go through ingot_escape() first. */
+/* Fills *err (may be NULL) unless it already holds an error, and returns `status`. `subject` is a path, tensor or
+ * option; fmt says what was found and what was expected; subject and advice may be NULL. All three are escaped as they
+ * are kept, so nothing in them steers a terminal or breaks the line, and what is too long ends in "...". A hostile
+ * string among the arguments of fmt that could leave no room for the rest goes through ingot_escape() first. */
 __attribute__((format(printf, 6, 7))) enum ingot_status ingot_fail(struct ingot_error *err, enum ingot_status status,
                                                                    uint64_t offset, const char *subject,
                                                                    const char *advice, const char *fmt, ...);

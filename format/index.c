@@ -175,15 +175,6 @@ static enum ingot_status check_name(struct walk *w)
     return INGOT_OK;
 }
 
-static bool is_reserved_name(const char *name)
-{
-    static const enum ingot_kind named[] = { INGOT_KIND_MODEL,    INGOT_KIND_CHUNKS, INGOT_KIND_VOCABULARY,
-                                             INGOT_KIND_METADATA, INGOT_KIND_RECIPE, INGOT_KIND_PROVENANCE };
-    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
-        if (strcmp(name, kind_reserved_name(named[i])) == 0) return true;
-    return false;
-}
-
 /* A '@' begins the names of all sections that are not tensors, and only theirs; each known kind has its own name. A
  * skippable kind of a later time may have any '@' name that is not taken. An unknown critical kind is said first: its
  * name follows rules that are not known here. */
@@ -247,7 +238,7 @@ static enum ingot_status check_tensor(const struct walk *w)
         return fail_unknown(w, INGOT_E_DTYPE, RECORD_DTYPE_OFF, "dtype", w->dtype);
     if (w->layout > INGOT_PANEL16) /* [F-41] */
         return fail_unknown(w, INGOT_E_LAYOUT, RECORD_LAYOUT_OFF, "layout", w->layout);
-    if (w->layout == INGOT_PANEL16 && (w->rank != 2 || (dtype > INGOT_BF16 && !quantised))) /* [F-41] */
+    if (w->layout == INGOT_PANEL16 && (w->rank != 2 || !dtype_has_panels(dtype))) /* [F-41] */
         return fail_section(w, INGOT_E_SHAPE, field_off(w, RECORD_LAYOUT_OFF),
                             "panel16 is for matrices of f32, f16, bf16, q8 and q4");
     if (w->layout == INGOT_ROWS && quantised) /* [F-41] */

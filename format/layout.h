@@ -84,7 +84,12 @@ static inline uint64_t chunk_bytes(uint64_t raw_bytes, uint64_t chunk)
     return rest < INGOT_CHUNK_BYTES ? rest : INGOT_CHUNK_BYTES;
 }
 
+/* Whether matrices of this dtype can be in panels [F-41]. */
+bool dtype_has_panels(enum ingot_dtype dtype);
+
 /* What the name of a section that is not a tensor must be; NULL for tensors, aliases and unknown kinds. */
 const char *kind_reserved_name(enum ingot_kind kind);
+/* Whether it is the name of some kind. */
+bool is_reserved_name(const char *name);
 
 #endif

@@ -119,9 +119,21 @@ const char *kind_reserved_name(enum ingot_kind kind)
     return NULL;
 }
 
+bool is_reserved_name(const char *name)
+{
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (kinds[i].section && strcmp(kinds[i].section, name) == 0) return true;
+    return false;
+}
+
 size_t ingot_dtype_size(enum ingot_dtype dtype)
 {
     return (size_t)dtype < COUNT(dtypes) ? dtypes[dtype].size : 0;
+}
+
+bool dtype_has_panels(enum ingot_dtype dtype)
+{
+    return (size_t)dtype < COUNT(dtypes) && dtypes[dtype].panels;
 }
 
 bool ingot_dtype_parse(const char *name, enum ingot_dtype *out)
@@ -160,7 +172,7 @@ bool ingot_layout_bytes(enum ingot_dtype dtype, enum ingot_layout layout, uint32
     const uint64_t size = ingot_dtype_size(dtype), step = quant_step_bytes(dtype);
     if (size == 0 && step == 0) return false;
     if (layout == INGOT_ROWS) return size > 0 && shape_product(rank, shape, size, bytes);
-    if (layout != INGOT_PANEL16 || rank != 2 || !dtypes[dtype].panels) return false;
+    if (layout != INGOT_PANEL16 || rank != 2 || !dtype_has_panels(dtype)) return false;
     uint64_t padded[2];
     if (!checked_align(shape[0], INGOT_PANEL_LANES, &padded[0])) return false;
     if (!checked_align(shape[1], panel_input_unit(dtype), &padded[1])) return false;

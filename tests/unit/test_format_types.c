@@ -59,6 +59,28 @@ struct size_case {
     uint64_t bytes;
 };
 
+static void each_kind_that_is_no_tensor_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "@model", "@chunks", "@vocabulary", "@metadata", "@recipe", "@provenance" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) assert_true(is_reserved_name(names[i]));
+    assert_false(is_reserved_name("@models"));
+    assert_false(is_reserved_name("tensor"));
+    assert_false(is_reserved_name(""));
+    assert_null(kind_reserved_name(INGOT_KIND_TENSOR));
+    assert_null(kind_reserved_name((enum ingot_kind)9));
+}
+
+static void panels_are_for_five_dtypes(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16, INGOT_Q8, INGOT_Q4 };
+    unsigned n = 0;
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) assert_true(dtype_has_panels(dtypes[i]));
+    for (unsigned code = 0; code < 300; code++) n += dtype_has_panels((enum ingot_dtype)code);
+    assert_int_equal(n, 5);
+}
+
 static void sizes_count_the_padding_of_panels(void **state)
 {
     (void)state;
@@ -297,6 +319,28 @@ static void the_first_cause_wins(void **state)
     assert_int_equal(ingot_fail(NULL, INGOT_E_IO, 6, "other", NULL, "nobody listens"), INGOT_E_IO);
 }
 
+/* Whatever of a file reaches an error, by whichever argument. */
+static void no_part_of_an_error_steers_a_terminal(void **state)
+{
+    (void)state;
+    struct ingot_error err = { 0 };
+    char rest[400];
+    ingot_fail(&err, INGOT_E_SOURCE, 0, "a\x1b[1m", "b\n", "it is %s", "\x1b]0;title\x07");
+    assert_string_equal(err.subject, "a\\x1b[1m");
+    assert_string_equal(err.advice, "b\\x0a");
+    assert_string_equal(err.message, "it is \\x1b]0;title\\x07");
+    for (size_t n = 376; n < 384; n++) { /* a character that is cut in two is no text */
+        err = (struct ingot_error){ 0 };
+        memset(rest, 'x', n);
+        strcpy(rest + n, "\xE2\x82\xAC\xE2\x82\xAC");
+        ingot_fail(&err, INGOT_E_SOURCE, 0, NULL, NULL, "%s", rest);
+        const size_t length = strlen(err.message);
+        assert_true(n + 6 < sizeof err.message ? strcmp(err.message, rest) == 0
+                                               : strcmp(err.message + length - 3, "...") == 0);
+        assert_non_null(memchr("x.\xAC", err.message[length - 4], 3));
+    }
+}
+
 static void what_a_terminal_would_obey_is_escaped(void **state)
 {
     (void)state;
@@ -368,6 +412,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_a_word_of_its_own),
         cmocka_unit_test(dtypes_are_found_by_their_names),
+        cmocka_unit_test(each_kind_that_is_no_tensor_has_a_name_of_its_own),
+        cmocka_unit_test(panels_are_for_five_dtypes),
         cmocka_unit_test(sizes_count_the_padding_of_panels),
         cmocka_unit_test(what_does_not_fit_has_no_size_and_a_zero_hides_nothing),
         cmocka_unit_test(chunks_cut_a_section_without_rest),
@@ -379,6 +425,7 @@ int main(void)
 #endif
         cmocka_unit_test(checksums_do_not_depend_on_alignment),
         cmocka_unit_test(the_first_cause_wins),
+        cmocka_unit_test(no_part_of_an_error_steers_a_terminal),
         cmocka_unit_test(what_a_terminal_would_obey_is_escaped),
         cmocka_unit_test(a_byte_is_escaped_wherever_it_stands),
         cmocka_unit_test(an_escaped_text_never_leaves_its_buffer),
