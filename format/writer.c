@@ -44,7 +44,8 @@ struct ingot_writer {
     atomic_uchar *taken; /* n_chunks: put, or being put */
     atomic_uint_fast64_t n_put;
     uint8_t model[INGOT_HPARAMS_BYTES]; /* the content id covers them */
-    bool begun, sealed;
+    bool begun, placed;                 /* writing began: no section follows; it began well: chunks can be put */
+    bool sealed, good;                  /* no chunk follows; every byte was verified: it can be published */
     struct ingot_file *file;
     ingot_progress_fn progress;
     void *progress_ctx;
@@ -373,6 +374,7 @@ enum ingot_status ingot_writer_begin(struct ingot_writer *w, struct ingot_error 
     w->begun = true;
     enum ingot_status status = plan_file(w, err);
     if (status == INGOT_OK) status = output_begin(&w->output, w->file_bytes, err);
+    w->placed = status == INGOT_OK;
     return status;
 }
 
@@ -389,7 +391,7 @@ size_t ingot_writer_chunk_bytes(const struct ingot_writer *w, uint32_t id, uint6
 enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t chunk, const void *bytes, size_t n,
                                    struct ingot_error *err)
 {
-    if (!w->begun || w->sealed || id >= w->n - 1 || w->sections[id].kind == INGOT_KIND_ALIAS)
+    if (!w->placed || w->sealed || id >= w->n - 1 || w->sections[id].kind == INGOT_KIND_ALIAS)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, w->path, NULL, "no section to put a chunk into");
     const struct planned *section = &w->sections[id];
     if (chunk >= chunk_count(section->raw_bytes) || n != chunk_bytes(section->raw_bytes, chunk))
@@ -408,7 +410,7 @@ enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t
 enum ingot_status ingot_writer_seal(struct ingot_writer *w, uint32_t n_threads, const struct ingot_file **file,
                                     struct ingot_error *err)
 {
-    if (!w->begun || w->sealed || atomic_load(&w->n_put) != w->n_chunks)
+    if (!w->placed || w->sealed || atomic_load(&w->n_put) != w->n_chunks)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, w->path, NULL,
                           "sealed twice, or before every chunk was put");
     w->sealed = true;
@@ -418,14 +420,16 @@ enum ingot_status ingot_writer_seal(struct ingot_writer *w, uint32_t n_threads, 
                                             .progress = w->progress,
                                             .progress_ctx = w->progress_ctx };
     if (status == INGOT_OK) status = ingot_verify(w->file, &options, NULL, err);
-    if (status == INGOT_OK && file) *file = w->file;
+    w->good = status == INGOT_OK;
+    if (w->good && file) *file = w->file;
     return status;
 }
 
 enum ingot_status ingot_writer_publish(struct ingot_writer *w, struct ingot_error *err)
 {
-    if (!w->file)
-        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, w->path, NULL, "published before it was sealed");
+    if (!w->good)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, w->path, NULL,
+                          "published before it was sealed, or although sealing failed");
     return output_publish(&w->output, err);
 }
 

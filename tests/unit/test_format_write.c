@@ -450,6 +450,45 @@ static void a_full_disk_shows_at_begin(void **state)
     end_place(&place, 0);
 }
 
+static void a_writer_that_did_not_begin_takes_no_chunk(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    struct ingot_section_plan twice = vector;
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &vector, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_writer_add(w, &twice, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_E_NAME);
+    assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_E_ARGUMENT);
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
+static bool stop(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx, (void)done, (void)total;
+    return false;
+}
+
+static void what_was_not_verified_is_not_published(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    const struct ingot_writer_options options = { .progress = stop };
+    assert_int_equal(ingot_writer_create(place.path, &options, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &vector, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_E_INTERRUPTED);
+    assert_int_equal(ingot_writer_publish(w, NULL), INGOT_E_ARGUMENT);
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
 static void a_file_system_that_cannot_reserve_is_written_all_the_same(void **state)
 {
     (void)state;
@@ -696,6 +735,8 @@ int main(void)
         cmocka_unit_test(the_longest_name_can_be_written),
         cmocka_unit_test(a_temporary_name_says_what_it_is),
         cmocka_unit_test(a_full_disk_shows_at_begin),
+        cmocka_unit_test(a_writer_that_did_not_begin_takes_no_chunk),
+        cmocka_unit_test(what_was_not_verified_is_not_published),
         cmocka_unit_test(a_file_system_that_cannot_reserve_is_written_all_the_same),
         cmocka_unit_test(short_and_interrupted_writes_are_continued),
         cmocka_unit_test(a_write_that_fails_leaves_nothing),
