@@ -39,11 +39,6 @@ struct ingot_canonical {
 
 /* ------------------------------------------------------------------------------------------ every tensor its places */
 
-static bool is_dropped(const struct recipe_rule *rule, const struct ingot_source_tensor *t)
-{
-    return rule->action == RULE_DROP && (!rule->shape.given || shape_match(&rule->shape, t->rank, t->shape));
-}
-
 static enum ingot_status add_entry(struct ingot_canonical *c, struct entry entry, struct ingot_error *err)
 {
     struct entry *entries = array_grow(c->entries, &c->cap_entries, c->n_entries, sizeof *entries);
@@ -60,14 +55,13 @@ static enum ingot_status place(struct ingot_canonical *c, size_t i, struct ingot
     const struct recipe_rule *rule = recipe_match(c->chosen.recipe, t->name, &layer, &part);
     struct entry entry = { .source = i, .slot = NO_SLOT };
     if (!rule || rule->action != RULE_TAKE || layer >= LIMIT_N_LAYER) {
-        if (rule && is_dropped(rule, t)) entry.rule = rule;
+        if (rule && rule_drops(rule, t)) entry.rule = rule;
         return add_entry(c, entry, err);
     }
     enum ingot_status status = INGOT_OK;
     for (uint32_t piece = 0; piece < rule->n_to && status == INGOT_OK; piece++) {
         const struct rule_target *to = &rule->to[piece];
-        uint32_t of_rule = to->layer == LAYER_OF_PATTERN ? layer : to->layer;
-        entry = (struct entry){ i, rule, profile_slot(to->role, of_rule, LIMIT_N_LAYER), part, piece };
+        entry = (struct entry){ i, rule, profile_slot(to->role, target_layer(to, layer), LIMIT_N_LAYER), part, piece };
         status = add_entry(c, entry, err);
     }
     return status;

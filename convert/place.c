@@ -20,7 +20,7 @@ static enum ingot_status put(struct planner *p, const struct ingot_source_tensor
                              uint32_t layer, uint32_t part, uint32_t piece)
 {
     uint32_t role = rule->to[piece].role;
-    if (rule->to[piece].layer != LAYER_OF_PATTERN) layer = rule->to[piece].layer;
+    layer = target_layer(&rule->to[piece], layer);
     if (layer >= p->n_layer)
         return ingot_fail(p->err, INGOT_E_MODEL, t->file_off, t->name, ADVICE_SHAPE,
                           "a tensor of layer %u, but %s says n_layer = %u", layer, p->declared[HPARAM_N_LAYER].origin,
@@ -44,7 +44,7 @@ static enum ingot_status put(struct planner *p, const struct ingot_source_tensor
 static enum ingot_status drop(struct planner *p, const struct ingot_source_tensor *t, const struct recipe_rule *rule)
 {
     char shape[200];
-    if (rule->shape.given && !shape_match(&rule->shape, t->rank, t->shape))
+    if (!rule_drops(rule, t))
         return ingot_fail(p->err, INGOT_E_SHAPE, t->file_off, t->name, NULL, "shape %s does not fit %s",
                           shape_text(t->rank, t->shape, shape, sizeof shape), rule->why);
     p->plan->dropped[p->plan->n_dropped++] = (struct plan_dropped){ t, rule->why };
@@ -81,7 +81,7 @@ static uint32_t count_layers(const struct planner *p)
         uint32_t layer, part;
         const struct recipe_rule *rule = recipe_match(p->chosen.recipe, p->src->tensors[i].name, &layer, &part);
         for (uint32_t k = 0; rule && k < rule->n_to; k++) {
-            uint32_t of_rule = rule->to[k].layer == LAYER_OF_PATTERN ? layer : rule->to[k].layer;
+            const uint32_t of_rule = target_layer(&rule->to[k], layer);
             if (profile_role_has_layer(rule->to[k].role) && of_rule >= n) n = of_rule + 1;
         }
     }

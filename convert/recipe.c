@@ -4,6 +4,7 @@
 #include "convert/array.h"
 #include "convert/profile.h"
 #include "convert/recipe_yaml.h"
+#include "format/disk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,8 @@ static void target(struct yaml_tree *t, const yaml_node_t *node, const char *nam
                   "'%s' is no tensor of the result", shown);
         return;
     }
+    if (out->layer != LAYER_OF_PATTERN && out->layer >= LIMIT_N_LAYER)
+        tree_fail(t, node, NULL, "'%s' is of a layer that no model has; the limit is %u layers", shown, LIMIT_N_LAYER);
     for (uint32_t i = 0; i < from->n; i++)
         if (pattern_has_layer(from->items[i]) != (out->layer == LAYER_OF_PATTERN))
             tree_fail(t, node, "{i} stands for the same number on both sides",

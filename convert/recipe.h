@@ -40,6 +40,12 @@ struct rule_target {
     uint32_t layer; /* LAYER_OF_PATTERN: the number that {i} matched; 0 for a role without layers */
 };
 
+/* The layer of a result, where the pattern's is `of_pattern`. */
+static inline uint32_t target_layer(const struct rule_target *to, uint32_t of_pattern)
+{
+    return to->layer == LAYER_OF_PATTERN ? of_pattern : to->layer;
+}
+
 struct recipe_rule {
     enum rule_action action;
     struct recipe_list from; /* patterns; several: the parts of one tensor, in order */
@@ -145,5 +151,8 @@ const struct recipe_rule *recipe_match(const struct recipe *recipe, const char *
 
 /* Whether a shape is of this form; dimensions of 1 in front are nothing. */
 bool shape_match(const struct recipe_shape *shape, uint32_t rank, const uint64_t *dims);
+
+/* Whether the rule drops a tensor that it matched by name: by its shape too, where the rule says one. */
+bool rule_drops(const struct recipe_rule *rule, const struct ingot_source_tensor *t);
 
 #endif

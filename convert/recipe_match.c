@@ -112,3 +112,8 @@ bool shape_match(const struct recipe_shape *shape, uint32_t rank, const uint64_t
     }
     return true;
 }
+
+bool rule_drops(const struct recipe_rule *rule, const struct ingot_source_tensor *t)
+{
+    return rule->action == RULE_DROP && (!rule->shape.given || shape_match(&rule->shape, t->rank, t->shape));
+}

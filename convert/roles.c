@@ -11,8 +11,8 @@ static void tell_taken(const struct recipe_rule *rule, size_t i, uint32_t layer,
     struct ingot_source_role known = { .name = name, .n_pieces = rule->n_to };
     for (uint32_t piece = 0; piece < rule->n_to; piece++) {
         const struct rule_target *to = &rule->to[piece];
-        uint32_t of_rule = to->layer == LAYER_OF_PATTERN ? layer : to->layer;
-        profile_slot_name(profile_slot(to->role, of_rule, of_rule + 1), of_rule + 1, name);
+        uint32_t n_layer = target_layer(to, layer) + 1;
+        profile_slot_name(profile_slot(to->role, n_layer - 1, n_layer), n_layer, name);
         role(ctx, i, &known);
     }
 }
@@ -27,8 +27,7 @@ static void tell(const struct recipe *recipe, const struct ingot_source_tensor *
         tell_taken(rule, i, layer, role, ctx);
         return;
     }
-    if (rule && rule->action == RULE_DROP && (!rule->shape.given || shape_match(&rule->shape, t->rank, t->shape)))
-        none.dropped = rule->why;
+    if (rule && rule_drops(rule, t)) none.dropped = rule->why;
     role(ctx, i, &none);
 }
 

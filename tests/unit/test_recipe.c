@@ -90,6 +90,11 @@ static void a_result_may_name_its_layer(void **state)
     (void)state;
     struct recipe *r = accept(HEAD "tensors:\n  - second_norm -> h.12.ln_1.weight\n");
     assert_int_equal(r->rules->to->layer, 12);
+    assert_int_equal(target_layer(r->rules->to, 3), 12);
+    recipe_free(r);
+    r = accept(HEAD "tensors:\n  - norm -> h.65535.ln_1.weight\n  - n.{i} -> h.{i}.ln_1.weight\n");
+    assert_int_equal(target_layer(r->rules->to, 3), 65535);
+    assert_int_equal(target_layer(r->rules[1].to, 3), 3);
     recipe_free(r);
     refuse(HEAD "tensors:\n  - x -> h.012.ln_1.weight\n", "line 3, column 5", "no tensor of the result");
 }
@@ -262,6 +267,8 @@ static const struct {
     { HEAD "tensors:\n  - h.{i}.{i} -> wte.weight\n", "line 3, column 5", "more than one {i}" },
     { HEAD "tensors:\n  - h.{i}.x -> wte.weight\n", "line 3, column 5", "{i}" },
     { HEAD "tensors:\n  - x -> h.{i}.ln_1.weight\n", "line 3, column 5", "{i}" },
+    { HEAD "tensors:\n  - x -> h.65536.ln_1.weight\n", "line 3, column 5", "65536 layers" },
+    { HEAD "tensors:\n  - x -> h.999999999.ln_1.weight\n", "line 3, column 5", "65536 layers" },
     { HEAD "tensors:\n  - {from: [a, b], to: wte.weight}\n", "line 3, column 5", "concatenate" },
     { HEAD "tensors:\n  - {from: a, to: wte.weight, concatenate: out}\n", "line 3, column 5", "several names" },
     { HEAD "tensors:\n  - {from: a, to: [wte.weight, wpe.weight]}\n", "line 3, column 5", "split" },
