@@ -12,6 +12,7 @@
 #include "convert/recipe.h"
 #include "convert/self_check.h"
 #include "format/error.h"
+#include "format/fpenv.h"
 #include "format/layout.h"
 #include "format/parallel.h"
 
@@ -335,13 +336,16 @@ enum ingot_status ingot_convert(const char *source_path, const char *output_path
     static const struct ingot_convert_options defaults = { 0 };
     struct ingot_convert_report unasked;
     struct conversion c = { .options = options ? options : &defaults, .err = err };
+    fenv_t caller;
     pthread_mutex_init(&c.progress_lock, NULL);
     c.plan = &c.in.plan;
+    fpenv_enter(&caller); /* threads inherit it */
     enum ingot_status status = prepare(source_path, c.options, &c.in, err);
     if (status == INGOT_OK) status = prepared_check_output(&c.in, output_path, err);
     if (status == INGOT_OK) status = create_output(&c, output_path);
     if (status == INGOT_OK) status = write_sections(&c);
     if (status == INGOT_OK) status = finish(&c, report ? report : &unasked);
     clean_up(&c);
+    fpenv_leave(&caller);
     return status;
 }

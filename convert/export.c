@@ -5,6 +5,7 @@
 #include "convert/export.h"
 
 #include "convert/q8_blocks.h"
+#include "format/fpenv.h"
 #include "format/output_dir.h"
 #include "format/parallel.h"
 
@@ -335,5 +336,9 @@ enum ingot_status ingot_export(const struct ingot_file *file, const char *format
     if (!w.target)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, format, "known are huggingface, gguf and llm.c",
                           "is no format that can be written");
-    return export_to(&w, report);
+    fenv_t caller;
+    fpenv_enter(&caller); /* threads inherit it */
+    enum ingot_status status = export_to(&w, report);
+    fpenv_leave(&caller);
+    return status;
 }

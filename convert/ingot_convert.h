@@ -9,7 +9,8 @@
  * A *recipe* says how the tensors of one family of checkpoints become those of a GPT-2. The built-in ones are texts of
  * the same language that users write (`ingot help recipes`).
  *
- * Conventions: see format/ingot_format.h. A source is immutable and may be used by many threads.
+ * Conventions: see format/ingot_format.h. A source is immutable and may be used by many threads. Converting and
+ * exporting compute in C's default floating-point environment and leave the caller's as it was.
  */
 #ifndef INGOT_CONVERT_H
 #define INGOT_CONVERT_H

@@ -365,7 +365,8 @@ struct ingot_cast_stats {
  * nearest even; NaN stays NaN, infinities stay; equal dtypes are copied bit for bit. q8 and q4 (of f32, f16, bf16, f64)
  * find the scale of each block by search [format/quant.h]; in a block with a NaN or an infinity all becomes NaN. Any
  * range can be produced independently of any other, so that a chunk is a unit of parallel work; what is lost in a step
- * that is cut counts where the step begins. dst is aligned to 4; padding is written as zero. Thread-safe. */
+ * that is cut counts where the step begins. dst is aligned to 4; padding is written as zero. Thread-safe. The caller's
+ * floating-point environment is C's default one, here, in ingot_unpack() and for the single values below. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
 

@@ -8,7 +8,7 @@
 #include "runtime/forward.h"
 
 #include "runtime/attention.h"
-#include "runtime/fpenv.h"
+#include "format/fpenv.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #include "runtime/pool.h"
 
 #include "format/cpus.h"
+#include "format/fpenv.h"
 #include "runtime/cores.h"
-#include "runtime/fpenv.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -9,7 +9,7 @@
 
 #include "format/disk.h"
 #include "format/error.h"
-#include "runtime/fpenv.h"
+#include "format/fpenv.h"
 #include "runtime/kernels/kernels.h"
 
 #include <math.h>

@@ -5,6 +5,7 @@
 #include "convert/self_check.h"
 
 #include <fcntl.h>
+#include <fenv.h>
 
 #define OUT "out.ingot"
 
@@ -281,6 +282,32 @@ static void the_number_of_threads_changes_no_byte(void **state)
             }
         }
         free(first);
+    }
+    tear_down(p);
+}
+
+/* The casts of f64 and the search for scales are arithmetic. */
+static void the_rounding_mode_of_the_caller_changes_no_byte(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_Q8, INGOT_Q4 };
+    struct place p = set_up("", "F64");
+    for (size_t k = 0; k < 4; k++) {
+        struct ingot_convert_options options = { .dtype = dtypes[k], .overwrite = true };
+        size_t n, n_nearest;
+        assert_int_equal(convert(p, &options, NULL), INGOT_OK);
+        uint8_t *nearest = fixture_read(out_path(p), &n_nearest);
+        fesetround(FE_UPWARD);
+        enum ingot_status status = convert(p, &options, NULL);
+        const int after = fegetround();
+        fesetround(FE_TONEAREST);
+        assert_int_equal(status, INGOT_OK);
+        assert_int_equal(after, FE_UPWARD);
+        uint8_t *upward = fixture_read(out_path(p), &n);
+        assert_int_equal(n, n_nearest);
+        assert_memory_equal(upward, nearest, n);
+        free(nearest);
+        free(upward);
     }
     tear_down(p);
 }
@@ -986,6 +1013,7 @@ int main(void)
         cmocka_unit_test(sections_are_placed_in_the_order_of_their_use),
         cmocka_unit_test(the_shipped_model_arrives_with_its_vocabulary),
         cmocka_unit_test(the_number_of_threads_changes_no_byte),
+        cmocka_unit_test(the_rounding_mode_of_the_caller_changes_no_byte),
         cmocka_unit_test(padding_rows_of_the_vocabulary_are_kept),
         cmocka_unit_test(a_tied_head_is_an_alias),
         cmocka_unit_test(a_tied_head_with_other_bits_is_refused),

@@ -1,5 +1,6 @@
 /*
- * fpenv.h - the arithmetic's promise holds only in the IEEE default environment: nearest even, subnormals kept.
+ * fpenv.h - the promises of arithmetic and of casts hold only in the IEEE default environment: nearest even, subnormals
+ * kept.
  *
  * A caller may run with another rounding mode or with flush-to-zero. Every entry point that computes, and every worker
  * thread, brackets its work with these two; the caller's environment, exception flags included, comes back unchanged.
