@@ -39,6 +39,16 @@ bool path_exists(const char *directory, const char *name)
     return n > 0 && (size_t)n < sizeof path && lstat(path, &st) == 0;
 }
 
+/* What a clone holds in place of a large file until Git LFS has fetched it: a checkpoint's files, and a tokenizer's. */
+static enum ingot_status check_fetched(const struct input *in, struct ingot_error *err)
+{
+    static const char pointer[] = "version https://git-lfs.";
+    const size_t n = strlen(pointer);
+    if (in->map.size < n || memcmp(in->map.bytes, pointer, n) != 0) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_SOURCE, 0, in->path, "fetch the file itself: git lfs pull",
+                      "a pointer of Git LFS that stands for the file");
+}
+
 /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it can be refused. */
 static enum ingot_status open_and_map(struct input *in, const char *advice, struct ingot_error *err)
 {
@@ -47,7 +57,8 @@ static enum ingot_status open_and_map(struct input *in, const char *advice, stru
         return ingot_fail(err, INGOT_E_MISSING, INGOT_NO_OFFSET, in->path, advice, "there is no such file");
     if (in->fd < 0) return ingot_fail_errno(err, in->path, "open");
     if (fstat(in->fd, &in->at_open) != 0) return ingot_fail_errno(err, in->path, "look at");
-    return map_open_fd(in->fd, in->path, INGOT_OPEN_MAP, &in->map, err);
+    enum ingot_status status = map_open_fd(in->fd, in->path, INGOT_OPEN_MAP, &in->map, err);
+    return status == INGOT_OK ? check_fetched(in, err) : status;
 }
 
 enum ingot_status input_open(const char *directory, const char *name, const char *advice, struct input **out,

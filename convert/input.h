@@ -15,7 +15,8 @@ struct input {
     struct stat at_open;
 };
 
-/* Opens directory/name. Errors: those of map_open(); MISSING with `advice` when there is no such file. */
+/* Opens directory/name. Errors: those of map_open(); MISSING with `advice` when there is no such file; SOURCE for a
+ * pointer of Git LFS in its place. */
 enum ingot_status input_open(const char *directory, const char *name, const char *advice, struct input **out,
                              struct ingot_error *err);
 void input_close(struct input *in);

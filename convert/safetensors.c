@@ -22,8 +22,6 @@
 #define KEY_METADATA          "__metadata__"
 #define MAX_METADATA_BYTES    (1u << 20)
 #define MAX_ROOM              (1u << 18) /* of tensors, made before they are seen: 54 MiB */
-#define ADVICE_COPY           "get another copy of the file"
-#define LFS_POINTER           "version https://git-lfs."
 
 struct word {
     const char *name;
@@ -391,22 +389,12 @@ static enum ingot_status read_metadata(struct parser *p, struct json_text key, s
     return status;
 }
 
-/* What a clone holds in place of a large file until Git LFS has fetched it. */
-static bool is_lfs_pointer(const struct parser *p)
-{
-    const size_t n = strlen(LFS_POINTER);
-    return p->size >= n && memcmp(p->bytes, LFS_POINTER, n) == 0;
-}
-
 /* Checks the length and hands out the header's text. */
 static enum ingot_status find_header(struct parser *p, struct json_text *out, struct ingot_error *err)
 {
     if (p->size < LENGTH_BYTES)
         return ingot_fail(err, INGOT_E_TRUNCATED, p->size, p->path, ADVICE_COPY,
                           "%" PRIu64 " byte%s; the length of the header alone takes 8", p->size, plural(p->size));
-    if (is_lfs_pointer(p))
-        return ingot_fail(err, INGOT_E_SOURCE, 0, p->path, "fetch the file itself: git lfs pull",
-                          "a pointer of Git LFS that stands for the file");
     uint64_t n = get_u64(p->bytes);
     if (n > SAFETENSORS_MAX_HEADER)
         return ingot_fail(err, INGOT_E_LIMIT, 0, p->path, "is it a safetensors file?",

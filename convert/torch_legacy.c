@@ -62,13 +62,9 @@ static bool may_be_pickle(const struct file_map *map)
 /* Files that people give by mistake, by their names. */
 static enum ingot_status check_beginning(const struct legacy *l)
 {
-    static const char lfs[] = "version https://git-lfs.";
     const struct file_map *map = &l->f->in->map;
     if (map->size > TAR_MAGIC_OFF + 5 && memcmp(map->bytes + TAR_MAGIC_OFF, "ustar", 5) == 0)
         return bad_file(l, TAR_MAGIC_OFF, INGOT_E_UNSUPPORTED, "a tar file, the form of PyTorch 0.1");
-    if (map->size >= strlen(lfs) && memcmp(map->bytes, lfs, strlen(lfs)) == 0)
-        return ingot_fail(l->err, INGOT_E_SOURCE, 0, l->f->in->path, "fetch the file itself: git lfs pull",
-                          "a pointer of Git LFS that stands for the file");
     if (!may_be_pickle(map)) return bad_file(l, 0, INGOT_E_SOURCE, "neither a zip file nor a pickle");
     return INGOT_OK;
 }

@@ -168,6 +168,37 @@ static void what_is_no_checkpoint_is_refused(void **state)
     fixture_remove(dir);
 }
 
+/* What a clone without Git LFS holds, whatever the file should be: weights, shards, a configuration. */
+static void a_pointer_of_git_lfs_is_called_by_its_name(void **state)
+{
+    (void)state;
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:248dfc39\nsize 548105171\n";
+    static const char *const names[] = {
+        "model.safetensors", "pytorch_model.bin", "ckpt.pt", "model.gguf", "m.index", "x.bin", "x.pth"
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *dir = fixture_directory();
+        struct ingot_source *src;
+        struct ingot_error err;
+        write_text(dir, names[i], pointer);
+        assert_int_equal(open_path(fixture_path(dir, names[i]), &src, &err), INGOT_E_SOURCE);
+        assert_int_equal(err.offset, 0);
+        assert_non_null(strstr(err.subject, names[i]));
+        assert_non_null(strstr(err.message, "Git LFS"));
+        assert_non_null(strstr(err.advice, "git lfs pull"));
+        fixture_remove(dir);
+    }
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    struct ingot_error err = { 0 };
+    fixture_write_checkpoint(f, dir, pointer); /* in place of config.json */
+    assert_int_equal(ingot_convert_plan(dir, NULL, NULL, NULL, NULL, &err), INGOT_E_SOURCE);
+    assert_non_null(strstr(err.subject, "config.json"));
+    assert_non_null(strstr(err.message, "Git LFS"));
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
 static void shards_come_together_in_order_of_their_names(void **state)
 {
     (void)state;
@@ -362,6 +393,7 @@ int main(void)
         cmocka_unit_test(without_an_embedding_the_vocabulary_is_unknown),
         cmocka_unit_test(a_path_may_be_relative),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
+        cmocka_unit_test(a_pointer_of_git_lfs_is_called_by_its_name),
         cmocka_unit_test(shards_come_together_in_order_of_their_names),
         cmocka_unit_test(index_and_shards_must_agree),
         cmocka_unit_test(a_malformed_index_is_refused),

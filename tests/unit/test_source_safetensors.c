@@ -86,17 +86,6 @@ static void a_header_longer_than_the_file_is_truncated(void **state)
     free(im.bytes);
 }
 
-static void a_pointer_of_git_lfs_is_called_by_its_name(void **state)
-{
-    (void)state;
-    char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:248dfc39\nsize 548105171\n";
-    struct ingot_error err;
-    size_t n;
-    assert_int_equal(parse((struct image){ (uint8_t *)pointer, strlen(pointer) }, &n, &err), INGOT_E_SOURCE);
-    assert_int_equal(err.offset, 0);
-    assert_non_null(strstr(err.message, "Git LFS"));
-}
-
 static void every_prefix_of_a_file_is_refused(void **state)
 {
     (void)state;
@@ -361,7 +350,6 @@ int main(void)
         cmocka_unit_test(an_empty_object_is_a_file_without_tensors),
         cmocka_unit_test(a_file_shorter_than_the_length_is_truncated),
         cmocka_unit_test(a_header_longer_than_the_file_is_truncated),
-        cmocka_unit_test(a_pointer_of_git_lfs_is_called_by_its_name),
         cmocka_unit_test(every_prefix_of_a_file_is_refused),
         cmocka_unit_test(what_is_not_json_is_refused_where_it_stops_being_json),
         cmocka_unit_test(a_description_has_its_three_fields_of_the_right_types),
