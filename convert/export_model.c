@@ -52,8 +52,6 @@ static enum ingot_status check_tensor(const struct exporter *e, uint32_t slot, c
     uint64_t shape[2];
     export_shape(e, slot, shape);
     uint32_t rank = is_matrix(e, slot) ? 2 : 1;
-    if (s->kind != INGOT_KIND_TENSOR && s->kind != INGOT_KIND_ALIAS)
-        return ingot_fail(e->err, INGOT_E_KIND, s->data_off, s->name, ADVICE_WHOLE, "this section is not a tensor");
     if (s->rank != rank || s->shape[0] != shape[0] || (rank == 2 && s->shape[1] != shape[1]))
         return ingot_fail(e->err, INGOT_E_SHAPE, s->data_off, s->name, ADVICE_WHOLE,
                           "rank %u, shape [%" PRIu64 ", %" PRIu64 "]; @model says rank %u, [%" PRIu64 ", %" PRIu64 "]",

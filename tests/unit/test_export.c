@@ -452,6 +452,82 @@ static void what_a_format_cannot_say_is_refused_by_name(void **state)
     tear_down(p);
 }
 
+/* The model of `p` once more, as in.ingot, but for one section: `instead` with these bytes, or without it none. */
+static void replace_section(struct place *p, const char *name, const struct ingot_section_plan *instead,
+                            const void *bytes)
+{
+    const uint32_t n = ingot_section_count(p->file);
+    uint32_t ids[64];
+    struct ingot_writer *w;
+    const struct ingot_writer_options options = { .overwrite = true };
+    assert_true(n <= 64);
+    memset(ids, 0xff, sizeof ids);
+    assert_int_equal(ingot_writer_create(at(*p, "in.ingot"), &options, &w, NULL), INGOT_OK);
+    for (uint32_t k = 0; k < 2 * n; k++) { /* aliases after what they stand for */
+        const struct ingot_section s = ingot_section_at(p->file, k % n);
+        struct ingot_section_plan plan = { s.name, s.kind, s.dtype, s.layout, s.rank, { 0 }, s.raw_bytes, NULL };
+        const bool other = strcmp(s.name, name) == 0;
+        if (s.kind == INGOT_KIND_CHUNKS || (s.kind == INGOT_KIND_ALIAS) != (k >= n) || (other && !instead)) continue;
+        memcpy(plan.shape, s.shape, sizeof plan.shape);
+        if (s.kind == INGOT_KIND_ALIAS) plan.target = ingot_section_at(p->file, s.target).name;
+        assert_int_equal(ingot_writer_add(w, other ? instead : &plan, &ids[k % n], NULL), INGOT_OK);
+    }
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct ingot_section s = ingot_section_at(p->file, i);
+        if (ids[i] == UINT32_MAX) continue;
+        const void *from = strcmp(s.name, name) == 0 ? bytes : s.data;
+        assert_int_equal(ingot_writer_put(w, ids[i], 0, from, ingot_writer_chunk_bytes(w, ids[i], 0), NULL), INGOT_OK);
+    }
+    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_publish(w, NULL), INGOT_OK);
+    ingot_writer_close(w);
+    ingot_close(p->file);
+    assert_int_equal(ingot_open(at(*p, "in.ingot"), INGOT_OPEN_MAP, &p->file, NULL), INGOT_OK);
+}
+
+static void a_part_of_a_model_is_refused_by_its_tensor(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[4096];
+    const struct ingot_section_plan wide = {
+        "wpe.weight", INGOT_KIND_TENSOR, INGOT_F32, INGOT_ROWS, 2, { FIXTURE_CTX + 1, FIXTURE_EMBD }, 0, NULL
+    };
+    const struct ingot_section_plan flat = {
+        "wpe.weight", INGOT_KIND_TENSOR, INGOT_F32, INGOT_ROWS, 1, { FIXTURE_CTX }, 0, NULL
+    };
+    const struct ingot_section_plan whole = { "ln_f.bias", INGOT_KIND_TENSOR, INGOT_I32, INGOT_ROWS,
+                                              1,           { FIXTURE_EMBD },  0,         NULL };
+    const struct ingot_section_plan model = { .name = "@model", .kind = INGOT_KIND_MODEL, .raw_bytes = 64 };
+    uint8_t deep[INGOT_HPARAMS_BYTES];
+    struct ingot_hparams hp;
+    struct place first = set_up_fixture(fixture_gpt2("", "F32"), FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+    assert_int_equal(ingot_hparams_read(first.file, &hp, NULL), INGOT_OK);
+    hp.n_layer = 60000;
+    ingot_hparams_encode(&hp, deep);
+    tear_down(first);
+    const struct {
+        const char *name;
+        const struct ingot_section_plan *instead;
+        const void *bytes;
+        enum ingot_status status;
+        const char *word;
+    } cases[] = {
+        { "ln_f.weight", NULL, NULL, INGOT_E_MISSING, "no such tensor" },
+        { "wpe.weight", &wide, zeros, INGOT_E_SHAPE, "rank 2, shape [6, 6]; @model says rank 2, [5, 6]" },
+        { "wpe.weight", &flat, zeros, INGOT_E_SHAPE, "rank 1" },
+        { "ln_f.bias", &whole, zeros, INGOT_E_DTYPE, "i32" },
+        { "@model", &model, deep, INGOT_E_MISSING, "cannot hold the tensors of 60000 layers" },
+        { "@model", NULL, NULL, INGOT_E_MISSING, "@model" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct place p = set_up_fixture(fixture_gpt2("", "F32"), FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+        replace_section(&p, cases[i].name, cases[i].instead, cases[i].bytes);
+        must_refuse(p, "huggingface", cases[i].status, cases[i].word);
+        tear_down(p);
+    }
+}
+
 static void another_epsilon_is_refused_by_llm_c(void **state)
 {
     (void)state;
@@ -751,6 +827,7 @@ int main(void)
         cmocka_unit_test(the_header_is_the_one_of_the_reference),
         cmocka_unit_test(values_that_become_infinite_are_told),
         cmocka_unit_test(what_a_format_cannot_say_is_refused_by_name),
+        cmocka_unit_test(a_part_of_a_model_is_refused_by_its_tensor),
         cmocka_unit_test(another_epsilon_is_refused_by_llm_c),
         cmocka_unit_test(absent_biases_are_zeros_and_told),
         cmocka_unit_test(nothing_is_overwritten_unasked),

@@ -310,6 +310,24 @@ struct watch {
     uint64_t last, total, calls, stop_after;
 };
 
+static void an_index_that_changes_behind_its_reader_is_told(void **state)
+{
+    (void)state;
+    struct image image = make_sample(0);
+    struct ingot_error err = { 0 };
+    struct ingot_file *file;
+    uint64_t elems;
+    assert_int_equal(open_image(&image, &file, NULL), INGOT_OK);
+    image.bytes[record_at(&image, SAMPLE_TARGET) + RECORD_SHAPE_OFF] ^= 1;
+    struct ingot_section section; /* a copy is what was checked, and what is seen */
+    assert_true(ingot_find(file, SAMPLE_TARGET, &section));
+    assert_true(ingot_shape_elems(section.rank, section.shape, &elems) && elems * 4 <= section.raw_bytes);
+    assert_int_equal(ingot_verify(file, NULL, NULL, &err), INGOT_E_CHANGED);
+    assert_int_equal(err.offset, index_at(&image));
+    ingot_close(file);
+    free_image(&image);
+}
+
 static bool watch(void *ctx, uint64_t done, uint64_t total)
 {
     struct watch *w = ctx;
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test(padding_of_blocks_holds_level_0_and_scale_0),
         cmocka_unit_test(a_fresh_file_has_canonical_placement),
         cmocka_unit_test(bytes_beyond_the_recorded_length_are_reported),
+        cmocka_unit_test(an_index_that_changes_behind_its_reader_is_told),
         cmocka_unit_test(progress_never_goes_back_and_ends_at_the_total),
         cmocka_unit_test(a_callback_that_says_no_stops_the_work),
     };

@@ -669,6 +669,41 @@ static void a_plan_that_no_reader_would_open_is_refused(void **state)
     expect_refused(&plan, INGOT_E_ARGUMENT);
 }
 
+static void a_file_has_fewer_than_2_to_the_32_chunks(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    struct ingot_section_plan huge = {
+        "v", INGOT_KIND_TENSOR, INGOT_U8, INGOT_ROWS, 1, { UINT64_C(1) << 54 }, 0, NULL
+    };
+    struct ingot_error err = { 0 };
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &huge, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_begin(w, &err), INGOT_E_LIMIT);
+    assert_non_null(strstr(err.message, "chunks"));
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
+static void a_file_has_as_many_sections_as_a_reader_takes(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    struct ingot_section_plan plan = vector;
+    char name[16];
+    plan.name = name;
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    for (unsigned i = 0; i < INGOT_MAX_SECTIONS; i++) { /* one is @chunks */
+        snprintf(name, sizeof name, "%u", i);
+        const bool fits = i + 1 < INGOT_MAX_SECTIONS;
+        if (ingot_writer_add(w, &plan, NULL, NULL) != (fits ? INGOT_OK : INGOT_E_LIMIT)) fail_msg("%u", i);
+    }
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
 static void a_name_is_used_once(void **state)
 {
     (void)state;
@@ -748,6 +783,8 @@ int main(void)
         cmocka_unit_test(a_name_that_is_too_long_is_told_at_once),
         cmocka_unit_test(a_directory_that_is_not_there_is_told_at_once),
         cmocka_unit_test(a_plan_that_no_reader_would_open_is_refused),
+        cmocka_unit_test(a_file_has_fewer_than_2_to_the_32_chunks),
+        cmocka_unit_test(a_file_has_as_many_sections_as_a_reader_takes),
         cmocka_unit_test(a_name_is_used_once),
         cmocka_unit_test(alignments_are_powers_of_two_from_4096_to_2_mib),
         cmocka_unit_test(every_chunk_is_put_exactly_once_and_whole),
