@@ -11,11 +11,10 @@
 static enum ingot_status load(struct batch *b, struct ingot_error *err)
 {
     struct input *in;
-    const char *slash = strrchr(b->path, '/');
-    size_t n = slash ? (size_t)(slash - b->path) + 1 : 0;
-    char *directory = n ? strndup(b->path, n) : strdup(".");
+    const char *base;
+    char *directory = path_split(b->path, &base);
     if (!directory) return fail_memory(err, b->path);
-    enum ingot_status status = input_open(directory, b->path + n, NULL, &in, err);
+    enum ingot_status status = input_open(directory, base, NULL, &in, err);
     free(directory);
     if (status != INGOT_OK) return status;
     status = batch_parse(b, (const char *)in->map.bytes, in->map.size, err);

@@ -22,6 +22,14 @@ char *path_join(const char *directory, const char *name)
     return path;
 }
 
+char *path_split(const char *path, const char **base)
+{
+    const char *slash = strrchr(path, '/');
+    *base = slash ? slash + 1 : path;
+    if (!slash) return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
 bool path_ends_with(const char *path, const char *end)
 {
     size_t n = strlen(path), m = strlen(end);

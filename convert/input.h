@@ -27,6 +27,10 @@ enum ingot_status input_check_unchanged(const struct input *in, struct ingot_err
 /* directory + "/" + name, to be freed; NULL without memory. */
 char *path_join(const char *directory, const char *name);
 
+/* The way back: the directory that holds what `path` names, "." for a bare name, to be freed; NULL without memory.
+ * *base is the name in it, inside `path`. */
+char *path_split(const char *path, const char **base);
+
 /* Whether a file's name says what it is: path_ends_with("a/b.gguf", ".gguf"). */
 bool path_ends_with(const char *path, const char *end);
 

@@ -19,10 +19,10 @@ static enum ingot_status fail_unknown(const char *name, struct ingot_error *err)
 
 static enum ingot_status open_file(const char *path, struct recipe **out, struct input **file, struct ingot_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *directory = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    const char *base;
+    char *directory = path_split(path, &base);
     if (!directory) return fail_memory(err, path);
-    enum ingot_status status = input_open(directory, slash ? slash + 1 : path, NULL, file, err);
+    enum ingot_status status = input_open(directory, base, NULL, file, err);
     free(directory);
     if (status != INGOT_OK) return status;
     status = recipe_parse((const char *)(*file)->map.bytes, (*file)->map.size, path, out, err);

@@ -203,14 +203,7 @@ static bool set_path(struct ingot_source *src, const char *path, bool is_directo
 {
     src->path = strdup(path);
     if (!src->path) return false;
-    const char *slash = strrchr(src->path, '/');
-    if (!is_directory) src->base = slash ? slash + 1 : src->path;
-    if (is_directory)
-        src->directory = strdup(path);
-    else if (slash)
-        src->directory = strndup(path, slash == src->path ? 1 : (size_t)(slash - src->path));
-    else
-        src->directory = strdup(".");
+    src->directory = is_directory ? strdup(path) : path_split(src->path, &src->base);
     return src->directory != NULL;
 }
 

@@ -557,6 +557,42 @@ static void a_head_is_tied_when_it_has_the_bits_of_the_embedding(void **state)
     tear_down(p);
 }
 
+/* A view may have the elements of the embedding in another order of memory, as what PyTorch saves of a transpose. */
+static void a_head_is_tied_by_its_elements_whatever_its_strides(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct fixture_tensor *head = fixture_add(p.f, "head", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    const struct fixture_tensor *wte = fixture_find(p.f, "wte.weight");
+    float columns[FIXTURE_EMBD * FIXTURE_VOCAB];
+    for (size_t i = 0; i < FIXTURE_EMBD * FIXTURE_VOCAB; i++)
+        columns[i % FIXTURE_EMBD * FIXTURE_VOCAB + i / FIXTURE_EMBD] = (float)fixture_get(wte, i);
+    memcpy(head->data, columns, sizeof columns);
+    write_all(p, COMMON "  - head -> lm_head.weight\n");
+    for (unsigned other = 0; other < 2; other++) {
+        char recipe[512];
+        struct ingot_source *src;
+        struct plan plan;
+        columns[sizeof columns / sizeof *columns - 1] += (float)other;
+        assert_int_equal(ingot_source_open(p.dir, &src, NULL), INGOT_OK);
+        for (size_t i = 0; i < src->n_tensors; i++) {
+            struct ingot_source_tensor *t = &src->tensors[i];
+            if (strcmp(t->name, "head") != 0) continue;
+            t->data = columns;
+            t->strided = true;
+            t->strides[0] = 1;
+            t->strides[1] = FIXTURE_VOCAB;
+        }
+        snprintf(recipe, sizeof recipe, "%s/" RECIPE, p.dir);
+        assert_int_equal(plan_make(src, &(struct ingot_convert_options){ .recipe = recipe }, &plan, NULL), INGOT_OK);
+        assert_int_equal(plan.tied, !other);
+        assert_int_equal(plan.n_dropped, !other);
+        plan_free(&plan);
+        ingot_source_close(src);
+    }
+    tear_down(p);
+}
+
 static void a_tensor_without_a_rule_is_refused_and_one_to_drop_is_dropped(void **state)
 {
     (void)state;
@@ -762,6 +798,7 @@ int main(void)
         cmocka_unit_test(padding_is_trimmed_only_where_all_of_it_is_zero_and_the_recipe_says_so),
         cmocka_unit_test(a_head_is_trimmed_with_the_embedding_or_neither_is),
         cmocka_unit_test(a_head_is_tied_when_it_has_the_bits_of_the_embedding),
+        cmocka_unit_test(a_head_is_tied_by_its_elements_whatever_its_strides),
         cmocka_unit_test(a_tensor_without_a_rule_is_refused_and_one_to_drop_is_dropped),
         cmocka_unit_test(more_layers_than_tensors_cost_no_memory),
         cmocka_unit_test(a_rule_that_matches_nothing_is_worth_a_warning),
