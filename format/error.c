@@ -11,8 +11,8 @@
 enum ingot_status ingot_fail(struct ingot_error *err, enum ingot_status status, uint64_t offset, const char *subject,
                              const char *advice, const char *fmt, ...)
 {
-    char message[2 * sizeof err->message];
     if (!err || err->status != INGOT_OK) return status;
+    char message[2 * sizeof err->message];
     *err = (struct ingot_error){ .status = status, .offset = offset };
     va_list args;
     va_start(args, fmt);
