@@ -228,6 +228,31 @@ static void top_p_keeps_the_smallest_set_that_reaches_p(void **state)
     }
 }
 
+/* Weights 2^38, 2^38, 1: half of all is 2^38 + 1/2, which one of them alone does not reach. */
+static void what_lacks_half_a_unit_does_not_reach_p(void **state)
+{
+    (void)state;
+    const float logits[] = { 0.0f, 0.0f, -26.3f };
+    uint32_t counts[3];
+    count_draws(settings_of(1.0f, 0, 0.5f, 3), logits, 3, counts);
+    assert_true(counts[0] > 0 && counts[1] > 0);
+    assert_int_equal(counts[2], 0);
+}
+
+/* Two equal weights, and seeds whose first number is 2^63, the first of the second half, or the one before it. */
+static void a_number_on_the_border_belongs_to_the_next_token(void **state)
+{
+    (void)state;
+    static const uint64_t seeds[] = { UINT64_C(0x0d4f88b4067761bd), UINT64_C(0x2fedf1efce1d5545) };
+    const float logits[] = { 0.0f, 0.0f };
+    for (uint32_t i = 0; i < 2; i++)
+        for (int nucleus = 0; nucleus < 2; nucleus++) {
+            struct ingot_sampler *s = create(settings_of(1.0f, 0, nucleus ? 0.9f : 1.0f, seeds[i]), 2);
+            assert_int_equal(ingot_sampler_draw(s, logits), i);
+            ingot_sampler_close(s);
+        }
+}
+
 /* 4 kept of weights 4 3 2 1; of these 0.65 is reached by two; without top-k first it would be three. */
 static void top_p_counts_within_what_top_k_left(void **state)
 {
@@ -380,6 +405,8 @@ int main(void)
         cmocka_unit_test(top_k_keeps_the_k_largest_in_proportion),
         cmocka_unit_test(of_equal_logits_the_lower_ids_are_kept),
         cmocka_unit_test(top_p_keeps_the_smallest_set_that_reaches_p),
+        cmocka_unit_test(what_lacks_half_a_unit_does_not_reach_p),
+        cmocka_unit_test(a_number_on_the_border_belongs_to_the_next_token),
         cmocka_unit_test(top_p_counts_within_what_top_k_left),
         cmocka_unit_test(the_seed_decides_and_logits_keep_no_memory),
         cmocka_unit_test(the_callers_rounding_mode_neither_matters_nor_changes),
