@@ -2,29 +2,36 @@
  */
 #include "format/cpus.h"
 
-static unsigned next_cpu(const cpu_set_t *cpus, unsigned cpu)
+struct cpus cpus_allowed(void)
 {
-    do cpu = (cpu + 1) % CPU_SETSIZE;
-    while (!CPU_ISSET(cpu, cpus));
+    struct cpus cpus = { 0 };
+    return sched_getaffinity(0, sizeof cpus, cpus.sets) == 0 ? cpus : (struct cpus){ 0 };
+}
+
+static unsigned next_cpu(const struct cpus *cpus, unsigned cpu)
+{
+    do cpu = (cpu + 1) % CPUS_MOST;
+    while (!cpus_have(cpus, cpu));
     return cpu;
 }
 
-static void send(pthread_t thread, unsigned cpu, const cpu_set_t *allowed)
+static void send(pthread_t thread, unsigned cpu, const struct cpus *allowed)
 {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    if (pthread_setaffinity_np(thread, sizeof one, &one) == 0) pthread_setaffinity_np(thread, sizeof *allowed, allowed);
+    struct cpus one = { 0 };
+    cpus_add(&one, cpu);
+    if (pthread_setaffinity_np(thread, sizeof one, one.sets) == 0)
+        pthread_setaffinity_np(thread, sizeof *allowed, allowed->sets);
 }
 
-void cpus_spread(const pthread_t *threads, uint32_t n, const cpu_set_t *cpus)
+void cpus_spread(const pthread_t *threads, uint32_t n, const struct cpus *cpus)
 {
-    cpu_set_t allowed;
-    const int own = sched_getcpu(), n_cpus = CPU_COUNT(cpus);
-    if (own < 0 || own >= CPU_SETSIZE || n_cpus < 2 || n < (uint32_t)n_cpus - 1) return;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    const int own = sched_getcpu();
+    const uint32_t n_cpus = cpus_count(cpus);
+    if (own < 0 || own >= CPUS_MOST || n_cpus < 2 || n < n_cpus - 1) return;
+    const struct cpus allowed = cpus_allowed();
+    if (cpus_count(&allowed) == 0) return;
     unsigned cpu = (unsigned)own;
-    if (!CPU_ISSET(cpu, cpus)) {
+    if (!cpus_have(cpus, cpu)) {
         cpu = next_cpu(cpus, cpu);
         send(pthread_self(), cpu, &allowed);
     }

@@ -2,9 +2,9 @@
  * whichever thread fails first, the error that is reported does not depend on timing. */
 #include "format/parallel.h"
 #include "format/cpus.h"
+#include "format/quota.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 #define MAX_THREADS 256u
@@ -52,18 +52,16 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* CPUs that the process may run on: its affinity mask, not the machine. */
+/* CPUs that the process may run on, or as many as it is granted the time of. */
 static uint32_t available_cpus(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    return (uint32_t)CPU_COUNT(&set);
+    const struct cpus cpus = cpus_allowed();
+    return quota_cpus("", cpus_count(&cpus));
 }
 
 uint32_t parallel_threads(uint32_t requested)
 {
-    uint32_t n = requested ? requested : available_cpus();
-    if (n < 1) return 1;
+    const uint32_t n = requested ? requested : available_cpus();
     return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
@@ -71,9 +69,11 @@ uint32_t parallel_threads(uint32_t requested)
 static uint32_t start(pthread_t *threads, struct worker *workers, uint32_t n)
 {
     uint32_t started = 1;
-    cpu_set_t cpus;
     while (started < n && pthread_create(&threads[started], NULL, work, &workers[started]) == 0) started++;
-    if (started > 1 && sched_getaffinity(0, sizeof cpus, &cpus) == 0) cpus_spread(&threads[1], started - 1, &cpus);
+    if (started > 1) {
+        const struct cpus cpus = cpus_allowed();
+        cpus_spread(&threads[1], started - 1, &cpus);
+    }
     return started;
 }
 

@@ -10,8 +10,8 @@
  * loop: jobs not yet started are dropped. */
 typedef enum ingot_status (*parallel_job_fn)(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err);
 
-/* The threads that `requested` stands for: itself, or for 0 the number of CPUs that the process may run on; at least 1,
- * at most 256. */
+/* The threads that `requested` stands for: itself, or for 0 the number of CPUs that the process may run on, or has a
+ * quota of; at least 1, at most 256. */
 uint32_t parallel_threads(uint32_t requested);
 
 /* Who owns a job, where owner i has the jobs from its first_job up to that of owner i + 1: the last owner whose first

@@ -114,9 +114,8 @@ static enum ingot_status parse_list(const struct option *o, const char *text, ui
 
 static void default_threads(struct bench_list *threads)
 {
-    const uint32_t cpus = cores_count();
     list_insert(threads, 1);
-    list_insert(threads, cpus < THREADS_MAX ? cpus : THREADS_MAX);
+    list_insert(threads, cores_count(THREADS_MAX));
 }
 
 static void default_depths(uint32_t n_ctx, uint32_t n_decoded, struct bench_list *depths)

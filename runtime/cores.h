@@ -5,17 +5,16 @@
 #ifndef INGOT_CORES_H
 #define INGOT_CORES_H
 
-#include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "format/cpus.h"
 
 /* One CPU of each core, of the first `most` cores: every CPU's file is opened. None when the kernel does not say. */
-void cores_list(cpu_set_t *cores, uint32_t most);
+struct cpus cores_list(uint32_t most);
 
-/* How many there are; at least 1. */
-uint32_t cores_count(void);
+/* How many there are, or how many of them the process has a quota of; at least 1, at most `most`: to count those of a
+ * large machine takes milliseconds. */
+uint32_t cores_count(uint32_t most);
 
 /* Whether a list as the kernel writes it, "0-1" or "0,64", names a CPU of the set that is below `cpu`. */
-bool cores_names_lower(const char *list, unsigned long cpu, const cpu_set_t *set);
+bool cores_names_lower(const char *list, unsigned long cpu, const struct cpus *set);
 
 #endif

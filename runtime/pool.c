@@ -131,8 +131,7 @@ static void start_workers(struct pool *pool, uint32_t n_threads)
 /* A core each: two hardware threads of one core share what a matrix product keeps busy. */
 static void spread_workers(const struct pool *pool)
 {
-    cpu_set_t cores;
-    cores_list(&cores, pool->n_threads + 1); /* with one core more than threads nothing happens */
+    const struct cpus cores = cores_list(pool->n_threads + 1); /* with one core more than threads nothing happens */
     cpus_spread(pool->threads, pool->n_threads - 1, &cores);
 }
 

@@ -179,8 +179,7 @@ static uint32_t choose_threads(const struct ingot_model *model, uint32_t request
 {
     if (requested) return requested < MAX_THREADS ? requested : MAX_THREADS;
     const uint64_t useful = 1 + model->token_bytes / BYTES_PER_THREAD;
-    const uint32_t cpus = cores_count();
-    return useful < cpus ? (uint32_t)useful : cpus < MAX_THREADS ? cpus : MAX_THREADS;
+    return cores_count(useful < MAX_THREADS ? (uint32_t)useful : MAX_THREADS);
 }
 
 static struct ingot_session with_defaults(const struct ingot_model *model, const struct ingot_session_options *chosen)

@@ -14,11 +14,12 @@
 enum { MAX_CALLS = 16 };
 
 static struct {
-    int own;           /* the CPU that the caller runs on; below 0: nobody knows */
-    cpu_set_t allowed; /* of the process */
-    bool refuses;      /* to send a thread anywhere */
+    size_t kernel_bytes; /* of a set of all CPUs that it knows of: it fills no smaller one */
+    int own;             /* the CPU that the caller runs on; below 0: nobody knows */
+    struct cpus allowed; /* of the process */
+    bool refuses;        /* to send a thread anywhere */
     pthread_t threads[MAX_CALLS];
-    cpu_set_t sets[MAX_CALLS];
+    struct cpus sets[MAX_CALLS];
     size_t n_calls;
 } machine;
 
@@ -30,6 +31,7 @@ int sched_getcpu(void)
 int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 {
     (void)pid;
+    if (size < machine.kernel_bytes) return -1;
     memcpy(set, &machine.allowed, size);
     return 0;
 }
@@ -43,11 +45,10 @@ int pthread_setaffinity_np(pthread_t th, size_t size, const cpu_set_t *set)
 }
 
 /* CPUs as letters: "ac" are 0 and 2. */
-static cpu_set_t set_of(const char *letters)
+static struct cpus set_of(const char *letters)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (; *letters; letters++) CPU_SET((unsigned)(*letters - 'a'), &set);
+    struct cpus set = { 0 };
+    for (; *letters; letters++) cpus_add(&set, (unsigned)(*letters - 'a'));
     return set;
 }
 
@@ -62,19 +63,24 @@ static void pretend(int own, const char *allowed)
 static void spread(uint32_t n, const char *cpus)
 {
     static const pthread_t threads[] = { 101, 102, 103, 104, 105 };
-    const cpu_set_t set = set_of(cpus);
+    const struct cpus set = set_of(cpus);
     cpus_spread(threads, n, &set);
+}
+
+static bool same_cpus(const struct cpus *a, const struct cpus *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
 }
 
 /* The calls come in pairs: to one CPU, then free. */
 static void assert_sent(size_t pair, pthread_t thread, char cpu)
 {
     const char name[2] = { cpu, '\0' };
-    const cpu_set_t one = set_of(name);
+    const struct cpus one = set_of(name);
     assert_in_range(2 * pair + 2, 2, machine.n_calls);
     assert_true(machine.threads[2 * pair] == thread && machine.threads[2 * pair + 1] == thread);
-    assert_true(CPU_EQUAL(&machine.sets[2 * pair], &one));
-    assert_true(CPU_EQUAL(&machine.sets[2 * pair + 1], &machine.allowed));
+    assert_true(same_cpus(&machine.sets[2 * pair], &one));
+    assert_true(same_cpus(&machine.sets[2 * pair + 1], &machine.allowed));
 }
 
 static void each_thread_begins_on_a_cpu_of_its_own_and_may_then_go_anywhere(void **state)
@@ -130,6 +136,31 @@ static void one_cpu_or_an_unknown_one_changes_nothing(void **state)
     assert_int_equal(machine.n_calls, 0);
 }
 
+static void a_kernel_that_knows_of_thousands_of_cpus_says_which_are_allowed(void **state)
+{
+    (void)state;
+    pretend(4000, "");
+    machine.kernel_bytes = 8192 / 8;
+    cpus_add(&machine.allowed, 4000);
+    cpus_add(&machine.allowed, 8191);
+    const struct cpus cpus = cpus_allowed();
+    assert_int_equal(cpus_count(&cpus), 2);
+    cpus_spread((const pthread_t[]){ 101 }, 1, &cpus);
+    assert_int_equal(machine.n_calls, 2);
+    assert_true(machine.threads[0] == 101 && cpus_have(&machine.sets[0], 8191) && cpus_count(&machine.sets[0]) == 1);
+}
+
+static void a_kernel_that_does_not_say_allows_none(void **state)
+{
+    (void)state;
+    pretend(0, "ab");
+    machine.kernel_bytes = SIZE_MAX;
+    const struct cpus cpus = cpus_allowed();
+    assert_int_equal(cpus_count(&cpus), 0);
+    spread(1, "ab");
+    assert_int_equal(machine.n_calls, 0);
+}
+
 static void a_refusal_leaves_a_thread_as_it_was(void **state)
 {
     (void)state;
@@ -147,6 +178,8 @@ int main(void)
         cmocka_unit_test(a_caller_beside_the_listed_cpus_moves_to_one_of_them),
         cmocka_unit_test(fewer_threads_than_cpus_are_left_to_the_kernel),
         cmocka_unit_test(one_cpu_or_an_unknown_one_changes_nothing),
+        cmocka_unit_test(a_kernel_that_knows_of_thousands_of_cpus_says_which_are_allowed),
+        cmocka_unit_test(a_kernel_that_does_not_say_allows_none),
         cmocka_unit_test(a_refusal_leaves_a_thread_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
