@@ -142,13 +142,13 @@ numpy() {
     ingot cat --raw u.safetensors 't[:,1]'
     expect 0
     [ "$(od -An -tx1 <out)" = " 03 04 07 08" ]
-    command -v script >/dev/null || skip "no script(1)"
+    need_terminal
     script -qec "'$INGOT' cat --raw u.safetensors t" /dev/null </dev/null >screen || true
     grep -q "bytes are not for a terminal" screen
 }
 
 @test "on a terminal columns are aligned" {
-    command -v script >/dev/null || skip "no script(1)"
+    need_terminal
     make_tensor i.safetensors I8 '[2,2]' '\1\x9c\2\3'
     script -qec "'$INGOT' cat i.safetensors t" /dev/null </dev/null | tr -d '\r' >screen
     [ "$(cat screen)" = $'   1 -100\n   2    3' ]

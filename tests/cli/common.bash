@@ -52,6 +52,11 @@ refute() {
     if "$@"; then return 1; fi
 }
 
+# script(1) gives a program a terminal; not every chroot has one to give.
+need_terminal() {
+    script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip "no terminal to be had from script(1)"
+}
+
 # The system's Python, for which NumPy may be installed, rather than another one on the path.
 python() {
     if [ -x /usr/bin/python3 ]; then /usr/bin/python3 "$@"; else python3 "$@"; fi

@@ -223,7 +223,7 @@ END
 }
 
 @test "on a terminal no line is wider than it, and nothing is left out" {
-    command -v script >/dev/null || skip "no script(1)"
+    need_terminal
     "$INGOT" hex "$BARD" 0:9000 | tr -d ' \n|' >whole
     for columns in 80 120; do
         script -qec "stty cols $columns; TERM=xterm NO_COLOR=1 '$INGOT' hex '$BARD' 0:9000" /dev/null </dev/null | tr -d '\r' >screen

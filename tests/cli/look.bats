@@ -301,7 +301,7 @@ END
 }
 
 @test "on a terminal the table fits its width and colours stay inside lines" {
-    command -v script >/dev/null || skip "no script(1)"
+    need_terminal
     for columns in 5 20 30 40 60 100; do
         script -qec "stty cols $columns; TERM=xterm '$INGOT' ls '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
         sed 's/\x1b\[[0-9;]*m//g' screen | sed '$d' >plain # the last line is a sentence
@@ -314,7 +314,7 @@ END
 }
 
 @test "a wide name is cut between characters, and soon" {
-    command -v script >/dev/null || skip "no script(1)"
+    need_terminal
     name=$(printf '\344\270\255%.0s' $(seq 300))
     make_safetensors wide.safetensors "{\"$name\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}" 4
     for columns in 39 40; do

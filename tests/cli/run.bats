@@ -204,7 +204,7 @@ load common
 }
 
 @test "a hostile vocabulary cannot reach the terminal" {
-    command -v script >/dev/null || skip "no script(1)"
+    need_terminal
     script -qec "TERM=xterm '$INGOT' run '$BARD' -n 0 -p \"\$(printf 'a\033[31mb')\"" /dev/null </dev/null >screen
     grep -qF 'a\x1b[31mb' screen
     refute grep -qF $'\033[31m' screen
