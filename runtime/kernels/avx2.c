@@ -83,7 +83,7 @@ static inline chains widened(load_fn *load, const uint8_t *pair, size_t odd)
 }
 
 /* 12 of the 16 registers are accumulators. */
-enum { RESIDENT_ROWS = 6, RESIDENT_PANELS = 1 };
+#define TILE_RESIDENT(X, ...) X(6, 1, __VA_ARGS__)
 #define TILE_HEIGHTS(X, ...)                                                                                           \
     X(6, 1, __VA_ARGS__) X(4, 1, __VA_ARGS__) X(3, 1, __VA_ARGS__) X(2, 2, __VA_ARGS__) X(1, 4, __VA_ARGS__)
 

@@ -78,7 +78,7 @@ static inline chains widened(load_fn *load, const uint8_t *pair, size_t odd)
 
 /* 24 accumulators hide the latency of 2 fused multiply-adds per cycle and leave registers for the weights; few
  * rows take more panels instead. */
-enum { RESIDENT_ROWS = 12, RESIDENT_PANELS = 2 };
+#define TILE_RESIDENT(X, ...) X(12, 2, __VA_ARGS__)
 #define TILE_HEIGHTS(X, ...)                                                                                           \
     X(12, 2, __VA_ARGS__)                                                                                              \
     X(8, 2, __VA_ARGS__)                                                                                               \

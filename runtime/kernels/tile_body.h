@@ -77,10 +77,14 @@ TILE_BODY void tile(load_fn *load, bool continues, bool resident, size_t pair_by
 #define TILE_ENTRY(rows, panels, kernel, dtype, continues)                                                             \
     { rows, panels, kernel##_##rows##_wide, kernel##_##rows##_one },
 
-/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...), whose
- * first entry is RESIDENT_ROWS, RESIDENT_PANELS. With TILE_SET_WIDENED many rows take the weights as floats and the
- * tiles of the kernel `of_f32`; for it the file says
- *   widened(load, pair, odd)   all 16 weights of an input, as chains are kept */
+#define TILE_DEFINE_RESIDENT(rows, panels, kernel, dtype, continues)                                                   \
+    TILE_FUNCTION(kernel##_resident, rows, panels, dtype, continues, true)
+#define TILE_ENTRY_RESIDENT(rows, panels, kernel, dtype, continues) .resident = kernel##_resident,
+
+/* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...), and its
+ * TILE_RESIDENT(X, ...), which is the first of the list, or nothing. With TILE_SET_WIDENED many rows take the weights
+ * as floats and the tiles of the kernel `of_f32`; for it the file says widened(load, pair, odd)   all 16 weights of an
+ * input, as chains are kept */
 #define TILE_SET(kernel, dtype, continues) TILE_SET_OF(kernel, dtype, continues, NULL, NULL)
 #define TILE_SET_WIDENED(kernel, dtype, of_f32)                                                                        \
     static void widen_##dtype(const uint8_t *w, size_t n_k, float(*to)[INGOT_PANEL_LANES], size_t ahead)               \
@@ -94,16 +98,14 @@ TILE_BODY void tile(load_fn *load, bool continues, bool resident, size_t pair_by
         if (k < n_k) store_chains(to[k], widened(load_##dtype, w, 0));                                                 \
     }                                                                                                                  \
     TILE_SET_OF(kernel, dtype, false, &tiles_##of_f32, widen_##dtype)
-#define TILE_SET_OF(kernel, dtype, continues, of_f32, widen)                                                           \
+#define TILE_SET_OF(kernel, dtype, continues, of_f32_, widen_)                                                         \
     TILE_HEIGHTS(TILE_DEFINE, kernel, dtype, continues)                                                                \
-    TILE_FUNCTION(kernel##_resident, RESIDENT_ROWS, RESIDENT_PANELS, dtype, continues, true)                           \
-    static const struct tile_set tiles_##kernel = {                                                                    \
-        PAIR_BYTES_##dtype / 2,                                                                                        \
-        of_f32,                                                                                                        \
-        widen,                                                                                                         \
-        kernel##_resident,                                                                                             \
-        { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) },                                                        \
-    };                                                                                                                 \
+    TILE_RESIDENT(TILE_DEFINE_RESIDENT, kernel, dtype, continues)                                                      \
+    static const struct tile_set tiles_##kernel = { .input_bytes = PAIR_BYTES_##dtype / 2,                             \
+                                                    .of_f32 = of_f32_,                                                 \
+                                                    .widen = widen_,                                                   \
+                                                    .height = { TILE_HEIGHTS(TILE_ENTRY, kernel, dtype, continues) },  \
+                                                    TILE_RESIDENT(TILE_ENTRY_RESIDENT, kernel, dtype, continues) };    \
     static void kernel(const void *w, size_t panel_bytes, size_t n_panels, size_t n_in, const float *x,                \
                        size_t x_stride, size_t n_rows, float *y, size_t y_stride)                                      \
     {                                                                                                                  \

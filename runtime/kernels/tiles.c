@@ -107,7 +107,8 @@ static void run_rows(const struct group *g, const uint8_t *w, size_t n_k, const 
         float *y = g->y + r * g->y_stride;
         if (height == g->tiles->height && g->n_panels == height->panels) {
             prefetch_panels(g, w, ahead, n_ahead * r / g->n_rows, n_ahead * (r + height->rows) / g->n_rows);
-            g->tiles->resident(w, g->panel_bytes, n_k, x + r * TILE_X_STRIDE, y, g->y_stride, 0);
+            (g->tiles->resident ? g->tiles->resident : height->wide)(w, g->panel_bytes, n_k, x + r * TILE_X_STRIDE, y,
+                                                                     g->y_stride, 0);
         } else {
             run_panels(g, height, w, n_k, x + r * TILE_X_STRIDE, y, 0);
         }

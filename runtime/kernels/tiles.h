@@ -41,7 +41,8 @@ struct tile_set {
     size_t input_bytes;            /* of one input's 16 weights */
     const struct tile_set *of_f32; /* where weights have 16 bits: the tiles that take them widened .. */
     widen_fn *widen;               /* .. by this, once for many rows; else NULL */
-    tile_fn *resident;             /* height[0].wide, for weights that are in the first-level cache: no prefetching */
+    tile_fn *resident;             /* height[0].wide, for weights that are in the first-level cache: no prefetching; or
+                                    * NULL, where that one does as well */
     struct tile_height height[8];  /* descending, the last has rows == 1 */
 };
 
