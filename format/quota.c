@@ -37,8 +37,9 @@ static struct grant read_max(const char *group)
     char path[PATH_MAX], text[64], *end;
     if (snprintf(path, sizeof path, "%s/cpu.max", group) >= (int)sizeof path) return (struct grant){ 0 };
     if (!read_text(path, text, sizeof text)) return (struct grant){ 0 };
-    const unsigned long long time = strtoull(text, &end, 10);
-    return end == text ? (struct grant){ 0 } : (struct grant){ time, strtoull(end, NULL, 10) };
+    struct grant grant = { .time = strtoull(text, &end, 10) };
+    if (end != text) grant.period = strtoull(end, NULL, 10);
+    return grant;
 }
 
 static unsigned long long read_number(const char *group, const char *name)
