@@ -3,7 +3,8 @@
  *
  * What is counted, exactly:
  * - min, max, mean, std and quantiles are those of the finite values; NaN and infinities are only counted.
- * - mean and std (of the population: divided by n) are sums in double, compensated.
+ * - mean and std (of the population: divided by n) are sums in double, compensated. Squares beyond a double are made
+ *   smaller by a power of two for std, not for norms, which are then infinite.
  * - A quantile q of |x| is the value of rank ceil(q n) in ascending order, rounded towards zero to 9 significant bits:
  *   too small by less than 1/256, exact for bf16, f8 and bytes; never outside of the range of |x|. Beyond the range of
  *   f32 it is that range's end.
@@ -75,5 +76,8 @@ struct stats_options {
  * a thread. */
 enum ingot_status stats_run(const struct checkpoint *cp, const size_t *list, size_t n,
                             const struct stats_options *options, struct stats_figures *total, struct ingot_error *err);
+
+/* The first and the last that are not empty; false when all are. */
+bool stats_used_octaves(const uint64_t octaves[STATS_OCTAVES], size_t *first, size_t *last);
 
 #endif

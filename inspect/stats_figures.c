@@ -30,13 +30,21 @@ static void add_sum(struct stats_tally *t, double b)
     t->sum = sum;
 }
 
+static double m2_in_scale(const struct stats_tally *t, int scale)
+{
+    const int own = scan_scale(t->abs_max);
+    return own == scale ? t->m2 : ldexp(t->m2, 2 * (own - scale));
+}
+
 /* Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979. */
 static void add_m2(struct stats_tally *t, const struct stats_tally *more)
 {
-    double a = (double)t->n_finite, b = (double)more->n_finite, apart;
-    t->m2 += more->m2;
+    const double a = (double)t->n_finite, b = (double)more->n_finite;
+    const int scale = scan_scale(fmax(t->abs_max, more->abs_max));
+    t->m2 = m2_in_scale(t, scale) + m2_in_scale(more, scale);
     if (t->n_finite == 0 || more->n_finite == 0) return;
-    apart = mean_of(more) - mean_of(t);
+    double apart = mean_of(more) - mean_of(t);
+    if (scale != 0) apart = ldexp(apart, -scale);
     t->m2 += apart * apart * (a / (a + b) * b);
 }
 
@@ -200,13 +208,24 @@ struct stats_figures stats_figures_of(const struct stats_tally *t, const uint64_
     f.max = t->max;
     f.abs_max = t->abs_max;
     f.mean = t->min == t->max ? t->min : mean_of(t);
-    f.std = t->min == t->max ? 0 : sqrt(t->m2 / (double)t->n_finite);
+    f.std = t->min == t->max ? 0 : ldexp(sqrt(t->m2 / (double)t->n_finite), scan_scale(t->abs_max));
     for (uint32_t octave = 0; octave <= last_octave(t); octave = next_octave(t, octave))
         octaves[octave] += count_octave(bins + (size_t)octave * OCTAVE_BINS);
     find_quantiles(t, bins, octaves, &f);
     draw(t, bins, &f);
     octaves[0] -= f.n_zero;
     return f;
+}
+
+bool stats_used_octaves(const uint64_t octaves[STATS_OCTAVES], size_t *first, size_t *last)
+{
+    *first = STATS_OCTAVES;
+    for (size_t i = 0; i < STATS_OCTAVES; i++) {
+        if (!octaves[i]) continue;
+        if (*first == STATS_OCTAVES) *first = i;
+        *last = i;
+    }
+    return *first < STATS_OCTAVES;
 }
 
 /* ------------------------------------------------------------------------------------------------------- lines */

@@ -9,7 +9,7 @@ struct stats_tally {
     uint64_t n, n_finite, n_zero, n_denormal, n_nan, n_pos_inf, n_neg_inf;
     double min, max, abs_min, abs_max; /* abs_min of those that are not zero */
     double sum, sum_low;               /* their sum is the sum */
-    double m2;                         /* of the squares of what differs from the mean */
+    double m2;                         /* of the squares of what differs from the mean, by 4^-scan_scale(abs_max) */
 };
 
 extern const struct stats_tally stats_no_values;

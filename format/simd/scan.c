@@ -53,11 +53,11 @@ static void count_finite(double value, double tiny, struct scan_run *out)
     if (magnitude > out->abs_max) out->abs_max = magnitude;
 }
 
-static double squares_off(const void *values, size_t n, double mean)
+static double squares_off(const void *values, size_t n, double mean, int scale)
 {
     double lanes[SCAN_LANES] = { 0 };
     for (size_t i = 0; i < n; i++) {
-        double off = value_at(values, i) - mean;
+        double off = ldexp(value_at(values, i) - mean, -scale);
         if (isfinite(value_at(values, i))) lanes[i % SCAN_LANES] += off * off;
     }
     return scan_add_lanes(lanes);
@@ -87,7 +87,9 @@ static void scan_wide(const void *values, size_t n, double tiny, uint32_t *bins,
     out->squares = scan_add_lanes(added);
     out->min += 0.0; /* of -0 */
     out->max += 0.0;
-    if (out->n_finite > 0 && !scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / out->n_finite);
+    if (out->n_finite == 0) return;
+    const int scale = scan_scale(out->abs_max);
+    if (scale != 0 || !scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / out->n_finite, scale);
 }
 
 void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)

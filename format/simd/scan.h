@@ -8,6 +8,7 @@
 #define INGOT_SCAN_H
 
 #include <float.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ struct scan_run {
     double min, max;         /* inf and -inf where nothing is finite; a zero is +0 */
     double abs_min, abs_max; /* of those that are not zero; inf and 0 where there is none */
     double sum, squares;     /* of the values, and of their squares */
-    double m2;               /* sum of the squares of value - sum / n_finite */
+    double m2;               /* sum of the squares of value - sum / n_finite, by 4^-scan_scale(abs_max) */
 };
 
 /* Denormal is what lies below `tiny`, the least normal number of the dtype that the values come from, and is not zero.
@@ -70,6 +71,16 @@ uint32_t scan_bin(double value);
 
 /* The magnitude at which a bin begins. */
 double scan_bin_magnitude(uint32_t bin);
+
+/* The power of two by which differences are divided before they are squared: 0, but for f64 whose squares would be beyond
+ * a double, or below its normal numbers. */
+static inline int scan_scale(double abs_max)
+{
+    int exponent = 0;
+    if (abs_max >= 0x1p-480 && abs_max <= 0x1p480) return 0;
+    frexp(abs_max, &exponent);
+    return exponent;
+}
 
 /* m2 out of the two sums, in one pass. False where the mean is so large beside the deviation that too many digits
  * cancel (or where a square is beyond a double): there a second pass is needed. */

@@ -96,6 +96,14 @@ static void add_cancelling(struct made *m, const char *name)
     add(m, name, "F64", "6144", v, sizeof v);
 }
 
+/* Three runs whose squares are no doubles, of which one is all zeros or 1. */
+static void add_beyond_squares(struct made *m, const char *name, double std, double last)
+{
+    double v[6144];
+    for (size_t i = 0; i < 6144; i++) v[i] = i < 4096 ? std * bell() : last;
+    add(m, name, "F64", "6144", v, sizeof v);
+}
+
 /* Rows 3 and 17, and column 5, stand out. */
 static void add_outliers(struct made *m, const char *name)
 {
@@ -145,6 +153,9 @@ static void write_everything(const char *path)
     add_floats(&m, "jobs.matrix", "1370,769", (size_t)1370 * 769, 1e-4, 0.02);
     add_floats(&m, "jobs.vector", "1048601", 1048601, 0, 0.02);
     add_doubles(&m, "doubles", "51,67", (size_t)51 * 67, 1e-3, 1);
+    add_doubles(&m, "doubles.huge", "5000", 5000, 1e300, 1e299);
+    add_beyond_squares(&m, "huge.and.one", 1e290, 1);
+    add_beyond_squares(&m, "tiny.and.zeros", 1e-200, 0);
     add_outliers(&m, "outliers");
     add_cancelling(&m, "cancelling");
     add_bits(&m, "bits.f32", "F32", "61,43", (size_t)61 * 43 * 4);
