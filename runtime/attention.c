@@ -82,30 +82,30 @@ ONE_SIZE void store_row(struct ingot_session *s, uint32_t layer, uint32_t positi
     }
 }
 
-ONE_SIZE void store_rows(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
-                         const float *y, size_t stride, store_fn *store)
+ONE_SIZE void store_rows(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t row,
+                         uint32_t n_rows, const float *y, size_t stride, store_fn *store)
 {
     uint16_t halves[CHUNK_PANELS * LANES];
     for (uint32_t r = 0; r < n_rows; r++, y += stride) {
         if (s->kv.half) {
             s->model->kernels->narrow_f16(y, n, halves);
-            store_row(s, layer, s->position + r, from, n, halves, store, sizeof *halves);
+            store_row(s, layer, s->position + row + r, from, n, halves, store, sizeof *halves);
         } else {
-            store_row(s, layer, s->position + r, from, n, y, store, sizeof *y);
+            store_row(s, layer, s->position + row + r, from, n, y, store, sizeof *y);
         }
     }
 }
 
-void attention_store_keys(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
-                          const float *y, size_t stride)
+void attention_store_keys(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t row,
+                          uint32_t n_rows, const float *y, size_t stride)
 {
-    store_rows(s, layer, from, n, n_rows, y, stride, store_key);
+    store_rows(s, layer, from, n, row, n_rows, y, stride, store_key);
 }
 
-void attention_store_values(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t n_rows,
-                            const float *y, size_t stride)
+void attention_store_values(struct ingot_session *s, uint32_t layer, uint32_t from, uint32_t n, uint32_t row,
+                            uint32_t n_rows, const float *y, size_t stride)
 {
-    store_rows(s, layer, from, n, n_rows, y, stride, store_value);
+    store_rows(s, layer, from, n, row, n_rows, y, stride, store_value);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- tiles */

@@ -30,9 +30,11 @@ struct product {
     float query_scale;
 };
 
-/* Outputs from .. from + 16 n_panels - 1 of the product; those at and beyond n_out are padding. */
+/* An item of a product: outputs from .. from + 16 n_panels - 1, of which those at and beyond n_out are padding, of rows
+ * row .. row + n_rows - 1. */
 struct chunk {
     uint32_t from, n, n_panels; /* n: without padding */
+    uint32_t row, n_rows;       /* row: counted from the product's first */
     struct rows y;              /* [n_rows][16 n_panels] */
 };
 
@@ -63,10 +65,20 @@ static uint32_t chunk_panels(const struct matrix *m, uint32_t n_threads, uint32_
     return (share + STEP_PANELS - 1) / STEP_PANELS * STEP_PANELS;
 }
 
-static void set_bias(const struct linear *linear, const struct chunk *chunk, uint32_t n_rows)
+/* Where several threads have few chunks, many rows go in halves, or halves of these, so that threads end together.
+ * Where chunks are enough, a part would only unpack the weights once more. */
+static uint32_t part_rows(uint32_t n_rows, uint32_t n_chunks, uint32_t n_threads)
+{
+    uint32_t rows = n_rows;
+    for (uint32_t n = n_chunks; n_threads > 1 && n < 4 * n_threads && rows >= 2 * PART_ROWS; n *= 2)
+        rows = (rows + 1) / 2;
+    return rows;
+}
+
+static void set_bias(const struct linear *linear, const struct chunk *chunk)
 {
     const size_t width = chunk->n_panels * LANES * sizeof(float);
-    for (uint32_t r = 0; r < n_rows; r++) {
+    for (uint32_t r = 0; r < chunk->n_rows; r++) {
         float *y = row_of(&chunk->y, r);
         memset(y, 0, width);
         if (linear->bias) memcpy(y, linear->bias + chunk->from, chunk->n * sizeof *y);
@@ -86,27 +98,33 @@ static void multiply_chunk(const struct product *p, const struct chunk *chunk)
 {
     const struct matrix *m = &p->linear->weight;
     const uint8_t *w = m->w + chunk->from / LANES * m->panel_bytes;
-    if (m->quant_panels)
-        m->quant_panels(w, m->panel_bytes, chunk->n_panels, m->n_in, &p->in.codes, p->n_rows, chunk->y.data,
-                        chunk->y.stride);
-    else
-        panels_for(p)(w, m->panel_bytes, chunk->n_panels, m->n_in, p->in.x.data, p->in.x.stride, p->n_rows,
-                      chunk->y.data, chunk->y.stride);
+    if (m->quant_panels) {
+        struct quant_rows x = p->in.codes;
+        x.codes += chunk->row * x.code_stride;
+        x.scales += chunk->row * x.block_stride;
+        x.sums += chunk->row * x.block_stride;
+        m->quant_panels(w, m->panel_bytes, chunk->n_panels, m->n_in, &x, chunk->n_rows, chunk->y.data, chunk->y.stride);
+    } else {
+        panels_for(p)(w, m->panel_bytes, chunk->n_panels, m->n_in, row_of(&p->in.x, chunk->row), p->in.x.stride,
+                      chunk->n_rows, chunk->y.data, chunk->y.stride);
+    }
 }
 
 static void multiply(const struct product *p, uint32_t thread, finish_fn *finish)
 {
     struct ingot_session *s = p->batch->session;
     const struct matrix *m = &p->linear->weight;
-    const uint32_t step = chunk_panels(m, pool_size(s->pool), p->n_rows);
-    const uint32_t n_chunks = (m->n_panels + step - 1) / step;
+    const uint32_t n_threads = pool_size(s->pool);
+    const uint32_t step = chunk_panels(m, n_threads, p->n_rows), n_chunks = (m->n_panels + step - 1) / step;
+    const uint32_t rows = part_rows(p->n_rows, n_chunks, n_threads), n_parts = (p->n_rows + rows - 1) / rows;
     uint32_t item;
-    while (pool_next(s->pool, thread, n_chunks, &item)) {
-        const uint32_t panel = item * step;
-        struct chunk chunk = { .from = panel * (uint32_t)LANES, .y = s->scratch[thread].chunk };
+    while (pool_next(s->pool, thread, n_chunks * n_parts, &item)) {
+        const uint32_t panel = item / n_parts * step, row = item % n_parts * rows;
+        struct chunk chunk = { .from = panel * (uint32_t)LANES, .row = row, .y = s->scratch[thread].chunk };
         chunk.n_panels = min_u32(step, m->n_panels - panel);
         chunk.n = min_u32(chunk.n_panels * (uint32_t)LANES, m->n_out - chunk.from);
-        set_bias(p->linear, &chunk, p->n_rows);
+        chunk.n_rows = min_u32(rows, p->n_rows - row);
+        set_bias(p->linear, &chunk);
         multiply_chunk(p, &chunk);
         finish(p, &chunk);
     }
@@ -149,26 +167,26 @@ static void finish_attention_input(const struct product *p, const struct chunk *
     struct ingot_session *s = p->batch->session;
     const uint32_t width = s->model->hp.n_embd;
     uint32_t column, n = overlap(chunk, 0, width, &column);
-    for (uint32_t r = 0; n > 0 && r < p->n_rows; r++) {
-        float *to = row_of(&s->queries, r) + chunk->from + column;
+    for (uint32_t r = 0; n > 0 && r < chunk->n_rows; r++) {
+        float *to = row_of(&s->queries, chunk->row + r) + chunk->from + column;
         memcpy(to, row_of(&chunk->y, r) + column, n * sizeof *to);
         s->model->kernels->scale(to, p->query_scale, n);
     }
     n = overlap(chunk, width, width, &column);
     if (n > 0)
-        attention_store_keys(s, p->layer, chunk->from + column - width, n, p->n_rows, chunk->y.data + column,
-                             chunk->y.stride);
+        attention_store_keys(s, p->layer, chunk->from + column - width, n, chunk->row, chunk->n_rows,
+                             chunk->y.data + column, chunk->y.stride);
     n = overlap(chunk, 2 * width, width, &column);
     if (n > 0)
-        attention_store_values(s, p->layer, chunk->from + column - 2 * width, n, p->n_rows, chunk->y.data + column,
-                               chunk->y.stride);
+        attention_store_values(s, p->layer, chunk->from + column - 2 * width, n, chunk->row, chunk->n_rows,
+                               chunk->y.data + column, chunk->y.stride);
 }
 
 static void finish_residual(const struct product *p, const struct chunk *chunk)
 {
     const struct ingot_session *s = p->batch->session;
-    for (uint32_t r = 0; r < p->n_rows; r++)
-        s->model->kernels->add(row_of(&s->x, p->first + r) + chunk->from, row_of(&chunk->y, r), chunk->n);
+    for (uint32_t r = 0; r < chunk->n_rows; r++)
+        s->model->kernels->add(row_of(&s->x, p->first + chunk->row + r) + chunk->from, row_of(&chunk->y, r), chunk->n);
 }
 
 /* A chunk begins at a step of INGOT_QUANT_STEP inputs of the next product, and only the row's last one ends within. */
@@ -177,24 +195,25 @@ static void finish_gelu(const struct product *p, const struct chunk *chunk)
     struct ingot_session *s = p->batch->session;
     const struct kernels *k = s->model->kernels;
     const bool quantised = is_quantised(&s->model->layers[p->layer].mlp_proj);
-    for (uint32_t r = 0; r < p->n_rows; r++) {
+    for (uint32_t r = 0; r < chunk->n_rows; r++) {
         float *y = row_of(&chunk->y, r);
         if (s->model->hp.activation == INGOT_GELU_TANH)
             k->gelu_tanh(y, chunk->n);
         else
             k->gelu_erf(y, chunk->n);
         if (quantised)
-            quantise(s, y, chunk->n, &s->inner_codes, r, chunk->from);
+            quantise(s, y, chunk->n, &s->inner_codes, chunk->row + r, chunk->from);
         else
-            memcpy(row_of(&s->inner, r) + chunk->from, y, chunk->n * sizeof *y);
+            memcpy(row_of(&s->inner, chunk->row + r) + chunk->from, y, chunk->n * sizeof *y);
     }
 }
 
 static void finish_logits(const struct product *p, const struct chunk *chunk)
 {
     const size_t n_vocab = p->batch->session->model->hp.n_vocab;
-    for (uint32_t r = 0; r < p->n_rows; r++)
-        memcpy(p->batch->logits + r * n_vocab + chunk->from, row_of(&chunk->y, r), chunk->n * sizeof(float));
+    for (uint32_t r = 0; r < chunk->n_rows; r++)
+        memcpy(p->batch->logits + (chunk->row + r) * n_vocab + chunk->from, row_of(&chunk->y, r),
+               chunk->n * sizeof(float));
 }
 
 /* ----------------------------------------------------------------------------------------------------------- phases */

@@ -11,10 +11,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Before sleeping, 4000 pauses: 40 to 150 microseconds, as the CPU counts a pause. Every few of them the CPU is offered
- * to others: when another process holds a CPU, whom we wait for may stand in the queue of this one, and the whole spin
- * would keep it there at every barrier. */
-#define BURSTS 80
+/* Before sleeping, 40,000 pauses: 0.4 to 2 milliseconds, as the CPU counts a pause. That is an item of a long product,
+ * and less would cost more: who is woken comes late, and what it shares next may be shorter than that. Every few pauses
+ * the CPU is offered to others: when another process holds a CPU, whom we wait for may stand in the queue of this one,
+ * and the whole spin would keep it there at every barrier. */
+#define BURSTS 800
 #define PAUSES 50
 
 /* A number that grows and can be waited for. Cache lines of their own: an arrival must not slow who waits. */

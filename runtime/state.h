@@ -13,6 +13,7 @@
 #define LANES        ((size_t)INGOT_PANEL_LANES)
 #define CHUNK_PANELS 16u /* at most so many panels in one item of a matrix product */
 #define STEP_PANELS  4u  /* an item is a multiple of these: what it finishes are whole steps of a quantised row */
+#define PART_ROWS    64u /* at least so many rows in an item that does not have all */
 #define TILE_QUERIES 12u /* at most so many queries in one item of attention: a tile of the kernels */
 #define ROWS_SELF    4u  /* up to so many rows, each thread normalises and quantises for itself instead of waiting */
 
