@@ -11,11 +11,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Before sleeping, 40,000 pauses: 0.4 to 2 milliseconds, as the CPU counts a pause. That is an item of a long product,
- * and less would cost more: who is woken comes late, and what it shares next may be shorter than that. Every few pauses
- * the CPU is offered to others: when another process holds a CPU, whom we wait for may stand in the queue of this one,
- * and the whole spin would keep it there at every barrier. */
-#define BURSTS 800
+/* Before sleeping, 12,000 pauses: 0.1 to 0.5 milliseconds, as the CPU counts a pause. An item of a product takes as
+ * long, and less would cost more: who is woken comes late, and what it shares next may be shorter than that. Every few
+ * pauses the CPU is offered to others: when another process holds a CPU, whom we wait for may stand in the queue of
+ * this one, and the whole spin would keep it there at every barrier. */
+#define BURSTS 240
 #define PAUSES 50
 
 /* A number that grows and can be waited for. Cache lines of their own: an arrival must not slow who waits. */

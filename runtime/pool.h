@@ -7,7 +7,7 @@
  * what it reads is one straight stretch of memory; who is through takes the last items of others, so that nobody waits
  * for one who comes late or is slowed by another process. Which thread computes an item is never visible in the result.
  *
- * Waiting spins for about a millisecond, longer than any phase should be out of step, yielding the CPU now and
+ * Waiting spins for some hundred microseconds, longer than any phase should be out of step, yielding the CPU now and
  * then, and then sleeps.
  */
 #ifndef INGOT_POOL_H
