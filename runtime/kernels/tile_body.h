@@ -83,8 +83,9 @@ TILE_BODY void tile(load_fn *load, bool continues, bool resident, size_t pair_by
 
 /* Everything for one kernel over one dtype, from the file's list TILE_HEIGHTS(X, ...) of X(rows, panels, ...), and its
  * TILE_RESIDENT(X, ...), which is the first of the list, or nothing. With TILE_SET_WIDENED many rows take the weights
- * as floats and the tiles of the kernel `of_f32`; for it the file says widened(load, pair, odd)   all 16 weights of an
- * input, as chains are kept */
+ * as floats and the tiles of the kernel `of_f32`; for it the file says
+ *
+ *   widened(load, pair, odd)   all 16 weights of an input, as chains are kept */
 #define TILE_SET(kernel, dtype, continues) TILE_SET_OF(kernel, dtype, continues, NULL, NULL)
 #define TILE_SET_WIDENED(kernel, dtype, of_f32)                                                                        \
     static void widen_##dtype(const uint8_t *w, size_t n_k, float(*to)[INGOT_PANEL_LANES], size_t ahead)               \
