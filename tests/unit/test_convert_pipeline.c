@@ -899,6 +899,51 @@ static void expect_missed_transpose_seen(enum ingot_dtype dtype)
     tear_down(p);
 }
 
+/* What the check says where the source's first element of ln_f.bias is +0 and the file's has these bits. */
+static enum ingot_status check_beside_zero(uint32_t bits)
+{
+    struct place p = set_up("", "F32");
+    struct ingot_file *file = convert_and_open(p, INGOT_DTYPE_NONE);
+    struct ingot_section bias;
+    assert_true(ingot_find(file, "ln_f.bias", &bias));
+    ingot_close(file);
+    const int fd = open(out_path(p), O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, &bits, sizeof bits, (off_t)bias.data_off), sizeof bits);
+    close(fd);
+    struct ingot_source *src;
+    struct ingot_error err = { 0 };
+    struct plan plan;
+    uint64_t n_checked = 0;
+    assert_int_equal(ingot_open(out_path(p), INGOT_OPEN_MAP, &file, &err), INGOT_OK);
+    assert_int_equal(ingot_source_open(p.dir, &src, &err), INGOT_OK);
+    assert_int_equal(plan_make(src, &(struct ingot_convert_options){ 0 }, &plan, &err), INGOT_OK);
+    for (size_t i = 0; i < plan.n_tensors; i++) {
+        if (strcmp(plan.tensors[i].name, "ln_f.bias") != 0) continue;
+        struct ingot_source_tensor zeroed = *plan.tensors[i].parts->source;
+        float *values = malloc(zeroed.n_bytes);
+        assert_non_null(values);
+        memcpy(values, zeroed.data, zeroed.n_bytes);
+        values[0] = 0;
+        zeroed.data = values;
+        plan.tensors[i].parts->source = &zeroed;
+        self_check(&plan, file, &n_checked, &err);
+        free(values);
+    }
+    plan_free(&plan);
+    ingot_source_close(src);
+    ingot_close(file);
+    tear_down(p);
+    return err.status;
+}
+
+static void the_self_check_tells_zeros_apart(void **state)
+{
+    (void)state;
+    assert_int_equal(check_beside_zero(0), INGOT_OK);
+    assert_int_equal(check_beside_zero(UINT32_C(0x80000000)), INGOT_E_MODEL);
+    assert_int_equal(check_beside_zero(1), INGOT_E_MODEL);
+}
+
 static void the_self_check_sees_a_missed_transpose_of_a_square_matrix(void **state)
 {
     (void)state;
@@ -1044,6 +1089,7 @@ int main(void)
         cmocka_unit_test(the_report_says_what_was_done),
         cmocka_unit_test(provenance_names_every_source_and_its_digest_but_no_path),
         cmocka_unit_test(the_self_check_compares_each_element_of_a_small_tensor_once),
+        cmocka_unit_test(the_self_check_tells_zeros_apart),
         cmocka_unit_test(the_self_check_sees_a_missed_transpose_of_a_square_matrix),
         cmocka_unit_test(the_self_check_sees_wrong_scales_and_levels),
         cmocka_unit_test(the_self_check_has_nothing_against_any_magnitude),

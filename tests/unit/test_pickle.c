@@ -231,6 +231,8 @@ static void the_stack_is_never_taken_below_its_mark(void **state)
     REFUSED("2.", INGOT_E_SOURCE, 0, "stack");
     REFUSED("K\1\x86.", INGOT_E_SOURCE, 2, "stack");
     REFUSED("K\1(\x85.", INGOT_E_SOURCE, 3, "stack");
+    REFUSED("K\1(2.", INGOT_E_SOURCE, 3, "stack");
+    REFUSED("K\1(q\0.", INGOT_E_SOURCE, 3, "stack");
     REFUSED("](K\1a.", INGOT_E_SOURCE, 4, "stack");
     REFUSED("K\1(.", INGOT_E_SOURCE, 3, "stack");
     REFUSED("t.", INGOT_E_SOURCE, 0, "mark");

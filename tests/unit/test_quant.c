@@ -140,6 +140,23 @@ static void what_comes_from_q8_0_is_kept_exactly(void **state)
     }
 }
 
+/* A scale of either sign reaches one of them; both at once, none. */
+static void an_exact_scale_has_a_level_for_the_largest_magnitude(void **state)
+{
+    (void)state;
+    static const struct {
+        float first, second, scale;
+    } cases[] = { { 127, -127, 1 }, { -128, 127, 1 }, { 128, -127, -1 }, { 128, -128, 0 }, { -128, 128, 0 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float x[BLOCK * LANES] = { 0 };
+        x[0] = cases[i].first;
+        x[LANES] = cases[i].second;
+        x[2 * LANES] = 1;
+        const float largest = fmaxf(fabsf(x[0]), fabsf(x[LANES]));
+        assert_true(quant_exact_scale(x, largest) == cases[i].scale);
+    }
+}
+
 static void a_scale_beyond_f16_is_cut_and_what_it_cannot_reach_is_counted(void **state)
 {
     (void)state;
@@ -414,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_block_of_zeros_has_scale_plus_zero_and_codes_of_level_zero),
         cmocka_unit_test(every_code_is_that_of_the_nearest_level),
         cmocka_unit_test(what_comes_from_q8_0_is_kept_exactly),
+        cmocka_unit_test(an_exact_scale_has_a_level_for_the_largest_magnitude),
         cmocka_unit_test(a_scale_beyond_f16_is_cut_and_what_it_cannot_reach_is_counted),
         cmocka_unit_test(a_block_that_becomes_zero_is_counted),
         cmocka_unit_test(small_weights_use_the_least_scale),

@@ -13,7 +13,14 @@
 
 /* Offsets inside of the headers. */
 enum { LOCAL_FLAGS = 6, LOCAL_METHOD = 8, LOCAL_CRC = 14, LOCAL_PACKED = 18, LOCAL_PLAIN = 22, LOCAL_NAME_BYTES = 26 };
-enum { CENTRAL_FLAGS = 8, CENTRAL_METHOD = 10, CENTRAL_CRC = 16, CENTRAL_PACKED = 20, CENTRAL_PLAIN = 24 };
+enum {
+    CENTRAL_FLAGS = 8,
+    CENTRAL_METHOD = 10,
+    CENTRAL_CRC = 16,
+    CENTRAL_PACKED = 20,
+    CENTRAL_PLAIN = 24,
+    CENTRAL_NAME = 46
+};
 enum { CENTRAL_NAME_BYTES = 28, CENTRAL_EXTRA_BYTES = 30, CENTRAL_DISK = 34, CENTRAL_OFF = 42 };
 
 static struct zip_fixture two_members(unsigned flags, bool wide_end)
@@ -265,6 +272,20 @@ static void sizes_lie_in_front_of_the_directory(void **state)
     refused(&z, INGOT_E_RANGE, at);
 }
 
+/* By one byte, which is there. */
+static void the_last_member_ends_in_front_of_the_directory_too(void **state)
+{
+    (void)state;
+    struct zip_fixture z = two_members(0, false);
+    const size_t entry = z.directory_off + CENTRAL_NAME + strlen(z.members[0].name);
+    assert_int_equal(z.members[1].data_off + z.members[1].n, z.directory_off);
+    for (size_t k = 0; k < 2; k++) {
+        put_u32(z.file.p + entry + CENTRAL_PACKED + 4 * k, (uint32_t)z.members[1].n + 1);
+        put_u32(z.file.p + z.members[1].header_off + LOCAL_PACKED + 4 * k, (uint32_t)z.members[1].n + 1);
+    }
+    refused(&z, INGOT_E_RANGE, entry);
+}
+
 static void a_descriptor_may_come_without_its_magic_number(void **state)
 {
     (void)state;
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test(compression_and_encryption_are_refused_by_name),
         cmocka_unit_test(headers_and_directory_tell_the_same_story),
         cmocka_unit_test(sizes_lie_in_front_of_the_directory),
+        cmocka_unit_test(the_last_member_ends_in_front_of_the_directory_too),
         cmocka_unit_test(a_descriptor_may_come_without_its_magic_number),
         cmocka_unit_test(members_do_not_overlap),
         cmocka_unit_test(no_two_members_have_one_name),
