@@ -227,9 +227,7 @@ static uint64_t max_steps(const struct diff_types *types, const struct casts *ca
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------- finite
- * numbers
- */
+/* --------------------------------------------------------------------------------------------------- finite numbers */
 
 static uint64_t mark_unequal(struct piece *p)
 {
