@@ -66,6 +66,15 @@ static void what_is_not_finite_is_infinitely_far(void **state)
     assert_near(row_of(b, a, 3).kl, log(1.5));
 }
 
+static void the_likeliest_token_has_a_number_for_a_logit(void **state)
+{
+    (void)state;
+    const float a[3] = { NAN, 1, 3 }, b[3] = { 0, 1, 3 }, c[3] = { NAN, 3, NAN }, d[3] = { 0, 3, 1 };
+    assert_true(row_of(a, b, 3).same_best);
+    assert_true(row_of(c, d, 3).same_best);
+    assert_false(row_of(a, c, 3).same_best);
+}
+
 static void logits_without_probabilities_are_infinitely_far_either_way(void **state)
 {
     (void)state;
@@ -109,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_shift_of_all_logits_changes_no_probability),
         cmocka_unit_test(the_same_bits_are_identical_whatever_they_are),
         cmocka_unit_test(what_is_not_finite_is_infinitely_far),
+        cmocka_unit_test(the_likeliest_token_has_a_number_for_a_logit),
         cmocka_unit_test(logits_without_probabilities_are_infinitely_far_either_way),
         cmocka_unit_test(sums_means_and_quantiles_are_those_of_the_rows),
     };

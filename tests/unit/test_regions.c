@@ -48,10 +48,12 @@ static void gaps_are_padding_as_far_as_alignment_asks_and_dead_beyond(void **sta
 {
     struct region near[] = { tensor(64, 10, "b", 64), tensor(0, 10, "a", 64) };
     struct region far[] = { tensor(0, 10, "a", 64), tensor(4096, 10, "b", 64) };
+    struct region crowded[] = { tensor(0, 10, "a", 64), tensor(12, 1, "b", 64) };
     struct region free_place[] = { tensor(0, 10, "a", 0), tensor(12, 1, "b", 0) };
     (void)state;
     assert_string_equal(cover(near, 2, 74, true, zeros), "T0+10 P10+54 T64+10");
     assert_string_equal(cover(far, 2, 5000, true, zeros), "T0+10 P10+54 D64+4032 T4096+10 D4106+894");
+    assert_string_equal(cover(crowded, 2, 13, true, zeros), "T0+10 P10+2 T12+1");
     assert_string_equal(cover(free_place, 2, 13, true, zeros), "T0+10 D10+2 T12+1");
     assert_string_equal(cover(NULL, 0, 7, true, zeros), "D0+7");
 }
@@ -111,6 +113,8 @@ static void damage_is_marked_where_it_is(void **state)
     regions_damage(&r, 0, 29, 100);
     assert_int_equal(list[2].damaged, 1);
     assert_int_equal(regions_total(&r, REGION_TENSOR).damaged, 6);
+    regions_damage(&r, 0, 0, 30); /* what was marked before is no more than damaged */
+    assert_int_equal(regions_total(&r, REGION_TENSOR).damaged, 30);
 }
 
 static void cells_cover_the_file_and_show_what_most_of_them_is(void **state)

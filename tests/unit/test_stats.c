@@ -1,6 +1,7 @@
 /* test_stats.c - the statistics of a file against straightforward loops over the values that `cat` would print. */
 #include "format/bytes.h"
 #include "inspect/stats.h"
+#include "inspect/stats_figures.h"
 #include "inspect/values.h"
 #include "tests/unit/format_fixture.h"
 #include "tests/unit/random.h"
@@ -491,6 +492,19 @@ static void planted_outliers_are_found_the_largest_first(void **state)
     assert_int_equal(found.rows.outliers[1].index, 17);
 }
 
+static void an_outlier_is_beyond_the_bound_and_of_equal_ones_the_first_comes_first(void **state)
+{
+    (void)state;
+    double at_the_bound[] = { 1, 1, 1, (double)STATS_OUTLIER * STATS_OUTLIER };
+    double equal[] = { 1, 50, 1, 1, 50, 1, 60 };
+    assert_int_equal(stats_lines_of(at_the_bound, 4).n_outliers, 0);
+    const struct stats_lines lines = stats_lines_of(equal, 7);
+    assert_int_equal(lines.n_outliers, 3);
+    assert_int_equal(lines.outliers[0].index, 6);
+    assert_int_equal(lines.outliers[1].index, 1);
+    assert_int_equal(lines.outliers[2].index, 4);
+}
+
 static void a_constant_has_no_deviation(void **state)
 {
     struct kept *kept = calloc(1, sizeof *kept);
@@ -623,6 +637,7 @@ int main(void)
         cmocka_unit_test(every_layout_of_the_container_has_the_figures_of_plain_loops),
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(planted_outliers_are_found_the_largest_first),
+        cmocka_unit_test(an_outlier_is_beyond_the_bound_and_of_equal_ones_the_first_comes_first),
         cmocka_unit_test(a_constant_has_no_deviation),
         cmocka_unit_test(a_sum_keeps_what_is_small_while_large_values_cancel),
         cmocka_unit_test(an_interruption_ends_all_threads),
