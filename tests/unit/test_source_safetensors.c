@@ -197,6 +197,54 @@ static void every_spelling_of_a_header_says_the_same(void **state)
     }
 }
 
+/* What a header says, as text: the tensors, or the word of refusal. */
+static void say(const char *header, size_t n, char *out, size_t room)
+{
+    struct image im = { calloc(1, 8 + n + 26), 8 + n + 26 };
+    struct name_pool pool = { 0 };
+    struct safetensors_file f;
+    const uint64_t n_header = n;
+    memcpy(im.bytes, &n_header, 8);
+    memcpy(im.bytes + 8, header, n);
+    snprintf(out, room, "refused");
+    if (safetensors_parse(im.bytes, im.size, "t", "t", &pool, &f, NULL) == INGOT_OK) {
+        size_t used = (size_t)snprintf(out, room, "%zu", f.n_tensors);
+        for (size_t i = 0; i < f.n_tensors; i++) {
+            const struct ingot_source_tensor *t = &f.tensors[i];
+            used += (size_t)snprintf(out + used, room - used, "; %s %s %u %d %d at %d", t->name, t->dtype_name, t->rank,
+                                     (int)t->shape[0], (int)t->shape[1], (int)(t->file_off - 8 - n));
+        }
+        safetensors_free(&f);
+    }
+    name_pool_free(&pool);
+    free(im.bytes);
+}
+
+/* Each byte of a header in the usual spelling, changed into many others: it is read, or refused, as jansson does it
+ * beside a line feed, which is not usual. */
+static void a_header_in_the_usual_spelling_is_read_as_json_is(void **state)
+{
+    (void)state;
+    static const char usual[] = "{" T("a", "F32", "[2, 3]", "0", "24") "," T("b", "BF16", "[1]", "24", "26") "}";
+    static const char others[] = "\"{}[]:, 0129.-+eFU\\\n\xFFx";
+    const size_t n = sizeof usual - 1, a = (size_t)(strstr(usual, ":{") + 1 - usual);
+    const size_t b = (size_t)(strstr(strstr(usual, "\"b\""), ":{") + 1 - usual);
+    for (size_t at = 1; at + 1 < n; at++)
+        for (size_t k = 0; k < sizeof others; k++) {
+            char changed[256], twin[256], said[256], expected[256];
+            memcpy(changed, usual, n);
+            changed[at] = others[k];
+            memcpy(twin, changed, a);
+            twin[a] = '\n';
+            memcpy(twin + a + 1, changed + a, b - a);
+            twin[b + 1] = '\n';
+            memcpy(twin + b + 2, changed + b, n - b);
+            say(changed, n, said, sizeof said);
+            say(twin, n + 2, expected, sizeof expected);
+            if (strcmp(said, expected) != 0) fail_msg("%.*s: %s, not %s", (int)n, changed, said, expected);
+        }
+}
+
 static void tensors_neither_overlap_nor_leave_holes(void **state)
 {
     (void)state;
@@ -356,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_number_beyond_64_bits_is_bad_json),
         cmocka_unit_test(a_span_lies_inside_the_file_and_has_the_size_of_its_shape),
         cmocka_unit_test(every_spelling_of_a_header_says_the_same),
+        cmocka_unit_test(a_header_in_the_usual_spelling_is_read_as_json_is),
         cmocka_unit_test(tensors_neither_overlap_nor_leave_holes),
         cmocka_unit_test(an_empty_tensor_between_two_others_is_fine),
         cmocka_unit_test(a_name_is_not_too_long_and_holds_no_nul),

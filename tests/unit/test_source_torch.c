@@ -294,8 +294,9 @@ struct lie {
     int64_t first;
     uint32_t rank, n_strides;
     int64_t shape[9], strides[9];
-    const char *hooks; /* instructions */
-    const char *dtype; /* a name, for _rebuild_tensor_v3 */
+    const char *shape_as; /* instructions in place of the shape */
+    const char *hooks;    /* instructions */
+    const char *dtype;    /* a name, for _rebuild_tensor_v3 */
 };
 
 /* The fields that a case names stand behind these and win. */
@@ -314,7 +315,10 @@ static void tensor(struct bytes *b, const struct lie *l)
     if (l->view) bytes_text(b, l->view);
     bytes_text(b, "tQ");
     number(b, l->first);
-    numbers(b, l->rank, l->shape);
+    if (l->shape_as)
+        bytes_text(b, l->shape_as);
+    else
+        numbers(b, l->rank, l->shape);
     numbers(b, l->n_strides, l->strides);
     bytes_text(b, "\x89");
     bytes_text(b, l->hooks ? l->hooks : "ccollections\nOrderedDict\n)R");
@@ -452,6 +456,23 @@ static void shapes_and_strides_are_counts_as_many_as_dimensions(void **state)
     lie_refused((struct lie){ HONEST, .rank = 9, .n_strides = 9 }, INGOT_E_LIMIT, "8 dimensions");
     lie_refused((struct lie){ HONEST, .shape = { INT64_MAX, INT64_MAX }, .strides = { 0, 0 } }, INGOT_E_SHAPE,
                 "overflows");
+    lie_accepted((struct lie){ HONEST, .shape_as = "ctorch\nSize\n((K\2K\3ttR" }, "F32", ELEMS(0, 1, 2, 3, 4, 5));
+    lie_refused((struct lie){ HONEST, .shape_as = "ctorch\nSize\n)R" }, INGOT_E_SOURCE, "shape is no tuple");
+    lie_refused((struct lie){ HONEST, .shape_as = "ctorch._utils\n_rebuild_parameter\n((K\2K\3ttR" }, INGOT_E_SOURCE,
+                "shape is no tuple");
+    lie_refused((struct lie){ HONEST, .shape_as = "K\2" }, INGOT_E_SOURCE, "shape is no tuple");
+}
+
+static void a_tensor_is_made_of_a_storage_and_as_many_arguments_as_its_function_has(void **state)
+{
+    (void)state;
+    lie_accepted((struct lie){ HONEST, .hooks = "NN" }, "F32", ELEMS(0, 1, 2, 3, 4, 5)); /* metadata behind them */
+    lie_refused((struct lie){ HONEST, .hooks = "NNN" }, INGOT_E_SOURCE, "8 arguments; expected 6");
+    lie_refused((struct lie){ HONEST, .hooks = "0" }, INGOT_E_SOURCE, "4 arguments; expected 6");
+    lie_refused((struct lie){ HONEST, .shape_as = "00NK\1(K\2K\3t" }, INGOT_E_SOURCE, "no storage");
+    lie_refused((struct lie){ HONEST, .view = "NN" }, INGOT_E_SOURCE, "persistent object that is no storage");
+    lie_refused((struct lie){ HONEST, .view = "0" }, INGOT_E_SOURCE, "persistent object that is no storage");
+    lie_refused((struct lie){ HONEST, .class = "torch\nFloatStorage\n0K\1" }, INGOT_E_SOURCE, "class is no name");
 }
 
 /* Twenty bytes of a pickle could ask for terabytes. */
@@ -503,6 +524,8 @@ static void a_storage_of_bytes_takes_the_dtype_of_its_tensor(void **state)
     other.dtype = "ctorch\nfloat64\n";
     lie_refused(other, INGOT_E_RANGE, "storage of 3 elements");
     lie_refused(bare, INGOT_E_SOURCE, "no dtype");
+    other.dtype = "K\1";
+    lie_refused(other, INGOT_E_SOURCE, "dtype is no name");
     typed_storage.shape[0] = 1;
     typed_storage.shape[1] = 1;
     lie_refused(typed_storage, INGOT_E_SOURCE, "not that of its storage");
@@ -722,7 +745,7 @@ static void zips_that_are_something_else_are_refused_by_name(void **state)
 
 struct legacy {
     const char *magic, *version;
-    bool big;
+    bool big, no_list; /* no_list: the keys are a tuple */
     const char *keys[3];
     uint64_t counts[3];
     uint64_t main_at, keys_at, storages_at;
@@ -747,9 +770,9 @@ static struct bytes legacy_of(struct legacy *l, const struct lie *tensors, size_
     }
     bytes_text(&b, "u.");
     l->keys_at = b.n;
-    bytes_text(&b, "](");
+    bytes_text(&b, l->no_list ? "(" : "](");
     for (size_t i = 0; i < 3 && l->keys[i]; i++) text(&b, l->keys[i]);
-    bytes_text(&b, "e.");
+    bytes_text(&b, l->no_list ? "t." : "e.");
     l->storages_at = b.n;
     for (size_t i = 0; i < 3 && l->keys[i]; i++) {
         bytes_number(&b, l->counts[i], 8);
@@ -840,6 +863,9 @@ static void legacy_files_that_lie_are_refused(void **state)
     l = (struct legacy){ .keys = { "0", "0" }, .counts = { 6, 6 } };
     struct bytes b = legacy_of(&l, t, 1);
     bytes_refused(&b, INGOT_E_SOURCE, l.storages_at + 32, "listed twice");
+    l = good;
+    l.no_list = true;
+    legacy_refused(l, t, 1, INGOT_E_SOURCE, 4, "no list");
     l = (struct legacy){ .keys = { "1" }, .counts = { 6 } };
     legacy_refused(l, t, 1, INGOT_E_SOURCE, 5, "does not name");
     l = (struct legacy){ .keys = { NULL } };
@@ -1146,6 +1172,7 @@ int main(void)
         cmocka_unit_test(no_view_reaches_out_of_its_storage),
         cmocka_unit_test(a_tensor_without_elements_reaches_nowhere),
         cmocka_unit_test(shapes_and_strides_are_counts_as_many_as_dimensions),
+        cmocka_unit_test(a_tensor_is_made_of_a_storage_and_as_many_arguments_as_its_function_has),
         cmocka_unit_test(a_view_repeats_its_storage_only_so_often),
         cmocka_unit_test(a_storage_is_what_the_pickle_says),
         cmocka_unit_test(hooks_are_refused),
