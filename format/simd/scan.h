@@ -72,8 +72,8 @@ uint32_t scan_bin(double value);
 /* The magnitude at which a bin begins. */
 double scan_bin_magnitude(uint32_t bin);
 
-/* The power of two by which differences are divided before they are squared: 0, but for f64 whose squares would be beyond
- * a double, or below its normal numbers. */
+/* The power of two by which differences are divided before they are squared: 0, but for f64 whose squares would be
+ * beyond a double, or below its normal numbers. */
 static inline int scan_scale(double abs_max)
 {
     int exponent = 0;
