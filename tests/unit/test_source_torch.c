@@ -469,7 +469,7 @@ static void a_tensor_is_made_of_a_storage_and_as_many_arguments_as_its_function_
     lie_accepted((struct lie){ HONEST, .hooks = "NN" }, "F32", ELEMS(0, 1, 2, 3, 4, 5)); /* metadata behind them */
     lie_refused((struct lie){ HONEST, .hooks = "NNN" }, INGOT_E_SOURCE, "8 arguments; expected 6");
     lie_refused((struct lie){ HONEST, .hooks = "0" }, INGOT_E_SOURCE, "4 arguments; expected 6");
-    lie_refused((struct lie){ HONEST, .shape_as = "00NK\1(K\2K\3t" }, INGOT_E_SOURCE, "no storage");
+    lie_refused((struct lie){ HONEST, .shape_as = "00NK\1(K\2K\3t" }, INGOT_E_SOURCE, "it has no storage");
     lie_refused((struct lie){ HONEST, .view = "NN" }, INGOT_E_SOURCE, "persistent object that is no storage");
     lie_refused((struct lie){ HONEST, .view = "0" }, INGOT_E_SOURCE, "persistent object that is no storage");
     lie_refused((struct lie){ HONEST, .class = "torch\nFloatStorage\n0K\1" }, INGOT_E_SOURCE, "class is no name");
