@@ -227,8 +227,8 @@ static void a_header_in_the_usual_spelling_is_read_as_json_is(void **state)
     (void)state;
     static const char usual[] = "{" T("a", "F32", "[2, 3]", "0", "24") "," T("b", "BF16", "[1]", "24", "26") "}";
     static const char others[] = "\"{}[]:, 0129.-+eFU\\\n\xFFx";
-    const size_t n = sizeof usual - 1, a = (size_t)(strstr(usual, ":{") + 1 - usual);
-    const size_t b = (size_t)(strstr(strstr(usual, "\"b\""), ":{") + 1 - usual);
+    const size_t n = sizeof usual - 1, a = (size_t)(strstr(usual, ":{") + 2 - usual);
+    const size_t b = (size_t)(strstr(strstr(usual, "\"b\""), ":{") + 2 - usual);
     for (size_t at = 1; at + 1 < n; at++)
         for (size_t k = 0; k < sizeof others; k++) {
             char changed[256], twin[256], said[256], expected[256];
