@@ -21,8 +21,11 @@ struct grant {
     unsigned long long time, period; /* period 0: no limit */
 };
 
-static bool read_text(const char *path, char *text, size_t size)
+/* The beginning of a file of `directory`. */
+static bool read_text(const char *directory, const char *name, char *text, size_t size)
 {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path) return false;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
     const ssize_t n = read(fd, text, size - 1);
@@ -34,9 +37,8 @@ static bool read_text(const char *path, char *text, size_t size)
 /* Of a line "150000 100000"; "max 100000" is no number. */
 static struct grant read_max(const char *group)
 {
-    char path[PATH_MAX], text[64], *end;
-    if (snprintf(path, sizeof path, "%s/cpu.max", group) >= (int)sizeof path) return (struct grant){ 0 };
-    if (!read_text(path, text, sizeof text)) return (struct grant){ 0 };
+    char text[64], *end;
+    if (!read_text(group, "cpu.max", text, sizeof text)) return (struct grant){ 0 };
     struct grant grant = { .time = strtoull(text, &end, 10) };
     if (end != text) grant.period = strtoull(end, NULL, 10);
     return grant;
@@ -44,9 +46,8 @@ static struct grant read_max(const char *group)
 
 static unsigned long long read_number(const char *group, const char *name)
 {
-    char path[PATH_MAX], text[64];
-    if (snprintf(path, sizeof path, "%s/%s", group, name) >= (int)sizeof path) return 0;
-    return read_text(path, text, sizeof text) && text[0] != '-' ? strtoull(text, NULL, 10) : 0;
+    char text[64];
+    return read_text(group, name, text, sizeof text) && text[0] != '-' ? strtoull(text, NULL, 10) : 0;
 }
 
 /* The time is -1 where there is no limit. */
@@ -107,10 +108,9 @@ static uint32_t of_line(const char *root, char *line)
 
 uint32_t quota_cpus(const char *root, uint32_t n_cpus)
 {
-    char path[PATH_MAX], text[4096], *rest = NULL;
+    char text[4096], *rest = NULL;
     uint32_t least = n_cpus > 1 ? n_cpus : 1;
-    if (least == 1 || snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= (int)sizeof path) return least;
-    if (!read_text(path, text, sizeof text)) return least;
+    if (least == 1 || !read_text(root, "proc/self/cgroup", text, sizeof text)) return least;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         const uint32_t n = of_line(root, line);
         if (n < least) least = n;
