@@ -159,6 +159,17 @@ static void run_f32_from_f64(const void *from, void *to, size_t n, struct ingot_
     }
 }
 
+static void run_f64_from_f32(const void *from, void *to, size_t n, struct ingot_cast_stats *stats)
+{
+    for (size_t i = 0; i < n; i++) {
+        float narrow;
+        memcpy(&narrow, (const uint8_t *)from + 4 * i, sizeof narrow);
+        const double wide = (double)narrow;
+        memcpy((uint8_t *)to + 8 * i, &wide, sizeof wide);
+        stats->n_nan += isnan(narrow) != 0;
+    }
+}
+
 static void run_f32_from_f64_odd(const void *from, void *to, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -200,6 +211,7 @@ const struct casts casts_scalar = {
     .f32_from_f16 = run_f32_from_f16,
     .f32_from_bf16 = run_f32_from_bf16,
     .f32_from_f64 = run_f32_from_f64,
+    .f64_from_f32 = run_f64_from_f32,
     .f32_from_f64_odd = run_f32_from_f64_odd,
     .transpose32 = transpose32,
     .pairs16 = pairs16,

@@ -12,6 +12,7 @@ struct casts {
     void (*f32_from_f16)(const void *from, void *to, size_t n, struct ingot_cast_stats *stats);
     void (*f32_from_bf16)(const void *from, void *to, size_t n, struct ingot_cast_stats *stats);
     void (*f32_from_f64)(const void *from, void *to, size_t n, struct ingot_cast_stats *stats);
+    void (*f64_from_f32)(const void *from, void *to, size_t n, struct ingot_cast_stats *stats);
     /* Rounds to odd: a second rounding to a narrower type is then as good as one from f64 (Boldo and Melquiond, "When
      * double rounding is odd", 2005). Counts nothing: the second cast does. */
     void (*f32_from_f64_odd)(const void *from, void *to, size_t n);

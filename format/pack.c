@@ -64,7 +64,7 @@ static void widen(struct packer *p, const void *from, void *to, size_t n)
 {
     bool narrows_twice = p->to == INGOT_F16 || p->to == INGOT_BF16;
     struct ingot_cast_stats ignored = { 0 };
-    struct ingot_cast_stats *stats = narrows_twice || p->quantise ? &ignored : &p->stats; /* what follows counts */
+    struct ingot_cast_stats *stats = p->to == INGOT_F32 ? &p->stats : &ignored; /* of others, the next step counts */
     switch (p->copies ? INGOT_DTYPE_NONE : p->view->dtype) {
     case INGOT_F16:
         p->casts.f32_from_f16(from, to, n, stats);
@@ -93,12 +93,8 @@ static void narrow(struct packer *p, const void *from, void *to, size_t n)
         p->casts.f16_from_f32(from, to, n, &p->stats);
     } else if (p->to == INGOT_BF16) {
         p->casts.bf16_from_f32(from, to, n, &p->stats);
-    } else { /* f64 */
-        for (size_t i = 0; i < n; i++) {
-            float value;
-            memcpy(&value, (const uint8_t *)from + 4 * i, sizeof value);
-            memcpy((uint8_t *)to + 8 * i, &(double){ value }, sizeof(double));
-        }
+    } else {
+        p->casts.f64_from_f32(from, to, n, &p->stats);
     }
 }
 

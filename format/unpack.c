@@ -59,7 +59,7 @@ static void widen(struct unpacker *u, const void *from, void *to, size_t n, stru
 static void put_line(struct unpacker *u, const uint8_t *from, size_t n, uint8_t *dst)
 {
     float wide[2 * LANES];
-    struct ingot_cast_stats ignored = { 0 }; /* of a widening that a narrowing follows: that one counts */
+    struct ingot_cast_stats ignored = { 0 }; /* of the first of two casts: the second counts */
     if (u->from == u->to && n * u->to_size == LINE_BYTES) {
         memcpy(dst, from, LINE_BYTES);
     } else if (u->from == u->to) {
@@ -67,11 +67,10 @@ static void put_line(struct unpacker *u, const uint8_t *from, size_t n, uint8_t 
     } else if (u->to == INGOT_F32) {
         widen(u, from, dst, n, &u->stats);
     } else {
-        widen(u, from, wide, n, u->to == INGOT_F64 ? &u->stats : &ignored);
+        widen(u, from, wide, n, &ignored);
         if (u->to == INGOT_F16) u->casts.f16_from_f32(wide, dst, n, &u->stats);
         if (u->to == INGOT_BF16) u->casts.bf16_from_f32(wide, dst, n, &u->stats);
-        for (size_t i = 0; u->to == INGOT_F64 && i < n; i++)
-            memcpy(dst + 8 * i, &(double){ (double)wide[i] }, sizeof(double));
+        if (u->to == INGOT_F64) u->casts.f64_from_f32(wide, dst, n, &u->stats);
     }
 }
 

@@ -229,6 +229,25 @@ static void losses_are_added_up_and_padding_is_none(void **state)
     assert_int_equal(stats.n_nan, 31);
 }
 
+static void every_cast_counts_a_nan_once(void **state)
+{
+    (void)state;
+    static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16, INGOT_F64 };
+    const float f32[] = { NAN, 1, -NAN };
+    const uint16_t f16[] = { 0x7E00, 0x3C00, 0xFE00 }, bf16[] = { 0x7FC0, 0x3F80, 0xFFC0 };
+    const double f64[] = { (double)NAN, 1, (double)-NAN };
+    const void *const values[] = { f32, f16, bf16, f64 };
+    for (size_t from = 0; from < 4; from++)
+        for (size_t to = 0; to < 4; to++) {
+            const struct ingot_view view = { values[from], dtypes[from], 1, 3, 3, 1 };
+            double out[3];
+            struct ingot_cast_stats stats = { 0 };
+            if (from == to) continue;
+            ingot_pack(&view, dtypes[to], INGOT_ROWS, 0, out, 3 * ingot_dtype_size(dtypes[to]), &stats);
+            assert_int_equal(stats.n_nan, 2);
+        }
+}
+
 /* An element is found wherever its layout puts it. */
 static void an_element_is_what_was_packed(void **state)
 {
@@ -280,6 +299,7 @@ int main(void)
         cmocka_unit_test(ranges_are_independent),
         cmocka_unit_test(nothing_is_written_for_an_empty_matrix),
         cmocka_unit_test(losses_are_added_up_and_padding_is_none),
+        cmocka_unit_test(every_cast_counts_a_nan_once),
         cmocka_unit_test(an_element_is_what_was_packed),
         cmocka_unit_test(an_element_of_an_integer_dtype_keeps_its_sign),
     };
