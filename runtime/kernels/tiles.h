@@ -52,7 +52,10 @@ void panels_by_tiles(const struct tile_set *tiles, const void *w, size_t panel_b
 
 /* ---- for the files that define tiles */
 
-#if defined(__clang__)
+/* Without optimisation gcc has nothing to unroll and warns that it was asked to. */
+#if !defined(__OPTIMIZE__)
+#define TILE_UNROLL
+#elif defined(__clang__)
 #define TILE_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define TILE_UNROLL _Pragma("GCC unroll 16")

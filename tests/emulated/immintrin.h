@@ -145,8 +145,8 @@ EMULATED simde__m256i emulated_mm512_cvtps_ph(simde__m512 v)
     return result;
 }
 
-#define _mm512_cvtph_ps              emulated_mm512_cvtph_ps
-#define _mm512_cvtps_ph(v, rounding) emulated_mm512_cvtps_ph(v)
+#define _mm512_cvtph_ps                         emulated_mm512_cvtph_ps
+#define _mm512_maskz_cvtps_ph(all, v, rounding) emulated_mm512_cvtps_ph(v)
 
 /* ---- parts and reductions */
 
