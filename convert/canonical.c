@@ -185,7 +185,7 @@ static bool assemble(struct ingot_canonical *c, const struct entry *e, size_t n)
     *t = (struct canonical_tensor){ .seen = { .known = true, .n_parts = (uint32_t)n, .parts = parts } };
     if (n != rule->from.n) return false;
     for (size_t i = 0; i < n; i++) {
-        if (e[i].rule != rule || e[i].part != i || e[i].piece != e->piece) return false;
+        if (e[i].rule != rule || e[i].part != i) return false;
         if (!view(&e[i], rank, &c->src->tensors[e[i].source], &parts[i])) return false;
     }
     t->seen.axis = axis_of(rule, rank);

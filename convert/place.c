@@ -26,8 +26,7 @@ static enum ingot_status put(struct planner *p, const struct ingot_source_tensor
                           "a tensor of layer %u, but %s says n_layer = %u", layer, p->declared[HPARAM_N_LAYER].origin,
                           p->n_layer);
     struct slot *slot = planner_slot(p, role, layer);
-    if (slot->rule && (slot->rule != rule || slot->piece != piece || slot->parts[part].source))
-        return fail_twice(p, t, slot);
+    if (slot->rule && (slot->rule != rule || slot->parts[part].source)) return fail_twice(p, t, slot);
     if (!slot->rule) {
         slot->parts = calloc(rule->from.n, sizeof *slot->parts);
         if (!slot->parts) return fail_memory(p->err, p->src->path);

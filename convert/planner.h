@@ -14,7 +14,7 @@ struct slot {
     struct plan_part *parts;                 /* as many as the rule has names */
     const struct ingot_source_tensor *first; /* that was put here */
     uint32_t n_filled;
-    uint32_t piece;          /* which of the pieces that the rule splits its source into */
+    uint32_t piece;          /* of those that the rule splits its source into; it then has one part */
     uint64_t n_rows, n_cols; /* of all parts together */
 };
 

@@ -1,5 +1,6 @@
 /*
- * bind.c - from names in a file to weights in a struct; every shape is checked here and nowhere later.
+ * bind.c - from names in a file to weights in a struct; every shape is checked here and nowhere later. What an open
+ * file has been checked for is not asked again: that panels are matrices of a dtype that has panels [F-41].
  *
  * A failed look-up does not stop the binding: the first cause stays in the error, the rest is skipped by the sticky
  * `status`, and the one caller checks once at the end.
@@ -66,15 +67,13 @@ static bool has_layout(struct binder *b, const struct ingot_section *s, enum ing
     return false;
 }
 
-/* Blocks of quantised weights exist in panels only; rows of positions are floats. */
+/* Every dtype of panels is one that can be computed with; rows may be of integers or f64 as well. */
 static bool has_dtype(struct binder *b, const struct ingot_section *s)
 {
-    const bool panels = s->layout == INGOT_PANEL16;
+    if (s->layout == INGOT_PANEL16) return true;
     if (s->dtype == INGOT_F32 || s->dtype == INGOT_F16 || s->dtype == INGOT_BF16) return true;
-    if (panels && quant_step_bytes(s->dtype) > 0) return true;
     char text[96];
-    snprintf(text, sizeof text, "dtype %s; expected %s", ingot_dtype_name(s->dtype),
-             panels ? "f32, f16, bf16, q8 or q4" : "f32, f16 or bf16");
+    snprintf(text, sizeof text, "dtype %s; expected f32, f16 or bf16", ingot_dtype_name(s->dtype));
     fail(b, INGOT_E_DTYPE, s, s->name, "convert the model again with --dtype f32", text);
     return false;
 }
@@ -91,7 +90,7 @@ static const float *vector(struct binder *b, const char *name, uint32_t n, bool 
         if (required) fail(b, INGOT_E_MISSING, NULL, full, "this file does not hold a whole GPT-2", "no such tensor");
         return NULL;
     }
-    if (!has_shape(b, &s, 1, n, 0) || !has_layout(b, &s, INGOT_ROWS)) return NULL;
+    if (!has_shape(b, &s, 1, n, 0)) return NULL;
     if (s.dtype != INGOT_F32) {
         fail(b, INGOT_E_DTYPE, &s, full, "convert the model again", "the dtype of a vector must be f32");
         return NULL;
