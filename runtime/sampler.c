@@ -59,13 +59,14 @@ static bool ranks_before(const struct candidate *a, const struct candidate *b)
     return a->logit > b->logit || (a->logit == b->logit && a->id < b->id);
 }
 
-/* A heap with `top` saying who stands above whom: the last in rank (to keep the k first), or the first. */
-typedef bool (*above_fn)(const struct candidate *a, const struct candidate *b);
-
 static bool ranks_after(const struct candidate *a, const struct candidate *b)
 {
     return ranks_before(b, a);
 }
+
+/* Who stands above whom in a heap: with ranks_after the last in rank is on top, which is the one to give up where k are
+ * kept; with ranks_before the first, which is the next to take. */
+typedef bool (*above_fn)(const struct candidate *a, const struct candidate *b);
 
 static void sift_down(struct candidate *heap, size_t n, size_t i, above_fn above)
 {
@@ -164,12 +165,13 @@ static uint32_t draw(struct ingot_sampler *s, const float *logits)
     return c->id;
 }
 
-static uint32_t greedy(const float *logits, uint32_t n)
+/* Of equal logits the lowest id; 0 where all are NaN. */
+static uint32_t likeliest(const float *logits, uint32_t n)
 {
     uint32_t best = 0;
     for (uint32_t id = 1; id < n; id++)
         if (logits[id] > logits[best] || (isnan(logits[best]) && !isnan(logits[id]))) best = id;
-    return isnan(logits[best]) ? 0 : best;
+    return best;
 }
 
 /* -------------------------------------------------------------------------------------------------------- public */
@@ -224,14 +226,14 @@ uint32_t ingot_sampler_draw(struct ingot_sampler *sampler, const float *logits)
 {
     fenv_t saved;
     fpenv_enter(&saved);
-    uint32_t id = sampler->settings.temperature > 0.0f ? draw(sampler, logits) : greedy(logits, sampler->n_vocab);
+    uint32_t id = sampler->settings.temperature > 0.0f ? draw(sampler, logits) : likeliest(logits, sampler->n_vocab);
     fpenv_leave(&saved);
     return id;
 }
 
 static double log_softmax(const float *logits, uint32_t n_vocab, uint32_t id)
 {
-    float max = logits[greedy(logits, n_vocab)];
+    const float max = logits[likeliest(logits, n_vocab)];
     double sum = 0.0;
     if (isnan(logits[id])) return -INFINITY;
     for (uint32_t i = 0; i < n_vocab; i++)
