@@ -1,12 +1,14 @@
 /* source_choose.c - which reader opens a path: a table, decided by content. A reader adds one line here. */
 #include "convert/source_choose.h"
 
-#include "convert/array.h"
+#include "convert/fail.h"
+#include "convert/first_two.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,30 +60,13 @@ static bool probe_all(const struct source_candidate *candidate, const struct sou
     return false;
 }
 
-/* ------------------------------------------------------------------------------- the one file in a directory that is
- * it
- */
+/* -------------------------------------------------------------------------------- the one checkpoint in a directory */
 
-/* Files in a directory that some reader claims: how many, and the first two by name. */
+/* Files in a directory that some reader claims. */
 struct claimed {
-    size_t n;
-    char *paths[2];
-    const struct source_reader *reader; /* of paths[0] */
+    struct first_two files;
+    const struct source_reader *reader; /* of the first */
 };
-
-static void keep(struct claimed *found, char *path, const struct source_reader *reader)
-{
-    size_t at = found->n == 0 || strcmp(path, found->paths[0]) < 0 ? 0 : 1;
-    found->n++;
-    if (at == 1 && found->paths[1] && strcmp(path, found->paths[1]) > 0) {
-        free(path);
-        return;
-    }
-    free(found->paths[1]);
-    found->paths[1] = at == 0 ? found->paths[0] : NULL;
-    found->paths[at] = path;
-    if (at == 0) found->reader = reader;
-}
 
 /* What cannot be looked at is claimed by nobody. False without memory. */
 static bool try_file(const char *directory, const char *name, struct claimed *found)
@@ -93,44 +78,36 @@ static bool try_file(const char *directory, const char *name, struct claimed *fo
     if (!path) return false;
     bool is_file = look_at(path, &candidate, NULL) == INGOT_OK && !candidate.is_directory;
     candidate.content_only = true;
-    if (is_file && probe_all(&candidate, &reader))
-        keep(found, path, reader);
-    else
-        free(path);
+    if (is_file && probe_all(&candidate, &reader) && first_two_add(&found->files, name)) found->reader = reader;
+    free(path);
     return true;
 }
 
-static enum ingot_status fail_several(const char *path, const struct claimed *found, struct ingot_error *err)
+static enum ingot_status fail_several(const char *path, const struct first_two *found, struct ingot_error *err)
 {
     char shown[2][N_SHOWN];
-    for (size_t i = 0; i < 2; i++) {
-        const char *name = strrchr(found->paths[i], '/') + 1;
-        ingot_escape(name, strlen(name), shown[i], sizeof shown[i]);
-    }
+    for (size_t i = 0; i < 2; i++) ingot_escape(found->names[i], strlen(found->names[i]), shown[i], sizeof shown[i]);
     return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, path, "give the path of the one that is meant",
                       "%zu files of the directory may be checkpoints, %s and %s among them", found->n, shown[0],
                       shown[1]);
 }
 
-/* A directory that is no known checkpoint is the one file in it that is. */
+/* A directory that is no known checkpoint is the one file in it that is. *known says whether there is one. */
 static enum ingot_status choose_inside(const char *path, struct chosen_reader *out, bool *known,
                                        struct ingot_error *err)
 {
-    struct claimed found = { 0 };
+    struct claimed found = { .reader = NULL };
     bool enough_memory = true;
     DIR *d = opendir(path);
     if (!d) return ingot_fail_errno(err, path, "read");
     for (struct dirent *e; enough_memory && (e = readdir(d));) enough_memory = try_file(path, e->d_name, &found);
     closedir(d);
-    enum ingot_status status = enough_memory ? INGOT_OK : fail_memory(err, path);
-    if (status == INGOT_OK && found.n > 1) status = fail_several(path, &found, err);
-    *known = status == INGOT_OK && found.n == 1;
-    if (*known)
-        *out = (struct chosen_reader){ found.reader, false, found.paths[0] };
-    else
-        free(found.paths[0]);
-    free(found.paths[1]);
-    return status;
+    if (!enough_memory) return fail_memory(err, path);
+    if (found.files.n > 1) return fail_several(path, &found.files, err);
+    if (found.files.n == 0) return INGOT_OK;
+    *out = (struct chosen_reader){ found.reader, false, path_join(path, found.files.names[0]) };
+    *known = true;
+    return out->file ? INGOT_OK : fail_memory(err, path);
 }
 
 enum ingot_status source_choose(const char *path, struct chosen_reader *out, struct ingot_error *err)

@@ -3,6 +3,7 @@
 #include "convert/source.h"
 
 #include "convert/array.h"
+#include "convert/first_two.h"
 #include "convert/gguf.h"
 #include "convert/vocab_read.h"
 #include "format/disk.h"
@@ -19,37 +20,16 @@
 #define KEY_MERGES     "tokenizer.ggml.merges"
 #define SHOWN_BYTES    96
 
-static bool is_gguf_name(const char *name)
-{
-    size_t n = strlen(name), m = sizeof SUFFIX - 1;
-    return n > m && strcmp(name + n - m, SUFFIX) == 0;
-}
-
 /* ------------------------------------------------------------------------------------------------------- the file */
 
-/* The names of a directory that end in .gguf: how many, and the first two in alphabetical order. */
-struct names {
-    size_t n;
-    char first[256], second[256];
-};
-
-static void add_name(struct names *names, const char *name)
+/* The names of a directory that end in .gguf; hidden ones are other programs' business. */
+static bool list_directory(const char *path, struct first_two *out)
 {
-    if (names->n++ == 0 || strcmp(name, names->first) < 0) {
-        memcpy(names->second, names->first, sizeof names->second);
-        snprintf(names->first, sizeof names->first, "%s", name);
-    } else if (names->second[0] == '\0' || strcmp(name, names->second) < 0) {
-        snprintf(names->second, sizeof names->second, "%s", name);
-    }
-}
-
-static bool list_directory(const char *path, struct names *out)
-{
-    *out = (struct names){ 0 };
+    *out = (struct first_two){ 0 };
     DIR *d = opendir(path);
     if (!d) return false;
     for (const struct dirent *e; (e = readdir(d));)
-        if (is_gguf_name(e->d_name)) add_name(out, e->d_name);
+        if (e->d_name[0] != '.' && path_ends_with(e->d_name, SUFFIX)) first_two_add(out, e->d_name);
     closedir(d);
     return true;
 }
@@ -57,20 +37,21 @@ static bool list_directory(const char *path, struct names *out)
 /* A damaged file is still claimed by its name, for a better error. */
 static bool probe(const struct source_candidate *c)
 {
-    struct names names;
+    struct first_two names;
     if (c->is_directory) return list_directory(c->path, &names) && names.n > 0;
-    return (!c->content_only && is_gguf_name(c->path)) || (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
+    return (!c->content_only && path_ends_with(c->path, SUFFIX)) || (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
 }
 
-static enum ingot_status find_file(const struct ingot_source *src, struct names *out, struct ingot_error *err)
+static enum ingot_status find_file(const struct ingot_source *src, struct first_two *out, struct ingot_error *err)
 {
     char first[SHOWN_BYTES], second[SHOWN_BYTES];
     if (!list_directory(src->directory, out)) return ingot_fail_errno(err, src->path, "read");
     if (out->n == 1) return INGOT_OK;
     return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, src->path, "give one of them",
                       "the directory has %zu GGUF files: %s, %s%s", out->n,
-                      ingot_escape(out->first, strlen(out->first), first, sizeof first),
-                      ingot_escape(out->second, strlen(out->second), second, sizeof second), out->n > 2 ? ", ..." : "");
+                      ingot_escape(out->names[0], strlen(out->names[0]), first, sizeof first),
+                      ingot_escape(out->names[1], strlen(out->names[1]), second, sizeof second),
+                      out->n > 2 ? ", ..." : "");
 }
 
 /* A model may be split over files that each hold a part of the tensors; then one alone is no model. */
@@ -111,13 +92,13 @@ static enum ingot_status take_tensors(struct ingot_source *src, struct gguf_file
 
 static enum ingot_status open_source(struct ingot_source *src, struct ingot_error *err)
 {
-    struct names names;
+    struct first_two names;
     const struct input *in = NULL;
     struct gguf_file *f = calloc(1, sizeof *f);
     src->reader_data = f;
     if (!f) return fail_memory(err, src->path);
     enum ingot_status status = src->base ? INGOT_OK : find_file(src, &names, err);
-    if (status == INGOT_OK) status = source_add_file(src, src->base ? src->base : names.first, &in, err);
+    if (status == INGOT_OK) status = source_add_file(src, src->base ? src->base : names.names[0], &in, err);
     if (status == INGOT_OK) status = gguf_parse(in->map.bytes, in->map.size, in->path, in->base, f, err);
     if (status == INGOT_OK) status = check_whole(in, f, err);
     if (status == INGOT_OK) status = take_tensors(src, f, err);

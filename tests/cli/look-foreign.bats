@@ -55,6 +55,15 @@ check_samples() { # folder
     check_samples torch
 }
 
+@test "where several files of the working directory may be meant, two are named" {
+    cp "$foreign/torch-zip/pytorch_model.bin" b.pth
+    cp b.pth a.pth
+    ingot ls .
+    expect_error 3 "2 files" "a.pth and b.pth"
+    ingot ls "$PWD"
+    expect_error 3 "2 files" "a.pth and b.pth"
+}
+
 @test "no hostile pickle is listed, none brings more than an error message" {
     [ -d "$corpus/pickle" ] || skip "no corpus"
     for path in "$corpus"/pickle/*; do
