@@ -307,7 +307,10 @@ help:
 	@echo 'make install    program, manual, completion, libraries, headers, pkg-config; PREFIX=$(PREFIX) LIBDIR= DESTDIR=; make uninstall'
 	@echo 'variables       CC CPPFLAGS CFLAGS EXTRA_CFLAGS LDFLAGS LDLIBS BUILD WERROR=1 SAN= V=1'
 
+# Whatever was built here has a file of its flags; where there are sources, nothing is removed even so.
 clean:
+	@[ ! -e $(BUILD) ] || { [ -f $(BUILD)/flags ] && [ -z '$(wildcard $(BUILD)/*.h $(BUILD)/*/*.h)' ]; } || \
+	    { echo 'BUILD=$(BUILD): make did not build this directory, and does not remove it' >&2; exit 1; }
 	rm -rf $(BUILD)
 force:
 .PHONY: all tests test test-run demo clean force fuzz fuzz-run soak bench bench-inspect bench-peers bench-quality references aarch64-test lint lint-run install uninstall help

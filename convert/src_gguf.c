@@ -39,7 +39,8 @@ static bool probe(const struct source_candidate *c)
 {
     struct first_two names;
     if (c->is_directory) return list_directory(c->path, &names) && names.n > 0;
-    return (!c->content_only && path_ends_with(c->path, SUFFIX)) || (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
+    return (!c->content_only && path_ends_with(c->path, SUFFIX)) ||
+           (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
 }
 
 static enum ingot_status find_file(const struct ingot_source *src, struct first_two *out, struct ingot_error *err)

@@ -14,6 +14,21 @@ setup() {
     done
 }
 
+@test "clean removes what was built, and nothing else" {
+    mkdir -p "$BATS_TEST_TMPDIR"/{mine,built,sources/format}
+    touch "$BATS_TEST_TMPDIR"/{built,sources}/flags "$BATS_TEST_TMPDIR"/sources/format/a.h
+    for directory in mine sources; do
+        run make clean BUILD="$BATS_TEST_TMPDIR/$directory"
+        [ "$status" -eq 2 ]
+        [[ $output == *"make did not build this directory"* ]]
+        [ -d "$BATS_TEST_TMPDIR/$directory" ]
+    done
+    for times in once twice; do
+        make clean BUILD="$BATS_TEST_TMPDIR/built"
+        [ ! -e "$BATS_TEST_TMPDIR/built" ]
+    done
+}
+
 install_at() { # variables of make
     local built=() file
     for file in ingot libingot_format.a libingot_convert.a libingot_runtime.a; do built+=(-o "$build/$file"); done
