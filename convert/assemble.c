@@ -38,7 +38,6 @@ static enum ingot_status cut(struct planner *p, const struct slot *slot, struct 
     bool by_rows = slot->rule->axis == AXIS_OUT && !(is_vector && v->n_rows == 1);
     uint64_t *extent = by_rows ? &v->n_rows : &v->n_cols;
     char shape[200];
-    if (n == 1) return INGOT_OK;
     if (*extent % n != 0)
         return ingot_fail(p->err, INGOT_E_SHAPE, t->file_off, t->name, NULL,
                           "shape %s cannot be split into %u equal parts",
@@ -48,7 +47,8 @@ static enum ingot_status cut(struct planner *p, const struct slot *slot, struct 
     return INGOT_OK;
 }
 
-/* Blocks run along the source's rows: they are not taken apart. */
+/* Blocks run along the source's rows: they are not taken apart. All pieces are as wide as this one, so it also begins
+ * with a block if it ends with one. */
 static enum ingot_status check_blocks(struct planner *p, const struct plan_part *part)
 {
     const struct ingot_source_tensor *t = part->source;
@@ -56,7 +56,7 @@ static enum ingot_status check_blocks(struct planner *p, const struct plan_part 
     if (part->transposed)
         return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name, "give a checkpoint of f32, f16 or bf16",
                           "blocks of %s cannot be transposed", t->dtype_name);
-    if (part->from_col % t->block->n_elems != 0 || part->view.n_cols % t->block->n_elems != 0)
+    if (part->view.n_cols % t->block->n_elems != 0)
         return ingot_fail(p->err, INGOT_E_UNSUPPORTED, t->file_off, t->name, "give a checkpoint of f32, f16 or bf16",
                           "blocks of %s cannot be cut into", t->dtype_name);
     return INGOT_OK;

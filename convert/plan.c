@@ -147,7 +147,7 @@ static bool same_elements(const struct ingot_source_tensor *a, const struct ingo
 
 static bool is_copy(const struct ingot_source_tensor *a, const struct ingot_source_tensor *b)
 {
-    if (a->scalar != b->scalar || a->block != b->block || a->rank != b->rank || !a->data || !b->data) return false;
+    if (a->scalar != b->scalar || a->block != b->block || a->rank != b->rank) return false;
     if (memcmp(a->shape, b->shape, sizeof a->shape) != 0) return false;
     if (a->data == b->data && memcmp(a->strides, b->strides, sizeof a->strides) == 0) return true;
     if (!a->strided && !b->strided) return a->n_bytes == b->n_bytes && memcmp(a->data, b->data, a->n_bytes) == 0;
@@ -160,9 +160,10 @@ static enum ingot_status settle_head(struct planner *p)
     struct slot *slot = planner_slot(p, PROFILE_HEAD, 0), *wte = planner_slot(p, PROFILE_WTE, 0);
     p->plan->tied = p->head != HEAD_STORED && !slot->rule;
     if (p->head == HEAD_STORED || !slot->rule) return INGOT_OK;
-    const struct ingot_source_tensor *head = slot->parts->source;
+    const struct ingot_source_tensor *head = slot->parts->source, *embedding = wte->parts->source;
+    if (!head->data || !embedding->data) return INGOT_OK; /* plan_slots() says what is not here */
     bool copy = slot->rule->from.n == 1 && wte->rule->from.n == 1 && slot->rule->n_to == 1 && wte->rule->n_to == 1 &&
-                slot->rule->transposed == wte->rule->transposed && is_copy(head, wte->parts->source);
+                slot->rule->transposed == wte->rule->transposed && is_copy(head, embedding);
     if (copy) {
         p->plan->dropped[p->plan->n_dropped++] = (struct plan_dropped){ head, "the same bits as wte.weight" };
         slot->rule = NULL;

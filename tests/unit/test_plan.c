@@ -79,6 +79,57 @@ static void refuse(struct place p, const char *recipe, enum ingot_status status,
         fail_msg("%d %s: %s", (int)found, err.subject, err.message);
 }
 
+/* ---- a source between opening and planning: what few readers hand out is written into it */
+
+static struct ingot_source *open_source(struct place p, const char *recipe)
+{
+    struct ingot_source *src;
+    write_all(p, recipe);
+    assert_int_equal(ingot_source_open(p.dir, &src, NULL), INGOT_OK);
+    return src;
+}
+
+static struct ingot_source_tensor *tensor_of(struct ingot_source *src, const char *name)
+{
+    for (size_t i = 0; i < src->n_tensors; i++)
+        if (strcmp(src->tensors[i].name, name) == 0) return &src->tensors[i];
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+/* Closes the source, so that of the plan only what it owns may be looked at. */
+static enum ingot_status plan_and_close(struct place p, struct ingot_source *src, struct plan *out,
+                                        struct ingot_error *err)
+{
+    char recipe[512];
+    snprintf(recipe, sizeof recipe, "%s/" RECIPE, p.dir);
+    *err = (struct ingot_error){ 0 };
+    enum ingot_status status = plan_make(src, &(struct ingot_convert_options){ .recipe = recipe }, out, err);
+    ingot_source_close(src);
+    return status;
+}
+
+static void refuse_source(struct place p, struct ingot_source *src, enum ingot_status status, const char *subject,
+                          const char *word)
+{
+    struct ingot_error err;
+    struct plan plan;
+    enum ingot_status found = plan_and_close(p, src, &plan, &err);
+    if (found != status || strcmp(err.subject, subject) != 0 || !strstr(err.message, word))
+        fail_msg("%d %s: %s", (int)found, err.subject, err.message);
+}
+
+/* Every row of the fixture consists of pairs. */
+static const struct ingot_block pairs = { "PAIRS", 0, 2, 3, NULL }, fours = { "FOURS", 0, 4, 5, NULL };
+
+static void make_blocks(struct ingot_source_tensor *t, const struct ingot_block *block)
+{
+    t->block = block;
+    t->dtype_name = block->name;
+    t->scalar = INGOT_SCALAR_NONE;
+    t->dtype = INGOT_DTYPE_NONE;
+}
+
 /* Columns [first, first + n) of `from` under another name. */
 static void cut_columns(struct fixture *f, const char *from, const char *name, uint64_t first, uint64_t n)
 {
@@ -218,6 +269,55 @@ static void dimensions_of_one_in_front_are_nothing(void **state)
     fixture_find(p.f, "wpe.weight")->shape[0] = FIXTURE_CTX;
     fixture_find(p.f, "wpe.weight")->shape[1] = 1;
     refuse(p, COMMON, INGOT_E_SHAPE, "wpe.weight", "[5, 1, 6]");
+    tear_down(p);
+}
+
+static void blocks_are_neither_transposed_nor_cut_into(void **state)
+{
+    (void)state;
+    static const char recipe[] = COMMON "  - {from: two, to: [h.0.attn.c_proj.weight, h.1.attn.c_proj.weight],"
+                                        " split: in}\n";
+    struct place p = set_up();
+    struct ingot_error err;
+    struct plan plan;
+    struct ingot_source *src = open_source(p, COMMON);
+    make_blocks(tensor_of(src, "h.1.mlp.c_fc.weight"), &pairs);
+    refuse_source(p, src, INGOT_E_UNSUPPORTED, "h.1.mlp.c_fc.weight", "blocks of PAIRS cannot be transposed");
+    fixture_drop(p.f, "h.0.attn.c_proj.weight");
+    fixture_drop(p.f, "h.1.attn.c_proj.weight");
+    fixture_add(p.f, "two", "F32", 2, FIXTURE_EMBD, 2 * FIXTURE_EMBD);
+    src = open_source(p, recipe);
+    make_blocks(tensor_of(src, "two"), &pairs);
+    assert_int_equal(plan_and_close(p, src, &plan, &err), INGOT_OK);
+    plan_free(&plan);
+    src = open_source(p, recipe);
+    make_blocks(tensor_of(src, "two"), &fours); /* three to a row, the one in the middle in both halves */
+    refuse_source(p, src, INGOT_E_UNSUPPORTED, "two", "blocks of FOURS cannot be cut into");
+    tear_down(p);
+}
+
+static void a_tensor_without_values_is_refused_by_what_lacks(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct ingot_source *src = open_source(p, COMMON);
+    tensor_of(src, "ln_f.bias")->data = NULL;
+    refuse_source(p, src, INGOT_E_MISSING, "ln_f.bias", "model.safetensors, which holds its values, is not here");
+    src = open_source(p, COMMON);
+    tensor_of(src, "ln_f.bias")->data = NULL;
+    tensor_of(src, "ln_f.bias")->n_slices = 2;
+    refuse_source(p, src, INGOT_E_UNSUPPORTED, "ln_f.bias", "stored in 2 slices");
+    tear_down(p);
+}
+
+/* Of a transposed one too, what stands in the file and what should stand there. */
+static void a_wrong_shape_is_shown_as_the_file_has_it(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    fixture_drop(p.f, "h.1.mlp.c_proj.weight");
+    fixture_add(p.f, "h.1.mlp.c_proj.weight", "F32", 2, FIXTURE_INNER, FIXTURE_EMBD + 1);
+    refuse(p, COMMON, INGOT_E_SHAPE, "h.1.mlp.c_proj.weight", "shape [20, 7], expected [20, 6]");
     tear_down(p);
 }
 
@@ -430,6 +530,17 @@ static void what_is_said_must_agree_with_the_shapes(void **state)
     tear_down(p);
 }
 
+/* As a u32 it would be the 5 of all other tensors. */
+static void a_dimension_beyond_32_bits_is_no_hyper_parameter(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    fixture_drop(p.f, "wpe.weight");
+    fixture_add(p.f, "wpe.weight", "F32", 2, FIXTURE_CTX, 0)->shape[0] += UINT64_C(1) << 32;
+    refuse(p, COMMON, INGOT_E_LIMIT, "wpe.weight", "n_ctx is 4294967301");
+    tear_down(p);
+}
+
 static void what_nobody_says_is_asked_for_by_its_option(void **state)
 {
     (void)state;
@@ -527,6 +638,36 @@ static void a_head_is_trimmed_with_the_embedding_or_neither_is(void **state)
     tear_down(p);
 }
 
+static uint32_t rows_stored_by(struct place p, const char *rules)
+{
+    char recipe[4096];
+    snprintf(recipe, sizeof recipe, "%s%s%s", TRIMMED(""), strstr(COMMON, "tensors:"), rules);
+    return hparams_with(p, recipe, NULL, 0).n_vocab_stored;
+}
+
+/* Its last rows may lie in another part, or be another tensor's. */
+static void what_is_not_one_whole_tensor_is_not_trimmed(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct fixture_tensor wte = *fixture_find(p.f, "wte.weight");
+    const size_t upper = wte.n_bytes / FIXTURE_VOCAB * 18;
+    clear_rows(&wte);
+    memcpy(fixture_add(p.f, "upper", "F32", 2, 18, FIXTURE_EMBD)->data, wte.data, upper);
+    memset(fixture_add(p.f, "lower", "F32", 2, FIXTURE_VOCAB - 18, FIXTURE_EMBD)->data, 0, wte.n_bytes - upper);
+    fixture_add(p.f, "head", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    stack(p.f, "wte.weight", "head", "both", 2 * FIXTURE_VOCAB); /* the head has no zeros */
+    fixture_drop(p.f, "wte.weight");
+    fixture_drop(p.f, "head");
+    assert_int_equal(rows_stored_by(p, "  - {from: [upper, lower], to: wte.weight, concatenate: out}\n"
+                                       "  - {from: both, drop: unused}\n"),
+                     FIXTURE_VOCAB);
+    assert_int_equal(rows_stored_by(p, "  - {from: both, to: [wte.weight, lm_head.weight], split: out}\n"
+                                       "  - {from: upper, drop: unused}\n  - {from: lower, drop: unused}\n"),
+                     FIXTURE_VOCAB);
+    tear_down(p);
+}
+
 /* ------------------------------------------------------------------------------------------------ head and refusals */
 
 static void a_head_is_tied_when_it_has_the_bits_of_the_embedding(void **state)
@@ -557,6 +698,16 @@ static void a_head_is_tied_when_it_has_the_bits_of_the_embedding(void **state)
     tear_down(p);
 }
 
+static void expect_tied(struct place p, struct ingot_source *src, bool tied)
+{
+    struct ingot_error err;
+    struct plan plan;
+    if (plan_and_close(p, src, &plan, &err) != INGOT_OK) fail_msg("%s: %s", err.subject, err.message);
+    assert_int_equal(plan.tied, tied);
+    assert_int_equal(plan.n_dropped, tied);
+    plan_free(&plan);
+}
+
 /* A view may have the elements of the embedding in another order of memory, as what PyTorch saves of a transpose. */
 static void a_head_is_tied_by_its_elements_whatever_its_strides(void **state)
 {
@@ -568,27 +719,67 @@ static void a_head_is_tied_by_its_elements_whatever_its_strides(void **state)
     for (size_t i = 0; i < FIXTURE_EMBD * FIXTURE_VOCAB; i++)
         columns[i % FIXTURE_EMBD * FIXTURE_VOCAB + i / FIXTURE_EMBD] = (float)fixture_get(wte, i);
     memcpy(head->data, columns, sizeof columns);
-    write_all(p, COMMON "  - head -> lm_head.weight\n");
     for (unsigned other = 0; other < 2; other++) {
-        char recipe[512];
-        struct ingot_source *src;
-        struct plan plan;
+        struct ingot_source *src = open_source(p, COMMON "  - head -> lm_head.weight\n");
+        struct ingot_source_tensor *t = tensor_of(src, "head");
         columns[sizeof columns / sizeof *columns - 1] += (float)other;
-        assert_int_equal(ingot_source_open(p.dir, &src, NULL), INGOT_OK);
-        for (size_t i = 0; i < src->n_tensors; i++) {
-            struct ingot_source_tensor *t = &src->tensors[i];
-            if (strcmp(t->name, "head") != 0) continue;
-            t->data = columns;
-            t->strided = true;
-            t->strides[0] = 1;
-            t->strides[1] = FIXTURE_VOCAB;
-        }
-        snprintf(recipe, sizeof recipe, "%s/" RECIPE, p.dir);
-        assert_int_equal(plan_make(src, &(struct ingot_convert_options){ .recipe = recipe }, &plan, NULL), INGOT_OK);
-        assert_int_equal(plan.tied, !other);
-        assert_int_equal(plan.n_dropped, !other);
-        plan_free(&plan);
-        ingot_source_close(src);
+        t->data = columns;
+        t->strided = true;
+        t->strides[0] = 1;
+        t->strides[1] = FIXTURE_VOCAB;
+        expect_tied(p, src, !other);
+    }
+    tear_down(p);
+}
+
+static void a_head_with_the_bits_of_the_embedding_in_another_dtype_is_not_tied(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    fixture_drop(p.f, "wte.weight");
+    struct fixture_tensor *wte = fixture_add(p.f, "wte.weight", "BF16", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    struct fixture_tensor *head = fixture_add(p.f, "head", "F16", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    memcpy(head->data, wte->data, wte->n_bytes);
+    expect_tied(p, open_source(p, COMMON "  - head -> lm_head.weight\n"), false);
+    head->dtype = "BF16";
+    expect_tied(p, open_source(p, COMMON "  - head -> lm_head.weight\n"), true);
+    tear_down(p);
+}
+
+/* Blocks are compared as bytes, for they have no elements to be gathered. */
+static void a_head_in_blocks_is_tied_by_their_bytes_and_their_kind(void **state)
+{
+    (void)state;
+    static const struct ingot_block others = { "OTHERS", 1, 2, 3, NULL };
+    static const struct {
+        const struct ingot_block *block;
+        uint8_t flipped;
+        bool tied;
+    } cases[] = { { &pairs, 0, true }, { &pairs, 1, false }, { &others, 0, false } };
+    struct place p = set_up();
+    struct fixture_tensor *head = fixture_add(p.f, "head", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        memcpy(head->data, fixture_find(p.f, "wte.weight")->data, head->n_bytes);
+        head->data[head->n_bytes - 1] ^= cases[i].flipped;
+        struct ingot_source *src = open_source(p, COMMON "  - head -> lm_head.weight\n");
+        make_blocks(tensor_of(src, "wte.weight"), &pairs);
+        make_blocks(tensor_of(src, "head"), cases[i].block);
+        expect_tied(p, src, cases[i].tied);
+    }
+    tear_down(p);
+}
+
+/* Nobody knows yet whether it differs. */
+static void a_tied_head_without_values_is_missing(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "head", "wte.weight" };
+    struct place p = set_up();
+    fixture_add(p.f, "head", "F32", 2, FIXTURE_VOCAB, FIXTURE_EMBD);
+    for (unsigned i = 0; i < 2; i++) {
+        struct ingot_source *src = open_source(p, "head: tied\n" COMMON "  - head -> lm_head.weight\n");
+        tensor_of(src, names[i])->data = NULL;
+        refuse_source(p, src, INGOT_E_MISSING, names[i], "is not here");
     }
     tear_down(p);
 }
@@ -724,6 +915,22 @@ static void nanogpts_weights_as_safetensors_need_a_recipe_and_heads(void **state
     tear_down(p);
 }
 
+/* Which of two the directory would not say. */
+static void a_recipe_names_the_file_of_a_directory(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct ingot_digest first = content_id(p, COMMON), second;
+    fixture_find(p.f, "ln_f.bias")->data[0] ^= 1;
+    fixture_write_tensors(p.f, 0, p.f->n, p.dir, "other.bin");
+    fixture_find(p.f, "ln_f.bias")->data[0] ^= 1;
+    second = content_id(p, "files: other.bin\n" COMMON);
+    assert_memory_not_equal(&first, &second, sizeof first);
+    second = content_id(p, "files: absent.bin\n" COMMON);
+    assert_memory_equal(&first, &second, sizeof first);
+    tear_down(p);
+}
+
 static void tensors_that_no_recipe_knows_are_refused(void **state)
 {
     (void)state;
@@ -784,6 +991,9 @@ int main(void)
         cmocka_unit_test(one_tensor_is_split_into_equal_parts),
         cmocka_unit_test(matrices_are_split_along_either_side),
         cmocka_unit_test(dimensions_of_one_in_front_are_nothing),
+        cmocka_unit_test(blocks_are_neither_transposed_nor_cut_into),
+        cmocka_unit_test(a_tensor_without_values_is_refused_by_what_lacks),
+        cmocka_unit_test(a_wrong_shape_is_shown_as_the_file_has_it),
         cmocka_unit_test(a_rule_decides_the_dtype_of_its_tensors),
         cmocka_unit_test(quantised_are_matrices_in_panels_and_the_embedding_apart_if_asked_for),
         cmocka_unit_test(a_rule_decides_over_dtype_and_embedding),
@@ -793,18 +1003,24 @@ int main(void)
         cmocka_unit_test(settings_are_kept_in_the_metadata),
         cmocka_unit_test(a_setting_that_is_none_is_refused),
         cmocka_unit_test(what_is_said_must_agree_with_the_shapes),
+        cmocka_unit_test(a_dimension_beyond_32_bits_is_no_hyper_parameter),
         cmocka_unit_test(what_nobody_says_is_asked_for_by_its_option),
         cmocka_unit_test(facts_come_from_json_files_beside_the_checkpoint),
         cmocka_unit_test(padding_is_trimmed_only_where_all_of_it_is_zero_and_the_recipe_says_so),
         cmocka_unit_test(a_head_is_trimmed_with_the_embedding_or_neither_is),
+        cmocka_unit_test(what_is_not_one_whole_tensor_is_not_trimmed),
         cmocka_unit_test(a_head_is_tied_when_it_has_the_bits_of_the_embedding),
         cmocka_unit_test(a_head_is_tied_by_its_elements_whatever_its_strides),
+        cmocka_unit_test(a_head_with_the_bits_of_the_embedding_in_another_dtype_is_not_tied),
+        cmocka_unit_test(a_head_in_blocks_is_tied_by_their_bytes_and_their_kind),
+        cmocka_unit_test(a_tied_head_without_values_is_missing),
         cmocka_unit_test(a_tensor_without_a_rule_is_refused_and_one_to_drop_is_dropped),
         cmocka_unit_test(more_layers_than_tensors_cost_no_memory),
         cmocka_unit_test(a_rule_that_matches_nothing_is_worth_a_warning),
         cmocka_unit_test(several_rules_that_match_nothing_are_one_warning),
         cmocka_unit_test(recipes_that_nearly_fit_are_named_with_what_they_lack),
         cmocka_unit_test(nanogpts_weights_as_safetensors_need_a_recipe_and_heads),
+        cmocka_unit_test(a_recipe_names_the_file_of_a_directory),
         cmocka_unit_test(tensors_that_no_recipe_knows_are_refused),
         cmocka_unit_test(every_foreign_format_says_its_hyper_parameters),
     };

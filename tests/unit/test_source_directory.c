@@ -126,6 +126,24 @@ static void without_an_embedding_the_vocabulary_is_unknown(void **state)
     fixture_remove(dir);
 }
 
+static void without_positions_the_configuration_says_how_many(void **state)
+{
+    (void)state;
+    char *dir = fixture_directory();
+    struct fixture *f = fixture_gpt2("", "F32");
+    struct ingot_source *src;
+    struct ingot_hparams hp;
+    struct ingot_error err;
+    fixture_drop(f, "wpe.weight");
+    fixture_write_checkpoint(f, dir, FIXTURE_CONFIG);
+    assert_int_equal(open_path(dir, &src, &err), INGOT_OK);
+    assert_int_equal(ingot_source_hparams(src, &hp, &err), INGOT_OK);
+    assert_int_equal(hp.n_ctx, FIXTURE_CTX);
+    ingot_source_close(src);
+    fixture_free(f);
+    fixture_remove(dir);
+}
+
 static void a_path_may_be_relative(void **state)
 {
     (void)state;
@@ -392,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_file_is_known_by_its_content_whatever_its_name),
         cmocka_unit_test(the_hyper_parameters_come_from_the_config_beside_a_lone_file),
         cmocka_unit_test(without_an_embedding_the_vocabulary_is_unknown),
+        cmocka_unit_test(without_positions_the_configuration_says_how_many),
         cmocka_unit_test(a_path_may_be_relative),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
         cmocka_unit_test(a_pointer_of_git_lfs_is_called_by_its_name),
