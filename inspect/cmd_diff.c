@@ -4,6 +4,7 @@
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
@@ -196,15 +197,21 @@ static bool print_properties(const struct findings *f, bool is_first)
     return true;
 }
 
+static void print_tokenizer(const char *what, bool is_first)
+{
+    if (!is_first) putchar('\n');
+    paragraph_sentence(stdout, 0, 2, "tokenizer: %s", what);
+}
+
 static void print_text(const struct findings *f)
 {
     bool some = print_tensors(f);
     if (!f->has_model) return;
     some |= print_properties(f, !some);
     if (f->model.tokenizer == DIFF_TOKENIZER_DIFFERS)
-        printf("%stokenizer: %s\n", some ? "\n" : "", f->model.difference);
+        print_tokenizer(f->model.difference, !some);
     else if (f->verbose && f->model.tokenizer == DIFF_TOKENIZER_SAME)
-        printf("%stokenizer: the same\n", some ? "\n" : "");
+        print_tokenizer("the same", !some);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ notes */

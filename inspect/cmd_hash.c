@@ -7,6 +7,7 @@
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
 #include "inspect/cli/memory.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
@@ -126,8 +127,8 @@ static void print_head(const struct listing *l)
 {
     char shown[1024];
     if (l->cp.file)
-        printf("%s  content id%s\n", human_digest(l->cp.file->info.content_id).text,
-               l->id_differs ? ", which is not that of the content" : "");
+        paragraph_sentence(stdout, 0, 2, "%s  content id%s", human_digest(l->cp.file->info.content_id).text,
+                           l->id_differs ? ", which is not that of the content" : "");
     for (size_t i = 0; i < l->n_files; i++) {
         struct checkpoint_file f = checkpoint_file_at(&l->cp, i);
         printf("%s  %s\n", human_digest(l->digests[i]).text, ingot_escape(f.path, strlen(f.path), shown, sizeof shown));
@@ -153,11 +154,11 @@ static void item_cells(struct table *table, const struct listing *l, size_t i, b
 static void print_table(const struct listing *l)
 {
     const struct table_column columns[] = {
-        { .title = "xxh3-128" },
+        { .title = "xxh3-128", .kept = true },
         { .title = "kind", .drop = 2 },
         { .title = "bytes", .right = true, .drop = 3 },
         { .title = "name", .flexible = true },
-        { .title = l->cp.file ? "in the index" : "file", .drop = 1 },
+        { .title = l->cp.file ? "in the index" : "file", .kept = l->cp.file != NULL, .drop = 1 },
     };
     bool files = !l->cp.file && l->n_files > 1, last = l->n_different > 0 || files;
     struct table table = table_begin(columns, last ? 5 : 4);

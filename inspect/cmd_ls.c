@@ -6,6 +6,7 @@
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
 #include "inspect/cli/memory.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/trees.h"
@@ -216,29 +217,34 @@ static bool is_filtered(const struct listing *l)
 }
 
 /* "12 of 149 tensors": the part only where it is one. */
-static void print_total(bool part, const char *shown, const char *all, const char *what, bool plural)
+struct clause {
+    char text[128];
+};
+
+static struct clause total(bool part, struct human shown, struct human all, const char *what)
 {
-    printf("%s%s%s%s%s", shown, part ? " of " : "", part ? all : "", *what ? " " : "", what);
-    if (plural) printf(strcmp(what, "alias") == 0 ? "es" : "s");
+    struct clause c;
+    snprintf(c.text, sizeof c.text, "%s%s%s%s", shown.text, part ? " of " : "", part ? all.text : "", what);
+    return c;
 }
 
 static void print_totals(const struct listing *l)
 {
     const struct totals *shown = &l->shown, *all = &l->all;
-    bool part = is_filtered(l);
-    print_total(part, human_count(shown->n_tensors).text, human_count(all->n_tensors).text, "tensor",
-                all->n_tensors != 1);
-    if (all->n_aliases) {
-        printf(", ");
-        print_total(part, human_count(shown->n_aliases).text, human_count(all->n_aliases).text, "alias",
-                    all->n_aliases != 1);
-    }
-    printf(", ");
-    print_total(part, human_count(shown->n_params).text, human_count(all->n_params).text, "parameter",
-                all->n_params != 1);
-    printf(", ");
-    print_total(part, human_bytes(shown->n_bytes).text, human_bytes(all->n_bytes).text, "", false);
-    putchar('\n');
+    const bool part = is_filtered(l);
+    struct clause aliases = { "" };
+    if (all->n_aliases)
+        aliases = total(part, human_count(shown->n_aliases), human_count(all->n_aliases),
+                        all->n_aliases == 1 ? " alias, " : " aliases, ");
+    paragraph_sentence(stdout, 0, 2, "%s, %s%s, %s",
+                       total(part, human_count(shown->n_tensors), human_count(all->n_tensors),
+                             all->n_tensors == 1 ? " tensor" : " tensors")
+                           .text,
+                       aliases.text,
+                       total(part, human_count(shown->n_params), human_count(all->n_params),
+                             all->n_params == 1 ? " parameter" : " parameters")
+                           .text,
+                       total(part, human_bytes(shown->n_bytes), human_bytes(all->n_bytes), "").text);
     if (all->n_absent)
         report_note("%s of the tensors %s in a file that is not here", human_count(all->n_absent).text,
                     all->n_absent == 1 ? "is" : "are");

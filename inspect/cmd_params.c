@@ -84,14 +84,14 @@ static void print_title(const struct subject *s)
                               hp->n_layer, plural(hp->n_layer), hp->n_head, plural(hp->n_head), hp->n_embd / hp->n_head,
                               hp->n_embd, hp->n_inner, hp->n_ctx, hp->n_vocab);
     if (s->has_hparams && hp->n_vocab_stored != hp->n_vocab)
-        n += (size_t)snprintf(text + n, sizeof text - n, " (%u rows stored)", hp->n_vocab_stored);
-    paragraph_print(stdout, text, n, 0, 2);
+        snprintf(text + n, sizeof text - n, " (%u rows stored)", hp->n_vocab_stored);
+    paragraph_sentence(stdout, 0, 2, "%s", text);
     putchar('\n');
 }
 
 static void print_sentence(const char *text)
 {
-    paragraph_print(stdout, text, strlen(text), 0, 0);
+    paragraph_sentence(stdout, 0, 0, "%s", text);
 }
 
 static void category_row(struct table *t, const struct census *c, int category)

@@ -121,9 +121,11 @@ static enum ingot_status check_content(const struct ingot_file *file, struct lis
 static int verify_file(const struct arguments *args, const struct ingot_file *file, struct ingot_error *err)
 {
     static const struct table_column columns[] = {
-        { .title = "section", .flexible = true }, { .title = "offset", .right = true },
-        { .title = "bytes", .right = true },      { .title = "status" },
-        { .title = "damage", .drop = 1 },
+        { .title = "section", .flexible = true },
+        { .title = "offset", .right = true },
+        { .title = "bytes", .right = true },
+        { .title = "status" },
+        { .title = "damage", .folds = true, .drop = 1 },
     };
     const bool json = args->values[OPT_JSON].given;
     struct progress progress = progress_begin("verify", args->values[OPT_QUIET].given);

@@ -4,6 +4,7 @@
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/memory.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/terminal.h"
 
 #include <ctype.h>
@@ -78,8 +79,8 @@ static void print_file(const struct region_file *f, bool knows_resident, size_t 
     size_t n = map_cells(f, knows_resident, width * rows, cells);
     char shown[1024];
     ingot_escape(f->file.path, strlen(f->file.path), shown, sizeof shown);
-    printf("%s, %s byte%s, %s for each letter\n", shown, human_count(f->file.map->size).text, plural(f->file.map->size),
-           n ? human_bytes(cells[0].n_bytes).text : "0 B");
+    paragraph_sentence(stdout, 0, 2, "%s, %s byte%s, %s for each letter", shown, human_count(f->file.map->size).text,
+                       plural(f->file.map->size), n ? human_bytes(cells[0].n_bytes).text : "0 B");
     for (size_t i = 0; i < n; i += width) {
         printf("%14" PRIu64 "  ", cells[i].off);
         print_cells(cells + i, n - i < width ? n - i : width, knows_resident);

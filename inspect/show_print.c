@@ -3,12 +3,15 @@
 
 #include "format/error.h"
 #include "inspect/cli/memory.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define VALUE_AT 22 /* the column of what a field says */
 
 void show_heading(const char *text)
 {
@@ -19,9 +22,8 @@ void show_field(const char *name, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    printf("  %-20s", name);
-    vprintf(fmt, args);
-    putchar('\n');
+    printf("  %-*s", VALUE_AT - 2, name);
+    paragraph_sentence_of(stdout, VALUE_AT, VALUE_AT, fmt, args);
     va_end(args);
 }
 

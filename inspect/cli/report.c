@@ -2,6 +2,7 @@
 #include "inspect/cli/report.h"
 
 #include "format/error.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/signals.h"
 #include "inspect/cli/terminal.h"
 
@@ -22,22 +23,24 @@ static int exit_code(enum ingot_status status)
     return status >= 300 ? CODE_SYSTEM : status >= 200 ? CODE_UNSUPPORTED : CODE_INVALID;
 }
 
-static void print_prefix(void)
-{
-    fprintf(stderr, "%singot:%s ", terminal_style(stderr, STYLE_ERROR), terminal_style(stderr, STYLE_PLAIN));
-}
+/* Behind "ingot: "; what does not fit in a line goes on below, two columns further than the advice. */
+#define INDENT  (sizeof "ingot: " - 1)
+#define FURTHER (INDENT + 2)
 
 int report_error(const struct ingot_error *err)
 {
+    char where[48] = "";
+    const char *subject = err->subject, *message = err->message[0] ? err->message : ingot_status_name(err->status);
     if (err->status == INGOT_E_INTERRUPTED) return CODE_INTERRUPTED;
-    print_prefix();
-    if (err->subject[0]) fprintf(stderr, "%s: ", err->subject);
-    fputs(err->message[0] ? err->message : ingot_status_name(err->status), stderr);
     if (err->offset != INGOT_NO_OFFSET)
-        fprintf(stderr, " (at %s %llu)", err->status == INGOT_E_TOKEN ? "token" : "byte",
-                (unsigned long long)err->offset);
-    fputc('\n', stderr);
-    if (err->advice[0]) fprintf(stderr, "       %s\n", err->advice);
+        snprintf(where, sizeof where, " (at %s %llu)", err->status == INGOT_E_TOKEN ? "token" : "byte",
+                 (unsigned long long)err->offset);
+    fprintf(stderr, "%singot:%s ", terminal_style(stderr, STYLE_ERROR), terminal_style(stderr, STYLE_PLAIN));
+    paragraph_sentence(stderr, INDENT, FURTHER, "%s%s%s%s", subject, *subject ? ": " : "", message, where);
+    if (err->advice[0]) {
+        fprintf(stderr, "%*s", (int)INDENT, "");
+        paragraph_sentence(stderr, INDENT, FURTHER, "%s", err->advice);
+    }
     return exit_code(err->status);
 }
 
@@ -55,11 +58,12 @@ int report_failure(enum ingot_status status, const char *subject, const char *ad
 
 void report_warning(const char *subject, const char *message)
 {
+    static const char warning[] = "warning:";
     char shown[256] = "";
-    const char *yellow = terminal_style(stderr, STYLE_WARNING), *plain = terminal_style(stderr, STYLE_PLAIN);
     if (subject) ingot_escape(subject, strlen(subject), shown, sizeof shown);
-    fprintf(stderr, "ingot: %swarning:%s %s%s", yellow, plain, shown, *shown ? ": " : "");
-    fprintf(stderr, "%s\n", message);
+    fprintf(stderr, "ingot: %s%s%s ", terminal_style(stderr, STYLE_WARNING), warning,
+            terminal_style(stderr, STYLE_PLAIN));
+    paragraph_sentence(stderr, INDENT + sizeof warning, FURTHER, "%s%s%s", shown, *shown ? ": " : "", message);
 }
 
 void report_note(const char *fmt, ...)
@@ -67,8 +71,7 @@ void report_note(const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     fputs("ingot: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    paragraph_sentence_of(stderr, INDENT, FURTHER, fmt, args);
     va_end(args);
 }
 

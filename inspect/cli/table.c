@@ -13,6 +13,7 @@
 
 #define GAP       2
 #define USEFUL    12 /* columns of a name */
+#define FOLDED    24 /* of sentences, at least */
 #define LEAST     3  /* of what is cut */
 #define USUAL_ROW 64 /* bytes of text */
 
@@ -105,13 +106,13 @@ static size_t total_width(const struct table *t, const struct fit *fit)
     return total ? total - GAP : 0;
 }
 
-/* The shown column with the highest drop number, of equal ones the last; n_columns where only the one to be kept is
+/* The shown column with the highest drop number, of equal ones the last; n_columns where only those to be kept are
  * left. */
 static size_t next_to_drop(const struct table *t, const struct fit *fit, size_t kept)
 {
     size_t found = t->n_columns;
     for (size_t c = 0; c < t->n_columns; c++) {
-        if (!fit->shown[c] || c == kept) continue;
+        if (!fit->shown[c] || c == kept || t->columns[c].kept) continue;
         if (found == t->n_columns || t->columns[c].drop >= t->columns[found].drop) found = c;
     }
     return found;
@@ -125,13 +126,30 @@ static size_t column_to_keep(const struct table *t)
     return 0;
 }
 
-/* Drops columns while the one that is kept would have to shrink below a useful width, then shrinks it. */
+static void fold_last(const struct table *t, struct fit *fit, size_t available)
+{
+    const size_t last = t->n_columns - 1, total = total_width(t, fit);
+    if (!t->columns[last].folds || total <= available || fit->width[last] <= FOLDED) return;
+    const size_t over = total - available, most = fit->width[last] - FOLDED;
+    fit->width[last] -= over < most ? over : most;
+}
+
+/* What the column that is kept may be shortened to before `victim` goes. */
+static size_t least_width(const struct table *t, size_t kept, size_t victim, size_t available)
+{
+    if (victim == t->n_columns) return LEAST;
+    if (!t->columns[kept].flexible) return SIZE_MAX;
+    return t->columns[victim].drop > 0 && available / 2 > USEFUL ? available / 2 : USEFUL;
+}
+
+/* Names that are cut to nearly the same say little: the columns that can be spared go first. */
 static void squeeze(const struct table *t, struct fit *fit, size_t available)
 {
     const size_t kept = column_to_keep(t);
+    fold_last(t, fit, available);
     for (size_t total; (total = total_width(t, fit)) > available;) {
         const size_t over = total - available, victim = next_to_drop(t, fit, kept);
-        const size_t least = victim == t->n_columns ? LEAST : t->columns[kept].flexible ? USEFUL : SIZE_MAX;
+        const size_t least = least_width(t, kept, victim, available);
         if (fit->width[kept] >= least && fit->width[kept] - least >= over) {
             fit->width[kept] -= over;
             return;
@@ -249,18 +267,55 @@ static void put_titles(const struct table *t, const struct fit *fit, struct page
     page_line(p);
 }
 
+/* Bytes of text[0 .. n) for a line of so many columns: whole words, where one fits. */
+static size_t line_bytes(const char *text, size_t n, size_t width)
+{
+    const size_t fits = terminal_text_prefix(text, n, width);
+    size_t at = fits;
+    if (fits == n) return n;
+    while (at > 0 && text[at] != ' ') at--;
+    return at > 0 ? at : fits;
+}
+
+/* What the last column had no room for, below it. */
+static void put_rest(const struct fit *fit, const char *text, size_t n, size_t width, struct page *p)
+{
+    while (n > 0) {
+        const size_t blank = *text == ' ', taken = line_bytes(text + blank, n - blank, width);
+        struct line line = line_begin(p, fit, taken);
+        line.at += fit->total - width;
+        put_text(&line, text + blank, taken);
+        line.end = line.at;
+        line_end(p, &line);
+        page_line(p);
+        text += blank + taken;
+        n -= blank + taken;
+    }
+}
+
 /* Its text begins at `text`; returns where that of the next one does. */
 static const char *put_row(const struct table *t, const struct fit *fit, const struct table_place *cells,
                            const char *text, struct page *p)
 {
-    size_t n = 0;
+    const size_t last = t->n_columns - 1, width = fit->width[last];
+    size_t n = 0, rest = 0;
     for (size_t c = 0; c < t->n_columns; c++) n += cells[c].n;
+    const char *end = text + n;
     struct line line = line_begin(p, fit, n);
-    for (size_t c = 0; c < t->n_columns; text += cells[c++].n)
-        if (fit->shown[c]) put_cell(&line, text, cells[c], fit->width[c], t->columns[c].right);
+    for (size_t c = 0; c < t->n_columns; text += cells[c++].n) {
+        struct table_place cell = cells[c];
+        if (!fit->shown[c]) continue;
+        if (t->columns[c].folds && cell.width > width) {
+            rest = cell.n - line_bytes(text, cell.n, width);
+            cell.n -= (uint32_t)rest;
+            cell.width = (uint32_t)terminal_text_width(text, cell.n);
+        }
+        put_cell(&line, text, cell, fit->width[c], t->columns[c].right);
+    }
     line_end(p, &line);
     page_line(p);
-    return text;
+    put_rest(fit, end - rest, rest, width, p);
+    return end;
 }
 
 static void put_rule(const struct fit *fit, struct page *p)

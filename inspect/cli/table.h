@@ -1,9 +1,10 @@
 /*
  * table.h - rows of cells under titles, aligned by what a terminal shows (not by bytes).
  *
- * In a pipe every column has its full width. On a terminal that is too narrow the columns with the highest `drop` go
- * first, of equal ones those on the right, while the flexible column could not keep a useful width, which then is
- * shortened in its middle. Alone on the narrowest it is shortened further.
+ * In a pipe every column has its full width. On a terminal that is too narrow a column of sentences is folded, and the
+ * flexible column, which is shortened in its middle, gives what it has beyond half of the line. Where that is not
+ * enough the columns with the highest `drop` go first, of equal ones those on the right. Before one goes whose `drop`
+ * is 0, the flexible column is shortened to what is just useful; alone on the narrowest further still.
  */
 #ifndef INGOT_CLI_TABLE_H
 #define INGOT_CLI_TABLE_H
@@ -18,6 +19,8 @@ struct table_column {
     const char *title;
     bool right;    /* numbers */
     bool flexible; /* may be shortened; one at most */
+    bool folds;    /* sentences: what does not fit goes on below; only the last may */
+    bool kept;     /* never dropped: the table is about it, and the terminal may break its lines */
     unsigned drop;
 };
 

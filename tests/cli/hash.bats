@@ -128,3 +128,12 @@ foreign=$INGOT_ROOT/tests/models/foreign
         [ "$out" = "$(sha256sum "$n.safetensors")" ]
     done
 }
+
+@test "on a terminal however narrow the digests are there, whole" {
+    need_terminal
+    script -qec "stty cols 50; NO_COLOR=1 TERM=xterm '$INGOT' hash -q '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
+    grep -q '^[0-9a-f]\{32\}  wte.weight' screen
+    refute grep -q 'kind\|bytes' screen
+    script -qec "stty cols 30; NO_COLOR=1 TERM=xterm '$INGOT' hash -q '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
+    grep -q '^[0-9a-f]\{32\}  wte.weight' screen
+}

@@ -313,6 +313,57 @@ END
     refute grep -q $'\033' screen
 }
 
+# What a command says on a terminal of so many columns.
+on_screen() { # columns command...
+    script -qec "stty cols $1; NO_COLOR=1 TERM=xterm '$INGOT' ${*:2}" /dev/null </dev/null | tr -d '\r'
+}
+
+@test "on a terminal sentences are folded between words, in a pipe they are one line" {
+    need_terminal
+    mkdir empty
+    cp "$BARD" m.ingot
+    cp -R "$model" bard
+    for case in "38 verify bard" "60 verify bard" "50 ls empty" "60 params --config gpt2" "38 show bard"; do
+        columns=${case%% *} words=${case#* }
+        "$INGOT" $words >whole 2>&1 || true
+        on_screen $columns "$words" >screen
+        [ "$(wc -L <screen)" -le $columns ]
+        [ "$(wc -l <screen)" -gt "$(wc -l <whole)" ]
+        [ "$(tr -s ' \n' ' ' <screen)" = "$(tr -s ' \n' ' ' <whole)" ]
+    done
+    [ "$("$INGOT" verify bard 2>&1 | wc -l)" = 1 ]
+    on_screen 36 "map m.ingot" >screen
+    [[ $(head -n 2 screen) =~ ^m\.ingot,\ [0-9,]+\ bytes,\ [0-9.]+\ kB$'\n'\ \ for\ each\ letter$ ]]
+}
+
+@test "on a terminal the message of an error stands out from its advice" {
+    need_terminal
+    mkdir empty
+    on_screen 40 "ls empty" >screen
+    ingot ls empty
+    advice=$(sed -n 's/^       //p' err)
+    grep -q '^ingot: ' screen
+    grep -q '^         [^ ]' screen
+    grep -q "^       ${advice%% *}" screen
+}
+
+@test "columns that can be spared go before a name is cut to less than half of the line" {
+    need_terminal
+    on_screen 60 "ls '$BARD'" >screen
+    grep -q '^h.3.attn.c_attn.weight  ' screen
+    refute grep -q 'layout' screen
+    on_screen 30 "ls '$BARD'" >screen
+    grep -q '^h.3.attn\.\.n.weight ' screen
+    grep -q 'parameters' screen
+}
+
+@test "two blanks in a name stay two where a sentence is folded" {
+    need_terminal
+    cp "$BARD" 'a  b.ingot'
+    on_screen 40 "map 'a  b.ingot'" >screen
+    grep -q '^a  b.ingot, ' screen
+}
+
 @test "a wide name is cut between characters, and soon" {
     need_terminal
     name=$(printf '\344\270\255%.0s' $(seq 300))

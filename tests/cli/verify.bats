@@ -30,6 +30,18 @@ load common
     [ "$(json "j['damage'][0]['offset'] <= $offset + 1234 < j['damage'][0]['offset'] + j['damage'][0]['bytes']")" = True ]
 }
 
+@test "on a narrow terminal what is wrong is told on several lines, not cut" {
+    need_terminal
+    cp "$BARD" bad.ingot
+    ingot ls --json bad.ingot
+    damage bad.ingot "$(json '[t["offset"] for t in j["tensors"] if t["name"] == "h.1.mlp.c_fc.weight"][0] + 99')"
+    script -qec "stty cols 70; NO_COLOR=1 TERM=xterm '$INGOT' verify -q bad.ingot" /dev/null </dev/null | tr -d '\r' >screen
+    [ "$(wc -l <screen)" = 3 ]
+    [ "$(wc -L <screen)" -le 70 ]
+    [[ $(sed -n 2p screen) =~ ^h\.1\.mlp\.c_fc\.weight\ +[0-9]+\ +262144\ +digest\ +these\ bytes\ differ\ from ]]
+    [[ $(sed -n 3p screen) =~ ^\ +their\ digest$ ]]
+}
+
 @test "several damages are all listed" {
     cp "$BARD" bad.ingot
     ingot ls --json "$BARD"
