@@ -69,6 +69,7 @@ static const struct option options[N_OPTIONS] = {
                     .type = OPTION_REAL,
                     .value = "P",
                     .fallback = "1",
+                    .real_min = 1e-9,
                     .real_max = 1,
                     .help = "Then among the fewest whose probabilities reach P together" },
     [OPT_SEED] = { .name = "seed",

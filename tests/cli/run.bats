@@ -146,7 +146,7 @@ load common
 
 @test "settings out of range are refused" {
     ingot run "$BARD" -p x --top-p 0
-    expect_error 2 top
+    expect_error 2 "--top-p cannot be '0'"
     ingot run "$BARD" -p x --top-p 1.1
     expect_error 2 "--top-p"
     ingot run "$BARD" -p x --ids 1
