@@ -251,7 +251,9 @@ static enum ingot_status run_threads(struct bench *b, size_t which, struct ingot
 {
     const struct bench_settings *s = b->settings;
     const uint32_t n_threads = s->threads.values[which];
-    const struct ingot_session_options how = { .n_threads = n_threads, .kv = s->kv, .fast = s->fast };
+    const struct ingot_session_options how = {
+        .n_threads = n_threads, .kv = s->kv, .fast = s->fast, .progress = engine_goes_on
+    };
     struct crew crew = { .machine = &b->machines[which], .cases = b->cases + b->n_cases };
     const size_t before = b->n_cases;
     enum ingot_status status = ingot_session_create(b->engine->model, &how, &crew.session, err);

@@ -169,9 +169,7 @@ static enum ingot_status evaluate(struct evaluation *e, struct ingot_error *err)
     enum ingot_status status = INGOT_OK;
     for (size_t at = 0; at < e->ids.n && status == INGOT_OK; at += e->portion) {
         size_t n = e->ids.n - at < e->portion ? e->ids.n - at : e->portion;
-        status = engine_interrupted(err);
-        if (status == INGOT_OK)
-            status = ingot_session_eval(e->session, e->ids.ids + at, n, INGOT_LOGITS_ALL, e->logits, err);
+        status = ingot_session_eval(e->session, e->ids.ids + at, n, INGOT_LOGITS_ALL, e->logits, err);
         if (status != INGOT_OK) return status;
         for (size_t i = 0; i < n; i++) add_position(e, at + i, e->logits + i * e->n_vocab);
         if (e->npy_wanted) status = outfile_write(&e->npy, e->logits, n * e->n_vocab * sizeof *e->logits, err);
@@ -240,7 +238,8 @@ static enum ingot_status set_up(struct evaluation *e, const struct option_value 
     const struct ingot_session_options how = { .n_threads = (uint32_t)v[OPT_THREADS].count,
                                                .n_batch = (uint32_t)batch,
                                                .kv = engine_kv(v[OPT_KV].text),
-                                               .fast = v[OPT_FAST].given };
+                                               .fast = v[OPT_FAST].given,
+                                               .progress = engine_goes_on };
     enum ingot_status status = read_tokens(e, v, err);
     if (status != INGOT_OK) return status;
     e->n_vocab = ingot_model_hparams(e->engine.model)->n_vocab;

@@ -93,9 +93,6 @@ static const struct option options[N_OPTIONS] = {
     [OPT_FAST] = FAST_OPTION,
 };
 
-/* A prompt is fed in portions of this many tokens, so that an interruption does not wait for all of it. */
-#define PROMPT_PORTION 512
-
 struct run {
     struct engine engine;
     struct ingot_session *session;
@@ -165,14 +162,7 @@ static void print_stats(const struct run *r)
 /* Evaluates ids[0 .. n); the logits of the last one are what the next token is drawn from. */
 static enum ingot_status feed(struct run *r, const uint32_t *ids, size_t n, struct ingot_error *err)
 {
-    enum ingot_status status = engine_interrupted(err);
-    for (size_t i = 0; i < n && status == INGOT_OK; i += PROMPT_PORTION) {
-        bool last = n - i <= PROMPT_PORTION;
-        status = ingot_session_eval(r->session, ids + i, last ? n - i : PROMPT_PORTION,
-                                    last ? INGOT_LOGITS_LAST : INGOT_LOGITS_NONE, last ? r->logits : NULL, err);
-        if (status == INGOT_OK) status = engine_interrupted(err);
-    }
-    return status;
+    return ingot_session_eval(r->session, ids, n, INGOT_LOGITS_LAST, r->logits, err);
 }
 
 /* Starts over with the newest half of the context. */
@@ -258,7 +248,8 @@ static enum ingot_status create_session(struct run *r, const struct option_value
     struct ingot_session_options session = { .n_threads = (uint32_t)v[OPT_THREADS].count,
                                              .n_batch = (uint32_t)v[OPT_BATCH].count,
                                              .kv = engine_kv(v[OPT_KV].text),
-                                             .fast = v[OPT_FAST].given };
+                                             .fast = v[OPT_FAST].given,
+                                             .progress = engine_goes_on };
     if (!r->slide && n_made < n_ctx - r->n_prompt) session.n_ctx = (uint32_t)(r->n_prompt + n_made);
     return ingot_session_create(r->engine.model, &session, &r->session, err);
 }

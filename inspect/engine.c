@@ -75,6 +75,12 @@ enum ingot_status engine_interrupted(struct ingot_error *err)
     return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "interrupted");
 }
 
+bool engine_goes_on(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx, (void)done, (void)total;
+    return !signals_interrupted();
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';

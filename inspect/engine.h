@@ -43,6 +43,9 @@ enum ingot_status engine_need_tokenizer(const struct engine *engine, struct ingo
 /* INTERRUPTED once the user has asked the program to stop. */
 enum ingot_status engine_interrupted(struct ingot_error *err);
 
+/* The same for a session, as its `progress`; it takes no context. */
+bool engine_goes_on(void *ctx, uint64_t done, uint64_t total);
+
 /* Appends the ids that text[0 .. n) lists, parted by commas and white space; each must be below n_vocab. */
 enum ingot_status engine_parse_ids(const char *text, size_t n, uint32_t n_vocab, struct ingot_ids *out,
                                    struct ingot_error *err);

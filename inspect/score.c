@@ -147,7 +147,8 @@ static enum ingot_status open_walk(struct walk *w, const struct ingot_model *con
 {
     const struct ingot_session_options how = { .n_ctx = w->settings->n_ctx,
                                                .n_threads = w->settings->n_threads,
-                                               .fast = w->settings->fast };
+                                               .fast = w->settings->fast,
+                                               .progress = engine_goes_on };
     const size_t n = w->text->ids.n < PORTION ? w->text->ids.n : PORTION;
     enum ingot_status status = INGOT_OK;
     for (size_t m = 0; m < w->n_models && status == INGOT_OK; m++) {
@@ -168,7 +169,7 @@ static void close_walk(struct walk *w)
 static enum ingot_status walk_step(const struct walk *w, const uint32_t *ids, const struct window_step *step,
                                    struct ingot_error *err)
 {
-    enum ingot_status status = engine_interrupted(err);
+    enum ingot_status status = INGOT_OK;
     for (size_t m = 0; m < w->n_models && status == INGOT_OK; m++) {
         if (step->fresh) ingot_session_rewind(w->sessions[m], 0);
         status = ingot_session_eval(w->sessions[m], ids + step->first, step->n,

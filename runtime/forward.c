@@ -279,7 +279,8 @@ static float query_scale(const struct ingot_session *s, uint32_t layer)
     return scale;
 }
 
-/* x += c_proj(attention(ln_1(x))). Every row needs its key and value in the cache; rows before `first` end there. */
+/* x += c_proj(attention(ln_1(x))). Every row needs its key and value in the cache; rows before `first` end there. The
+ * first barrier of a layer is also where all threads come to know that they are to stop. */
 static void attention_block(const struct batch *b, uint32_t layer, uint32_t first, uint32_t thread)
 {
     struct ingot_session *s = b->session;
@@ -289,7 +290,7 @@ static void attention_block(const struct batch *b, uint32_t layer, uint32_t firs
     input.query_scale = query_scale(s, layer);
     multiply(&input, thread, finish_attention_input);
     pool_barrier(s->pool);
-    if (first == b->n_rows) return;
+    if (first == b->n_rows || b->stopped) return;
 
     attention_mix(s, layer, first, b->n_rows, thread);
     pool_barrier(s->pool);
@@ -355,15 +356,23 @@ static void products(void *ctx, uint32_t thread)
 
 /* -------------------------------------------------------------------------------------------------------- the whole */
 
+static void ask_to_go_on(struct batch *b, uint32_t layer)
+{
+    const struct ingot_session *s = b->session;
+    if (s->progress) b->stopped = !s->progress(s->progress_ctx, b->layers_done + layer, b->layers_in_all);
+}
+
 /* The pool_fn. In the last layer only rows whose logits are wanted go on after their key and value are known. */
 static void forward(void *ctx, uint32_t thread)
 {
-    const struct batch *b = ctx;
+    struct batch *b = ctx;
     const uint32_t n_layer = b->session->model->hp.n_layer, unwanted = b->n_rows - b->n_wanted;
     embed(b, thread);
     for (uint32_t layer = 0; layer < n_layer; layer++) {
         const uint32_t first = layer + 1 < n_layer ? 0 : unwanted;
+        if (thread == 0) ask_to_go_on(b, layer);
         attention_block(b, layer, first, thread);
+        if (b->stopped) return;
         if (first < b->n_rows) mlp_block(b, layer, first, thread);
     }
     if (b->n_wanted > 0) head(b, unwanted, thread);
@@ -377,9 +386,10 @@ static void run(pool_fn phases, struct batch *batch)
     fpenv_leave(&caller);
 }
 
-void forward_batch(struct batch *batch)
+bool forward_batch(struct batch *batch)
 {
     run(forward, batch);
+    return !batch->stopped;
 }
 
 void forward_products(struct ingot_session *session, uint32_t n_rows)

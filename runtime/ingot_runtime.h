@@ -70,6 +70,11 @@ struct ingot_session_options {
      * q8 and q4 matrices and attention stay exact, but read what fast batches left in the cache. No error where there
      * is nothing faster: the session is exact, and ingot_model_fast() is NULL. */
     bool fast;
+
+    /* Asked before every layer of every batch, on the thread that evaluates; counts layers, of all batches of the call,
+     * in place of bytes. NULL: nobody is asked. */
+    ingot_progress_fn progress;
+    void *progress_ctx;
 };
 
 /* The KV cache takes 2 * n_layer * n_ctx * n_embd elements, f32 or f16, reserved here, touched as positions fill. The
@@ -96,7 +101,8 @@ enum ingot_logits {
 };
 
 /* Appends n >= 1 tokens at the current position. ids[n], each below n_vocab; logits owned by the caller. On error the
- * session is unchanged. Errors: TOKEN (offset: index into ids), CONTEXT_FULL (nothing is evaluated), ARGUMENT. */
+ * session is as it was. Errors: TOKEN (offset: index into ids), CONTEXT_FULL, ARGUMENT, for which nothing is evaluated;
+ * INTERRUPTED, where `progress` asked to stop: what `logits` then holds is worth nothing. */
 enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32_t *ids, size_t n,
                                      enum ingot_logits which, float *logits, struct ingot_error *err);
 

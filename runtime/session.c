@@ -185,6 +185,8 @@ static uint32_t choose_threads(const struct ingot_model *model, uint32_t request
 static struct ingot_session with_defaults(const struct ingot_model *model, const struct ingot_session_options *chosen)
 {
     struct ingot_session s = { .model = model, .head_size = model->hp.n_embd / model->hp.n_head };
+    s.progress = chosen->progress;
+    s.progress_ctx = chosen->progress_ctx;
     s.kv.half = chosen->kv == INGOT_KV_F16 || (chosen->kv == INGOT_KV_DEFAULT && model->quantised);
     s.n_ctx = chosen->n_ctx ? chosen->n_ctx : model->hp.n_ctx;
     s.n_batch = chosen->n_batch ? chosen->n_batch : DEFAULT_BATCH;
@@ -292,13 +294,19 @@ enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32
     const enum ingot_status status = check_tokens(s, ids, n, err);
     if (status) return status;
 
+    const uint32_t n_layer = s->model->hp.n_layer, began = s->position;
     struct batch batch = { .session = s, .ids = ids };
     batch.logits = logits;
+    batch.layers_in_all = (n + s->n_batch - 1) / s->n_batch * n_layer;
     for (size_t left = n; left > 0; left -= batch.n_rows) {
         batch.n_rows = left < s->n_batch ? (uint32_t)left : s->n_batch;
         batch.n_wanted = which == INGOT_LOGITS_ALL ? batch.n_rows : which == INGOT_LOGITS_LAST && left == batch.n_rows;
-        forward_batch(&batch);
+        if (!forward_batch(&batch)) {
+            s->position = began;
+            return ingot_fail(err, INGOT_E_INTERRUPTED, INGOT_NO_OFFSET, NULL, NULL, "stopped as asked");
+        }
         s->position += batch.n_rows;
+        batch.layers_done += n_layer;
         batch.ids += batch.n_rows;
         if (which == INGOT_LOGITS_ALL) batch.logits += (size_t)batch.n_rows * s->model->hp.n_vocab;
     }

@@ -68,6 +68,8 @@ struct ingot_session {
     const struct fast_kernels *fast; /* for many rows; NULL in an exact session */
     uint32_t n_ctx, n_batch, position;
     uint32_t head_size, n_threads;
+    ingot_progress_fn progress; /* or NULL */
+    void *progress_ctx;
     struct kv_cache kv;
     struct rows x;            /* [n_batch][C] the residual stream */
     struct rows normed;       /* [n_batch][C] after a LayerNorm */

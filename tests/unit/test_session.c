@@ -202,6 +202,52 @@ static void no_tokens_or_no_room_for_logits_is_an_argument_error(void **state)
     ingot_session_close(session);
 }
 
+/* Goes on `left` times; then it is asked no more. */
+struct patience {
+    uint64_t left, asked, total;
+};
+
+static bool has_patience(void *ctx, uint64_t done, uint64_t total)
+{
+    struct patience *p = ctx;
+    assert_true(p->asked == 0 || total == p->total);
+    assert_int_equal(done, p->asked++);
+    p->total = total;
+    return p->left-- > 0;
+}
+
+/* Batches of 4, 4 and 1 tokens through 2 layers. */
+static void an_evaluation_that_is_stopped_before_any_layer_leaves_the_session_as_it_was(void **state)
+{
+    (void)state;
+    enum { N = 9, N_KEPT = 3, N_ASKED = 6 };
+    const uint32_t ids[N_KEPT + N] = { 7, 7, 7, 3, 1, 4, 1, 5, 9, 2, 6, 5 };
+    float expected[20], logits[20];
+    for (uint32_t n_threads = 1; n_threads <= 3; n_threads++)
+        for (uint64_t left = 0; left <= N_ASKED; left++) {
+            struct ingot_error err = { 0 };
+            struct patience patience = { .left = UINT64_MAX };
+            struct ingot_session *session = open_session((struct ingot_session_options){
+                .n_batch = 4, .n_threads = n_threads, .progress = has_patience, .progress_ctx = &patience });
+            assert_int_equal(ingot_session_eval(session, ids, N_KEPT, INGOT_LOGITS_NONE, NULL, NULL), INGOT_OK);
+            patience = (struct patience){ .left = left };
+            const enum ingot_status status =
+                ingot_session_eval(session, ids + N_KEPT, N, INGOT_LOGITS_LAST, expected, &err);
+            assert_int_equal(status, left < N_ASKED ? INGOT_E_INTERRUPTED : INGOT_OK);
+            assert_int_equal(err.status, status);
+            assert_int_equal(patience.asked, left < N_ASKED ? left + 1 : N_ASKED);
+            assert_int_equal(patience.total, N_ASKED);
+            assert_int_equal(ingot_session_position(session), N_KEPT + (status ? 0 : N));
+            ingot_session_rewind(session, N_KEPT);
+            patience = (struct patience){ .left = UINT64_MAX };
+            assert_int_equal(ingot_session_eval(session, ids + N_KEPT, N, INGOT_LOGITS_LAST, logits, NULL), INGOT_OK);
+            ingot_session_close(session);
+            float *all = all_logits(fixture.model, NULL, ids, N_KEPT + N);
+            assert_memory_equal(logits, all + (N_KEPT + N - 1) * 20, sizeof logits);
+            free(all);
+        }
+}
+
 static void rewinding_never_moves_forward(void **state)
 {
     (void)state;
@@ -310,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_token_beyond_the_vocabulary_is_refused_by_its_index),
         cmocka_unit_test(more_tokens_than_room_are_refused_and_nothing_is_evaluated),
         cmocka_unit_test(no_tokens_or_no_room_for_logits_is_an_argument_error),
+        cmocka_unit_test(an_evaluation_that_is_stopped_before_any_layer_leaves_the_session_as_it_was),
         cmocka_unit_test(rewinding_never_moves_forward),
         cmocka_unit_test(logits_are_written_up_to_the_logical_vocabulary_and_no_further),
         cmocka_unit_test(sessions_of_one_model_run_side_by_side),
