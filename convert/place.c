@@ -184,14 +184,18 @@ static bool is_unused(const struct planner *p, uint32_t rule)
     return !p->used[rule] && p->chosen.recipe->rules[rule].action == RULE_TAKE;
 }
 
-/* "5, 6, 9" */
+/* "5, 6, 9"; ", .." where there is no room for the next. */
 static void list_unused(const struct planner *p, char *out, size_t room)
 {
     size_t n = 0;
-    for (uint32_t i = 0; i < p->chosen.recipe->n_rules && n + 32 < room; i++)
-        if (is_unused(p, i))
-            n += (size_t)snprintf(out + n, room - n, "%s%zu", n ? ", " : "", p->chosen.recipe->rules[i].line);
-    if (n + 32 >= room) snprintf(out + n, room - n, ", ..");
+    for (uint32_t i = 0; i < p->chosen.recipe->n_rules; i++) {
+        if (!is_unused(p, i)) continue;
+        if (n + 32 >= room) {
+            snprintf(out + n, room - n, ", ..");
+            return;
+        }
+        n += (size_t)snprintf(out + n, room - n, "%s%zu", n ? ", " : "", p->chosen.recipe->rules[i].line);
+    }
 }
 
 void planner_warn_of_unused_rules(const struct planner *p)

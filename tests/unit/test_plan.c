@@ -841,6 +841,37 @@ static void several_rules_that_match_nothing_are_one_warning(void **state)
     tear_down(p);
 }
 
+/* Rules of which none matches, from line 20 on. */
+static void warn_of(struct place p, unsigned n_rules, char text[1024])
+{
+    char recipe[8192];
+    struct ingot_error err;
+    size_t n = (size_t)snprintf(recipe, sizeof recipe, "%s", COMMON);
+    for (unsigned i = 0; i < n_rules; i++)
+        n += (size_t)snprintf(recipe + n, sizeof recipe - n, "  - tok.%u -> wte.weight\n", i);
+    *text = '\0';
+    write_all(p, recipe);
+    assert_int_equal(convert(p, (struct ingot_convert_options){ .warning = on_warning, .warning_ctx = text }, &err),
+                     INGOT_OK);
+}
+
+static void a_list_of_rules_has_dots_only_where_it_is_cut(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    char text[1024];
+    warn_of(p, 0, text);
+    assert_null(strstr(text, "match no tensor"));
+    warn_of(p, 41, text);
+    if (!strstr(text,
+                "in lines 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, "
+                "43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60\n"))
+        fail_msg("%s", text);
+    warn_of(p, 42, text);
+    if (!strstr(text, "59, 60, ..\n")) fail_msg("%s", text);
+    tear_down(p);
+}
+
 /* --------------------------------------------------------------------------------------------------------- choosing */
 
 static void recipes_that_nearly_fit_are_named_with_what_they_lack(void **state)
@@ -931,6 +962,31 @@ static void a_recipe_names_the_file_of_a_directory(void **state)
     tear_down(p);
 }
 
+static void the_recipe_is_not_written_over(void **state)
+{
+    (void)state;
+    struct place p = set_up();
+    struct ingot_error err = { 0 };
+    write_all(p, COMMON);
+    char *recipe = strdup(fixture_path(p.dir, RECIPE));
+    const struct ingot_convert_options options = { .recipe = recipe, .overwrite = true };
+    assert_int_equal(ingot_convert(p.dir, recipe, &options, NULL, &err), INGOT_E_ARGUMENT);
+    assert_string_equal(err.subject, recipe);
+    free(recipe);
+    tear_down(p);
+}
+
+static void a_checkpoint_without_tensors_says_so(void **state)
+{
+    (void)state;
+    struct place p = { fixture_directory(), calloc(1, sizeof *p.f) };
+    struct ingot_error err = { 0 };
+    write_all(p, COMMON);
+    assert_int_equal(ingot_convert(p.dir, fixture_path(p.dir, OUT), NULL, NULL, &err), INGOT_E_MISSING);
+    assert_string_equal(err.message, "the checkpoint holds no tensor");
+    tear_down(p);
+}
+
 static void tensors_that_no_recipe_knows_are_refused(void **state)
 {
     (void)state;
@@ -1018,9 +1074,12 @@ int main(void)
         cmocka_unit_test(more_layers_than_tensors_cost_no_memory),
         cmocka_unit_test(a_rule_that_matches_nothing_is_worth_a_warning),
         cmocka_unit_test(several_rules_that_match_nothing_are_one_warning),
+        cmocka_unit_test(a_list_of_rules_has_dots_only_where_it_is_cut),
         cmocka_unit_test(recipes_that_nearly_fit_are_named_with_what_they_lack),
         cmocka_unit_test(nanogpts_weights_as_safetensors_need_a_recipe_and_heads),
         cmocka_unit_test(a_recipe_names_the_file_of_a_directory),
+        cmocka_unit_test(the_recipe_is_not_written_over),
+        cmocka_unit_test(a_checkpoint_without_tensors_says_so),
         cmocka_unit_test(tensors_that_no_recipe_knows_are_refused),
         cmocka_unit_test(every_foreign_format_says_its_hyper_parameters),
     };
