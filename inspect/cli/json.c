@@ -75,12 +75,30 @@ json_t *json_element(double value)
     return isnan(value) ? json_string("nan") : json_number(value);
 }
 
+/* What jansson makes of a tree is ASCII with one control left in it, DEL, which only a string can hold. */
+static int put_text(const char *text, size_t n, void *ctx)
+{
+    (void)ctx;
+    for (const char *del; (del = memchr(text, 0x7F, n)); text = del + 1) {
+        fwrite(text, 1, (size_t)(del - text), stdout);
+        fputs("\\u007f", stdout);
+        n -= (size_t)(del - text) + 1;
+    }
+    fwrite(text, 1, n, stdout);
+    return 0;
+}
+
+static void put_tree(const json_t *root, size_t flags)
+{
+    json_dump_callback(root, put_text, NULL, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
+}
+
 static void print(json_t *root, size_t flags)
 {
     if (speaks_yaml) {
         yaml_print(root, stdout);
     } else {
-        json_dumpf(root, stdout, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
+        put_tree(root, flags);
         putchar('\n');
     }
     report_flush(); /* a failure is remembered, and its cause while it is known */
@@ -103,12 +121,9 @@ void json_stream_begin(json_t *root, const char *key)
         yaml_print(root, stdout);
         printf("%s: ", key);
     } else {
-        char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
-        if (text)
-            printf("%.*s,\"%s\":", (int)strlen(text) - 1, text, key);
-        else
-            report_no_memory();
-        free(text);
+        putchar('{');
+        put_tree(root, JSON_COMPACT | JSON_EMBED);
+        printf(",\"%s\":", key);
     }
     json_decref(root);
 }

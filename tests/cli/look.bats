@@ -234,7 +234,7 @@ END
 }
 
 @test "a hostile name is escaped in every table and is still JSON" {
-    make_safetensors evil.safetensors '{"a\u001b[31mb\u202ec\n":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
+    make_safetensors evil.safetensors '{"a\u001b[31mb\u202ec\n\u007f":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
     for words in "ls" "ls -l" "show"; do
         ingot $words evil.safetensors
         expect 0
@@ -243,10 +243,12 @@ END
     done
     ingot ls evil.safetensors
     [[ $out == *'a\x1b[31mb'*'c\x0a'* ]]
-    ingot ls --json evil.safetensors
-    expect 0
-    [[ $out != *$'\033'* ]]
-    [ "$(json 'j["tensors"][0]["name"] == "a\x1b[31mb\u202ec\n"')" = True ]
+    for words in "ls" "cat"; do # in one piece, and streamed
+        ingot $words --json evil.safetensors $([ $words = ls ] || echo 'a\x1b[31mb\xe2\x80\xaec\x0a\x7f')
+        expect 0
+        [[ $out != *[$'\033\177']* ]]
+        [ "$(json '(j["tensors"][0] if "tensors" in j else j)["name"] == "a\x1b[31mb\u202ec\n\x7f"')" = True ]
+    done
 }
 
 @test "ten thousand tensors are listed, each once" {
