@@ -9,7 +9,7 @@
  * A *recipe* says how the tensors of one family of checkpoints become those of a GPT-2. The built-in ones are texts of
  * the same language that users write (`ingot help recipes`).
  *
- * Conventions: see format/ingot_format.h. A source is immutable and may be used by many threads. Converting and
+ * Conventions: see ingot_format.h. A source is immutable and may be used by many threads. Converting and
  * exporting compute in C's default floating-point environment and leave the caller's as it was.
  */
 #ifndef INGOT_CONVERT_H
@@ -93,6 +93,7 @@ enum ingot_status ingot_source_open(const char *path, struct ingot_source **out,
 void ingot_source_close(struct ingot_source *src);
 
 const char *ingot_source_format(const struct ingot_source *src); /* "safetensors", ...; static */
+/* As given to ingot_source_open(). Borrowed. */
 const char *ingot_source_path(const struct ingot_source *src);
 size_t ingot_source_count(const struct ingot_source *src);
 /* In the order of their place in the files. i must be below the count. */
@@ -113,6 +114,7 @@ struct ingot_fact {
     double number;   /* FLOAT */
     const char *text;
 };
+/* In the order in which they were found. Texts and keys are borrowed; i must be below the count. */
 size_t ingot_source_fact_count(const struct ingot_source *src);
 struct ingot_fact ingot_source_fact(const struct ingot_source *src, size_t i);
 
@@ -183,6 +185,7 @@ struct ingot_source_check {
     uint32_t expected;
     bool present; /* false: the file that should hold the bytes is not here */
 };
+/* Texts are borrowed; i must be below the count. */
 size_t ingot_source_check_count(const struct ingot_source *src);
 struct ingot_source_check ingot_source_check_at(const struct ingot_source *src, size_t i);
 
@@ -198,7 +201,8 @@ struct ingot_source_verify_options {
 };
 
 /* Computes every checksum of the source. OK when all are good; DIGEST naming the first that is not; MISSING when bytes
- * are not here; INTERRUPTED. *n_bad counts the bad and the missing ones. A source without any checksum is OK. */
+ * are not here; MEMORY, INTERRUPTED. *n_bad counts the bad and the missing ones; it may be NULL. A source
+ * without any checksum is OK. */
 enum ingot_status ingot_source_verify(const struct ingot_source *src, const struct ingot_source_verify_options *options,
                                       uint64_t *n_bad, struct ingot_error *err);
 
@@ -215,7 +219,9 @@ struct ingot_recipe_info ingot_recipe_info(size_t i);
 
 /* ---------------------------------------------------------------------------------------------------- conversion */
 
-/* Something worth saying that does not stop a conversion: no tokenizer found, values that overflowed. */
+/* Something worth saying that does not stop the work: no tokenizer found, values that overflowed. From the calling
+ * thread. Both texts are borrowed for the call; the subject, a path or a tensor's name, is to be escaped before it is
+ * printed, the message is already. */
 typedef void (*ingot_warning_fn)(void *ctx, const char *subject, const char *message);
 
 struct ingot_convert_options {
@@ -260,7 +266,8 @@ enum ingot_status ingot_convert(const char *source_path, const char *output_path
                                 const struct ingot_convert_options *options, struct ingot_convert_report *report,
                                 struct ingot_error *err);
 
-/* One line of a plan: what a tensor of the result is made of, or why a tensor of the source is left out. */
+/* One line of a plan: what a tensor of the result is made of, or why a tensor of the source is left out. All texts are
+ * borrowed for the call, and may come from the source or a recipe: escape before printing. */
 struct ingot_plan_line {
     const char *from; /* name in the source; several of one result follow one another */
     const char *from_dtype;
@@ -283,8 +290,9 @@ struct ingot_plan_summary {
     bool tied;
 };
 
-/* The first of the two passes alone: everything that ingot_convert() would check before it writes, nothing written.
- * Lines come in order of placement, dropped tensors last. `line` may be NULL. */
+/* The first of the two passes alone: everything that ingot_convert() would check before it writes, nothing written. The
+ * errors are those of ingot_convert() up to there. Lines come in order of placement, dropped tensors last, from the
+ * calling thread. `line` and `summary` may be NULL. */
 enum ingot_status ingot_convert_plan(const char *source_path, const struct ingot_convert_options *options,
                                      ingot_plan_fn line, void *ctx, struct ingot_plan_summary *summary,
                                      struct ingot_error *err);
@@ -322,7 +330,7 @@ struct ingot_export_options {
     enum ingot_dtype dtype; /* F32, F16, BF16; DTYPE_NONE keeps each matrix's. Q8 is kept as Q8_0 in GGUF where rows are
                                multiples of 32; what else is quantised becomes f32, which holds every value of it */
     bool overwrite;
-    uint32_t n_threads;
+    uint32_t n_threads; /* 0: as many as the process may run on; the result does not depend on it */
     ingot_progress_fn progress;
     void *progress_ctx;
     ingot_warning_fn warning;

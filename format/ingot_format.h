@@ -71,7 +71,7 @@ enum ingot_status {
     /* 3xx: the machine. */
     INGOT_E_IO = 300,          /* a system call failed; sys_errno says which way */
     INGOT_E_MEMORY = 301,      /* an allocation failed */
-    INGOT_E_THREAD = 302,      /* a thread could not be started */
+    INGOT_E_THREAD = 302,      /* not in use: fewer threads than wanted only take longer */
     INGOT_E_EXISTS = 303,      /* the output exists and overwriting was not asked for */
     INGOT_E_CPU = 304,         /* the forced instruction set is not available here */
     INGOT_E_INTERRUPTED = 305, /* the caller's progress callback asked to stop */
@@ -247,10 +247,13 @@ enum ingot_status ingot_open(const char *path, unsigned flags, struct ingot_file
 enum ingot_status ingot_open_memory(const void *bytes, uint64_t n_bytes, const char *label, struct ingot_file **out,
                                     struct ingot_error *err);
 
+/* Nothing borrowed from the file may be used any more; models and tokenizers over it are closed before. */
 void ingot_close(struct ingot_file *file);
 
 /* Borrowed. The path as given to ingot_open(), or the label. */
 const char *ingot_file_path(const struct ingot_file *file);
+
+/* What was found when the file was opened. No failure. */
 void ingot_file_get_info(const struct ingot_file *file, struct ingot_file_info *out);
 
 /* Sections are numbered 0 .. n-1 in bytewise order of their names. */
@@ -259,15 +262,16 @@ uint32_t ingot_section_count(const struct ingot_file *file);
 /* i must be below ingot_section_count(). No allocation, no failure. */
 struct ingot_section ingot_section_at(const struct ingot_file *file, uint32_t i);
 
-/* The i-th section in order of offset (aliases right after their target). */
+/* The number of the i-th section in order of offset (aliases right after their target). i as above. */
 uint32_t ingot_section_by_offset(const struct ingot_file *file, uint32_t i);
 
-/* Binary search, O(log n), no allocation. False when there is none. */
+/* The section of this name. Binary search, O(log n), no allocation. False, and *out untouched, when there is none. */
 bool ingot_find(const struct ingot_file *file, const char *name, struct ingot_section *out);
 
 /* One element of a tensor by its logical indices, whatever the layout; integers and f16/bf16 are widened exactly
- * (i64 beyond 2^53 rounds). row and col address rank 2; rank 1 uses row = 0; use rows-layout arithmetic for more.
- * The section must be a tensor or an alias of rank 1 or 2 and the indices inside its shape. */
+ * (i64 beyond 2^53 rounds), q8 and q4 are level x scale, rounded once to f32. row and col address rank 2; rank 1 uses
+ * row = 0. The section must be a tensor or an alias of rank 1 or 2 and the indices inside its shape: nothing is
+ * checked. For all of a tensor ingot_unpack() is much faster. */
 double ingot_element(const struct ingot_section *section, uint64_t row, uint64_t col);
 
 /* ------------------------------------------------------------------------------------------------ the GPT-2 profile */
@@ -293,20 +297,21 @@ struct ingot_hparams {
     float layer_norm_epsilon;
 };
 
-/* INGOT_E_MISSING when the file has no @model section. */
+/* Reads and checks the @model section. MISSING when there is none, UNSUPPORTED for another architecture, RESERVED, and
+ * those of ingot_hparams_check(). *out is set on success only. */
 enum ingot_status ingot_hparams_read(const struct ingot_file *file, struct ingot_hparams *out, struct ingot_error *err);
 
-/* The checks alone: INGOT_E_MODEL or INGOT_E_LIMIT, naming the field. `subject` names the source in the error. */
+/* The checks alone: MODEL or LIMIT, naming the field. `subject` names the source in the error. */
 enum ingot_status ingot_hparams_check(const struct ingot_hparams *hp, const char *subject, struct ingot_error *err);
 
 #define INGOT_HPARAMS_BYTES 64
-/* The 64 bytes of the @model section for these hyper-parameters. */
+/* The 64 bytes of the @model section for these hyper-parameters, which are not checked. */
 void ingot_hparams_encode(const struct ingot_hparams *hp, uint8_t out[INGOT_HPARAMS_BYTES]);
 
 /* ---------------------------------------------------------------------------------------------- progress, verify */
 
-/* Called now and then from any worker thread, never two at once. Return false to stop: the work ends with
- * INGOT_E_INTERRUPTED and leaves nothing behind. `done` never decreases. */
+/* Called now and then, from the calling thread or a worker of its own making, never two at once. Return false to stop:
+ * the work ends with INGOT_E_INTERRUPTED and leaves nothing behind. `done_bytes` never decreases. */
 typedef bool (*ingot_progress_fn)(void *ctx, uint64_t done_bytes, uint64_t total_bytes);
 
 /* One place where the bytes are not what they should be. */
@@ -322,10 +327,10 @@ struct ingot_damage {
 typedef void (*ingot_damage_fn)(void *ctx, const struct ingot_damage *damage);
 
 struct ingot_verify_options {
-    uint32_t n_threads; /* 0: as many as the process may run on */
-    ingot_progress_fn progress;
+    uint32_t n_threads;         /* 0: as many as the process may run on */
+    ingot_progress_fn progress; /* or NULL */
     void *progress_ctx;
-    ingot_damage_fn damage;
+    ingot_damage_fn damage; /* or NULL */
     void *damage_ctx;
 };
 
@@ -337,7 +342,7 @@ struct ingot_verify_report {
 
 /* Reads every byte once, in parallel: chunk digests, section digests, content id, zero padding, equality of the two
  * slots, canonical placement, nothing beyond the recorded length. Returns the status of the first damage in file order,
- * or INGOT_OK. */
+ * or INGOT_OK; MEMORY and INTERRUPTED when it could not look at all of it: then no damage was reported. */
 enum ingot_status ingot_verify(const struct ingot_file *file, const struct ingot_verify_options *options,
                                struct ingot_verify_report *report, struct ingot_error *err);
 
@@ -363,10 +368,11 @@ struct ingot_cast_stats {
 /* Bytes [off, off + n) of the section that holds `view` as dtype `to` in `layout`, written to dst. off and n are
  * multiples of 64 or end at the section's end; of `rows`, whole elements, whatever dst's alignment. Casts round to
  * nearest even; NaN stays NaN, infinities stay; equal dtypes are copied bit for bit. q8 and q4 (of f32, f16, bf16, f64)
- * find the scale of each block by search [format/quant.h]; in a block with a NaN or an infinity all becomes NaN. Any
- * range can be produced independently of any other, so that a chunk is a unit of parallel work; what is lost in a step
- * that is cut counts where the step begins. dst is aligned to 4; padding is written as zero. Thread-safe. The caller's
- * floating-point environment is C's default one, here, in ingot_unpack() and for the single values below. */
+ * find the scale of each block by search (spec/format.md, "q8 and q4"); in a block with a NaN or an infinity all
+ * becomes NaN. Any range can be produced independently of any other, so that a chunk is a unit of parallel work; what
+ * is lost in a step that is cut counts where the step begins. dst is aligned to 4; padding is written as zero. `stats`
+ * is added to, or NULL. Thread-safe. The caller's floating-point environment is C's default one, here, in
+ * ingot_unpack() and for the single values below. */
 void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_layout layout, uint64_t off, void *dst,
                 size_t n, struct ingot_cast_stats *stats);
 
@@ -374,11 +380,11 @@ void ingot_pack(const struct ingot_view *view, enum ingot_dtype to, enum ingot_l
  * section holds (or, with `transposed`, of its transpose), cast to `to` as ingot_pack() casts. Any range can be asked
  * for. dst needs no alignment; n * ingot_dtype_size(to) bytes are written. The section is a tensor or an alias of rank
  * 1 or 2 with a dtype of f32, f16, bf16, f64, q8 or q4, or of any other dtype when `to` is the same; `to` is f32, f16,
- * bf16 or f64 if it is not. Thread-safe. */
+ * bf16 or f64 if it is not. `stats` is added to, or NULL. Thread-safe. */
 void ingot_unpack(const struct ingot_section *section, bool transposed, enum ingot_dtype to, uint64_t first, uint64_t n,
                   void *dst, struct ingot_cast_stats *stats);
 
-/* Single values, the definition of the casts. */
+/* Single values, the definition of the casts; f16 and bf16 are their bits. */
 float ingot_f32_from_f16(uint16_t bits);
 uint16_t ingot_f16_from_f32(float value);
 float ingot_f32_from_bf16(uint16_t bits);
@@ -391,8 +397,9 @@ struct ingot_digest ingot_hash128(const void *bytes, size_t n);
 
 /* ----------------------------------------------------------------------------------------------------- writing */
 
-/* A writer makes one new file. Life: create, add every section, begin, put every chunk, seal, publish, close.
- * Nothing is visible under the output's name before publish succeeds. Not thread-safe, except put. */
+/* A writer makes one new file. Life: create, add every section, begin, put every chunk, seal, publish, close. A step
+ * out of turn is an ARGUMENT error. Nothing is visible under the output's name before publish succeeds; after an error
+ * the writer can only be closed. Not thread-safe, except put. */
 struct ingot_writer;
 
 struct ingot_writer_options {
@@ -413,17 +420,19 @@ struct ingot_section_plan {
     const char *target; /* aliases: name of the tensor, added before */
 };
 
-/* INGOT_E_EXISTS early when the path exists and overwriting was not asked for. No file is created yet. */
+/* EXISTS early when the path exists and overwriting was not asked for; ARGUMENT for an alignment or a path that cannot
+ * be; IO, MEMORY. No file is created yet. */
 enum ingot_status ingot_writer_create(const char *path, const struct ingot_writer_options *options,
                                       struct ingot_writer **out, struct ingot_error *err);
 
 /* Declares a section; the order of the calls is the order of placement in the file. The plan is copied. *id numbers
- * it for ingot_writer_put() (UINT32_MAX for an alias, which has no bytes). @chunks is the writer's own. */
+ * it for ingot_writer_put() (UINT32_MAX for an alias, which has no bytes); `id` may be NULL. @chunks is the writer's
+ * own. Errors, naming the section: NAME, KIND, SHAPE, LIMIT, ARGUMENT for a target that was not added; MEMORY. */
 enum ingot_status ingot_writer_add(struct ingot_writer *w, const struct ingot_section_plan *plan, uint32_t *id,
                                    struct ingot_error *err);
 
 /* Places every section, creates an unnamed or temporary file beside the output and reserves its space (a full disk
- * shows here). */
+ * shows here). NAME for one that is used twice, LIMIT for a file that would be too large, IO, MEMORY. */
 enum ingot_status ingot_writer_begin(struct ingot_writer *w, struct ingot_error *err);
 
 /* The number of chunks of section `id` and the raw bytes of chunk `chunk` (4 MiB but for the last). */
@@ -431,13 +440,13 @@ uint64_t ingot_writer_chunk_count(const struct ingot_writer *w, uint32_t id);
 size_t ingot_writer_chunk_bytes(const struct ingot_writer *w, uint32_t id, uint64_t chunk);
 
 /* Writes one whole chunk and records its digest. Thread-safe: different chunks may be put at the same time, in any
- * order; each exactly once. */
+ * order; each exactly once, or ARGUMENT. IO. */
 enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t chunk, const void *bytes, size_t n,
                                    struct ingot_error *err);
 
 /* Writes digests, index and superblocks, then opens the result from its descriptor and verifies every byte of it.
- * *file is borrowed from the writer: for self-checks between seal and publish. INGOT_E_ARGUMENT when a chunk was
- * not put; INTERRUPTED. n_threads as in ingot_verify_options. */
+ * *file, where `file` is not NULL, is borrowed from the writer: for self-checks between seal and publish. ARGUMENT when
+ * a chunk was not put; IO; those of ingot_open() and ingot_verify(). n_threads as in ingot_verify_options. */
 enum ingot_status ingot_writer_seal(struct ingot_writer *w, uint32_t n_threads, const struct ingot_file **file,
                                     struct ingot_error *err);
 

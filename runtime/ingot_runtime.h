@@ -4,14 +4,14 @@
  *   ingot_model      the weights: pointers into an open file. Immutable; share it between any number of threads.
  *   ingot_session    one mutable timeline over a model: KV cache, position, thread pool. One thread at a time.
  *   ingot_tokenizer  the byte-level BPE of the file's @vocabulary. Immutable; share it.
- *   ingot_sampler    a small value: settings and the state of a documented generator.
+ *   ingot_sampler    settings, room for the ranking, and the state of a documented generator. One thread at a time.
  *
  * The forward pass is written down in spec/gpt2.md and the order of every floating-point operation in
  * spec/arithmetic.md. Its promise: the logits of a file are the same bits on every instruction set, for any number of
  * threads, however a prompt is cut into batches, prefill or decode. (NaN payloads excepted.) Only a session that was
  * asked to be fast gives it up.
  *
- * Conventions: see format/ingot_format.h. Every entry point and every worker sets the IEEE default floating-point
+ * Conventions: see ingot_format.h. Every entry point and every worker sets the IEEE default floating-point
  * environment (nearest even, no flush to zero) and restores the caller's.
  */
 #ifndef INGOT_RUNTIME_H
@@ -109,6 +109,8 @@ enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32
 /* Tokens evaluated so far, and room in all. */
 uint32_t ingot_session_position(const struct ingot_session *session);
 uint32_t ingot_session_n_ctx(const struct ingot_session *session);
+
+/* Threads that compute, the caller's included. */
 uint32_t ingot_session_n_threads(const struct ingot_session *session);
 
 /* What its keys and values are stored as: f32 or f16. */
@@ -121,19 +123,22 @@ void ingot_session_rewind(struct ingot_session *session, uint32_t position);
 
 struct ingot_tokenizer;
 
-/* Growable list of token ids, owned by the caller; zero-initialise, free with ingot_ids_free(). */
+/* Growable list of token ids, owned by the caller; zero-initialise, free with ingot_ids_free(). `ids` is malloc()'s, so
+ * that a caller may append by realloc(). */
 struct ingot_ids {
     uint32_t *ids;
     size_t n, capacity;
 };
 void ingot_ids_free(struct ingot_ids *ids);
 
-/* MISSING when the file has no @vocabulary; VOCABULARY when its tables do not fit its section. The file is borrowed.
- * Cost: O(1); nothing is built. */
+/* MISSING when the file has no @vocabulary; VOCABULARY when its tables do not fit its section, or when it has more
+ * tokens than the file's model; UNSUPPORTED for a kind of tokenizer that is not known; RESERVED, LIMIT, MEMORY, and
+ * those of ingot_hparams_read(). The file is borrowed and must outlive the tokenizer. Cost: O(1); nothing is built. */
 enum ingot_status ingot_tokenizer_open(const struct ingot_file *file, struct ingot_tokenizer **out,
                                        struct ingot_error *err);
 void ingot_tokenizer_close(struct ingot_tokenizer *tokenizer);
 
+/* Ids are 0 .. count - 1, some of which may be without bytes. */
 uint32_t ingot_tokenizer_count(const struct ingot_tokenizer *tokenizer);
 /* Id of <|endoftext|>, or UINT32_MAX. */
 uint32_t ingot_tokenizer_eot(const struct ingot_tokenizer *tokenizer);
@@ -147,7 +152,7 @@ enum ingot_encode_flags {
  *   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
  * with Unicode classes, then byte-level merges by rank. A byte that is not part of valid UTF-8 counts as one character
  * of the fourth class and is encoded as itself. Time O(n log n) in the worst case, O(n) for real text. On error *out
- * is as before. Errors: MEMORY, VOCABULARY. */
+ * is as before. Errors: MEMORY, VOCABULARY, LIMIT (a word of 2 GiB). Thread-safe. */
 enum ingot_status ingot_tokenizer_encode(const struct ingot_tokenizer *tokenizer, const char *text, size_t n,
                                          unsigned flags, struct ingot_ids *out, struct ingot_error *err);
 
@@ -160,14 +165,14 @@ const char *ingot_tokenizer_piece(const struct ingot_tokenizer *tokenizer, uint3
 struct ingot_sampling {
     float temperature; /* 0: greedy (lowest id wins a tie); else logits are divided by it */
     uint32_t top_k;    /* keep the k largest; 0: all */
-    float top_p;       /* then keep the smallest set whose probability reaches p; 1: all */
-    uint64_t seed;
+    float top_p;       /* then keep the smallest set whose probability reaches p; 1: all. 0 is refused */
+    uint64_t seed;     /* the same settings, seed and logits: the same ids */
 };
 
 struct ingot_sampler;
 
 /* n_vocab is the length of the logits that will be sampled; scratch is allocated here. ARGUMENT when a setting is out
- * of range (temperature finite and >= 0, 0 < top_p <= 1), naming it. */
+ * of range (temperature finite and >= 0, 0 < top_p <= 1), naming it; MEMORY. */
 enum ingot_status ingot_sampler_create(const struct ingot_sampling *settings, uint32_t n_vocab,
                                        struct ingot_sampler **out, struct ingot_error *err);
 void ingot_sampler_close(struct ingot_sampler *sampler);
@@ -177,7 +182,8 @@ void ingot_sampler_close(struct ingot_sampler *sampler);
 uint32_t ingot_sampler_draw(struct ingot_sampler *sampler, const float *logits);
 
 /* log softmax(logits)[id], in double, added up in order of ids. For reports only: it uses the C library's exp and log,
- * so its last digits may differ between machines. NaN logits count as -infinity. id must be below n_vocab. */
+ * so its last digits may differ between machines. NaN logits count as -infinity. id must be below n_vocab.
+ * Thread-safe. */
 double ingot_log_probability(const float *logits, uint32_t n_vocab, uint32_t id);
 
 #ifdef __cplusplus
