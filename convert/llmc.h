@@ -4,6 +4,7 @@
 #ifndef INGOT_LLMC_H
 #define INGOT_LLMC_H
 
+#include "convert/first_two.h"
 #include "convert/ingot_convert.h"
 #include "convert/name_pool.h"
 
@@ -28,14 +29,8 @@ enum ingot_status llmc_parse(const uint8_t *bytes, uint64_t size, const char *pa
                              struct name_pool *names, struct llmc_header *header, struct ingot_source_tensor **tensors,
                              size_t *n, struct ingot_error *err);
 
-/* The files of a directory whose name ends so and that begin with this magic: how many, and the first two by name. */
-struct llmc_found {
-    size_t n;
-    char *names[2];
-};
-
-/* What cannot be opened or read is not found. False without memory. Free with llmc_found_free(), in any case. */
-bool llmc_find(const char *directory, const char *suffix, uint32_t magic, struct llmc_found *out);
-void llmc_found_free(struct llmc_found *found);
+/* The files of a directory whose name ends so and that begin with this magic. What cannot be opened or read is not
+ * found. */
+struct first_two llmc_find(const char *directory, const char *suffix, uint32_t magic);
 
 #endif

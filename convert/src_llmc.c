@@ -8,18 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SUFFIX  ".bin"
 #define N_SHOWN 96
 
 static bool probe(const struct source_candidate *c)
 {
-    struct llmc_found found;
     if (!c->is_directory) return llmc_knows(c->head, c->head_bytes, c->content_only);
-    bool claimed = !llmc_find(c->path, ".bin", LLMC_MAGIC, &found) || found.n > 0;
-    llmc_found_free(&found);
-    return claimed;
+    return llmc_find(c->path, SUFFIX, LLMC_MAGIC).n > 0;
 }
 
-static enum ingot_status fail_several(const struct ingot_source *src, const struct llmc_found *found,
+static enum ingot_status fail_several(const struct ingot_source *src, const struct first_two *found,
                                       struct ingot_error *err)
 {
     char a[N_SHOWN], b[N_SHOWN];
@@ -63,19 +61,12 @@ static enum ingot_status add_file(struct ingot_source *src, const char *name, st
 
 static enum ingot_status open_source(struct ingot_source *src, struct ingot_error *err)
 {
-    struct llmc_found found;
-    enum ingot_status status;
     if (src->base) return add_file(src, src->base, err);
-    if (!llmc_find(src->directory, ".bin", LLMC_MAGIC, &found))
-        status = fail_memory(err, src->path);
-    else if (found.n > 1)
-        status = fail_several(src, &found, err);
-    else if (found.n == 0) /* it was there when the reader was chosen */
-        status = ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, src->path, NULL, "the model has gone");
-    else
-        status = add_file(src, found.names[0], err);
-    llmc_found_free(&found);
-    return status;
+    const struct first_two found = llmc_find(src->directory, SUFFIX, LLMC_MAGIC);
+    if (found.n > 1) return fail_several(src, &found, err);
+    if (found.n == 1) return add_file(src, found.names[0], err);
+    /* It was there when the reader was chosen. */
+    return ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, src->path, NULL, "the model has gone");
 }
 
 const struct source_reader source_llmc = {

@@ -111,31 +111,26 @@ static enum ingot_status read_pair(struct vocabulary *v, const char *directory, 
     return status == INGOT_OK ? vocab_read_special(more_in, t, err) : status;
 }
 
-/* The file that llm.c's own script writes, or the only one of its kind. *name, to be freed, is NULL when there is none.
- */
-static enum ingot_status find_llmc(const char *directory, char **name, struct ingot_error *err)
-{
-    struct llmc_found found = { 0 };
-    bool usual = path_exists(directory, LLMC_FILE);
-    bool enough = usual || llmc_find(directory, LLMC_SUFFIX, LLMC_TOKENIZER_MAGIC, &found);
-    enum ingot_status status = INGOT_OK;
-    *name = NULL;
-    if (found.n > 1)
-        status = ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, directory, "call the right one " LLMC_FILE,
-                            "%zu tokenizers of llm.c in one directory", found.n);
-    else if (enough && (usual || found.n == 1))
-        enough = (*name = strdup(usual ? LLMC_FILE : found.names[0])) != NULL;
-    if (!enough) status = fail_memory(err, directory);
-    llmc_found_free(&found);
-    return status;
-}
-
 static enum ingot_status read_llmc(struct vocabulary *v, const char *directory, const char *name,
                                    struct vocab_tables *t, struct ingot_error *err)
 {
     struct input *in;
     enum ingot_status status = open_file(v, directory, name, &in, err);
     return status == INGOT_OK ? vocab_read_llmc(in, t, err) : status;
+}
+
+/* The file that llm.c's own script writes, or the only one of its kind. *found is false when there is none. */
+static enum ingot_status find_and_read_llmc(struct vocabulary *v, const char *directory, struct vocab_tables *t,
+                                            bool *found, struct ingot_error *err)
+{
+    *found = true;
+    if (path_exists(directory, LLMC_FILE)) return read_llmc(v, directory, LLMC_FILE, t, err);
+    const struct first_two others = llmc_find(directory, LLMC_SUFFIX, LLMC_TOKENIZER_MAGIC);
+    if (others.n > 1)
+        return ingot_fail(err, INGOT_E_SOURCE, INGOT_NO_OFFSET, directory, "call the right one " LLMC_FILE,
+                          "%zu tokenizers of llm.c in one directory", others.n);
+    *found = others.n == 1;
+    return *found ? read_llmc(v, directory, others.names[0], t, err) : INGOT_OK;
 }
 
 /* A directory without a tokenizer leaves *v empty; one with a tokenizer of another kind is an error. */
@@ -173,11 +168,9 @@ static enum ingot_status read_files(struct vocabulary *v, const char *directory,
     }
     size_t pair = find_pair(directory);
     if (pair < N_PAIRS) return read_pair(v, directory, pairs[pair].tokens, pairs[pair].merges, t, err);
-    char *name;
-    enum ingot_status status = find_llmc(directory, &name, err);
-    if (status == INGOT_OK) status = name ? read_llmc(v, directory, name, t, err) : check_other_kinds(directory, err);
-    free(name);
-    return status;
+    bool found;
+    enum ingot_status status = find_and_read_llmc(v, directory, t, &found, err);
+    return status == INGOT_OK && !found ? check_other_kinds(directory, err) : status;
 }
 
 /* A tokenizer.json, a file of llm.c, or tokens and merges. */
@@ -186,9 +179,7 @@ static enum ingot_status read_named(struct vocabulary *v, const char *directory,
 {
     struct input *in;
     if (n == 2) return read_pair(v, directory, names[0], names[1], t, err);
-    size_t length = strlen(names[0]), suffix = strlen(LLMC_SUFFIX);
-    if (length >= suffix && strcmp(names[0] + length - suffix, LLMC_SUFFIX) == 0)
-        return read_llmc(v, directory, names[0], t, err);
+    if (path_ends_with(names[0], LLMC_SUFFIX)) return read_llmc(v, directory, names[0], t, err);
     enum ingot_status status = open_file(v, directory, names[0], &in, err);
     return status == INGOT_OK ? vocab_read_tokenizer(in, t, err) : status;
 }
