@@ -6,6 +6,7 @@
 
 #include "convert/array.h"
 #include "convert/json_walk.h"
+#include "convert/safetensors_usual.h"
 #include "format/bytes.h"
 #include "format/checked.h"
 #include "format/map.h"
@@ -71,10 +72,10 @@ __attribute__((format(printf, 5, 6))) static enum ingot_status bad_member(const 
     return ingot_fail(err, status, m->text.off, p->path, ADVICE_COPY, "tensor %s: %s", shown, what);
 }
 
-static const struct word *find_dtype(const char *name)
+static const struct word *find_dtype(const char *name, size_t n)
 {
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
-        if (strcmp(dtypes[i].name, name) == 0) return &dtypes[i];
+        if (strlen(dtypes[i].name) == n && memcmp(dtypes[i].name, name, n) == 0) return &dtypes[i];
     return NULL;
 }
 
@@ -153,7 +154,7 @@ static enum ingot_status read_description(const struct parser *p, const struct m
     if (!dtype) return bad_member(p, m, INGOT_E_SOURCE, err, "\"dtype\" is not a string");
     if (json_object_size(d) != 3)
         return bad_member(p, m, INGOT_E_SOURCE, err, "expected dtype, shape and data_offsets, and nothing else");
-    const struct word *word = find_dtype(dtype);
+    const struct word *word = find_dtype(dtype, strlen(dtype));
     char shown[64];
     if (!word)
         return bad_member(p, m, INGOT_E_UNSUPPORTED, err, "dtype %s is not known",
@@ -164,115 +165,21 @@ static enum ingot_status read_description(const struct parser *p, const struct m
     return status == INGOT_OK ? check_size(p, m, word, t, err) : status;
 }
 
-/* ------------------------------------------------------------------------------------------------ the usual spelling
- *
- * Nearly every header is written by one library, always in the same spelling. Of 100,000 tensors, jansson's objects
- * took three times as long as all of `ingot params` does that reads this spelling directly, and looking for the end of
- * a description before reading it took as long as the reading. So it is tried first; whatever is not exactly so, or not
- * valid, is jansson's to read and to refuse. */
-
-/* What is still to be read. */
-struct rest {
-    const char *at, *end;
-};
-
-/* Small, to be inlined: of a constant text it is then a comparison of a word or two. */
-static inline bool skip_text(struct rest *r, const char *text)
-{
-    const size_t n = strlen(text);
-    if ((size_t)(r->end - r->at) < n || memcmp(r->at, text, n) != 0) return false;
-    r->at += n;
-    return true;
-}
-
-static inline void skip_blank(struct rest *r)
-{
-    r->at += r->at < r->end && *r->at == ' ';
-}
-
-/* The number that at most seven digits make, without one the eight bytes behind it: the first digit is the lowest byte,
- * and pairs, then fours, then eight are added up in place. *n is how many there are; 8 when there are more. */
-static inline uint64_t few_digits(const char *at, uint32_t *n)
-{
-    uint64_t digits;
-    memcpy(&digits, at, sizeof digits);
-    digits ^= UINT64_C(0x3030303030303030);
-    const uint64_t others = (digits | (digits + UINT64_C(0x7676767676767676))) & UINT64_C(0x8080808080808080);
-    *n = others ? (uint32_t)__builtin_ctzll(others) / 8 : 8;
-    if (*n == 0 || *n == 8) return 0;
-    digits <<= 64 - 8 * *n;
-    digits = (digits * 10 + (digits >> 8)) & UINT64_C(0x00FF00FF00FF00FF);
-    digits = (digits * 100 + (digits >> 16)) & UINT64_C(0x0000FFFF0000FFFF);
-    return (digits * 10000 + (digits >> 32)) & UINT32_MAX;
-}
-
-/* Digits, fewer than overflow, without a zero in front. */
-static inline bool take_count(struct rest *r, uint64_t *out)
-{
-    const char *const end = r->end - r->at < 19 ? r->end : r->at + 19;
-    uint32_t n = 0;
-    if (r->end - r->at >= 8) *out = few_digits(r->at, &n);
-    if (n == 0 || n == 8)
-        for (n = 0, *out = 0; r->at + n < end && r->at[n] >= '0' && r->at[n] <= '9'; n++)
-            *out = 10 * *out + (uint64_t)(r->at[n] - '0');
-    if (n == 0 || n == 19 || (n > 1 && *r->at == '0')) return false;
-    r->at += n;
-    return true;
-}
-
-/* The rest of an array of at most `max` counts, behind its bracket. */
-static inline bool take_counts(struct rest *r, uint64_t *out, uint32_t max, uint32_t *n)
-{
-    for (*n = 0; !skip_text(r, "]"); ++*n) {
-        if (*n == max || (*n > 0 && !skip_text(r, ","))) return false;
-        skip_blank(r);
-        if (!take_count(r, &out[*n])) return false;
-    }
-    return true;
-}
-
-static const struct word *take_dtype(struct rest *r)
-{
-    const size_t room = (size_t)(r->end - r->at);
-    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
-        const size_t n = strlen(dtypes[i].name);
-        if (room < n + 2 || *r->at != '"' || r->at[n + 1] != '"' || memcmp(r->at + 1, dtypes[i].name, n) != 0) continue;
-        r->at += n + 2;
-        return &dtypes[i];
-    }
-    return NULL;
-}
-
-/* {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, a blank behind each comma and colon or none. */
-static bool take_description(struct rest *r, const struct word **word, struct ingot_source_tensor *t, uint64_t span[2])
-{
-    uint32_t n;
-    if (!skip_text(r, "{\"dtype\":")) return false;
-    skip_blank(r);
-    if (!(*word = take_dtype(r)) || !skip_text(r, ",")) return false;
-    skip_blank(r);
-    if (!skip_text(r, "\"shape\":")) return false;
-    skip_blank(r);
-    if (!skip_text(r, "[") || !take_counts(r, t->shape, INGOT_MAX_RANK, &t->rank) || !skip_text(r, ",")) return false;
-    skip_blank(r);
-    if (!skip_text(r, "\"data_offsets\":")) return false;
-    skip_blank(r);
-    return skip_text(r, "[") && take_counts(r, span, 2, &n) && n == 2 && skip_text(r, "}");
-}
-
-/* Reads a description at the beginning of *text and moves behind it; what is in *t is worth nothing after false. */
+/* Reads a description in the usual spelling at the beginning of *text and moves behind it. False when it is in another
+ * spelling, or not valid; what is in *t is then worth nothing. */
 static bool read_usual(const struct parser *p, struct json_text *text, struct ingot_source_tensor *t)
 {
     static const struct member nobody; /* whose errors nobody hears */
-    struct rest rest = { text->at, text->at + text->n };
-    const struct word *word;
-    uint64_t span[2];
-    if (!take_description(&rest, &word, t, span)) return false;
+    struct usual_description d;
+    const size_t n = usual_description_read(text->at, text->n, &d);
+    const struct word *word = n > 0 ? find_dtype(d.dtype, d.dtype_bytes) : NULL;
+    if (!word) return false;
     set_dtype(t, word);
-    if (place(p, &nobody, span[0], span[1], t, NULL) != INGOT_OK) return false;
+    t->rank = d.rank;
+    memcpy(t->shape, d.shape, d.rank * sizeof *d.shape);
+    if (place(p, &nobody, d.span[0], d.span[1], t, NULL) != INGOT_OK) return false;
     if (check_size(p, &nobody, word, t, NULL) != INGOT_OK) return false;
-    const size_t n = (size_t)(rest.at - text->at);
-    *text = (struct json_text){ rest.at, text->n - n, text->off + n };
+    *text = (struct json_text){ text->at + n, text->n - n, text->off + n };
     return true;
 }
 
@@ -332,8 +239,9 @@ static void clear_tensor(const struct parser *p, struct ingot_source_tensor *t)
     *t = (struct ingot_source_tensor){ .file = p->base, .check = INGOT_NO_CHECK };
 }
 
-/* As many as the rest of the header has room for, going by what stands in front of it: a large array that does not grow
- * can have large pages. Going by too short members costs addresses, not memory, and no more than MAX_ROOM of them. */
+/* Room for one tensor more. From the second time on, room for as many as the rest of the header would hold if its
+ * members were as long as those so far: an array that need not grow again can be of large pages. Where that guesses too
+ * many it costs addresses, not memory, for nobody touches them; and never more than MAX_ROOM. */
 static bool make_room(struct parser *p, const struct json_walk *walk)
 {
     size_t cap = p->cap ? 2 * p->cap : 256;
