@@ -59,7 +59,8 @@ static uint32_t code_point(const unsigned char *s, size_t len)
 }
 
 /* Not controls, line separators, what steers the direction of writing, nor what cannot be seen and has no part in how
- * words are written, as joiners have: a name must not make a line lie, nor look like another. */
+ * words are written, as joiners have: a name must not make a line lie, nor look like another. Nor what is never to be a
+ * character: neither XML nor YAML may have U+FFFE in it as it is. */
 static bool is_printable(const unsigned char *s, size_t len)
 {
     static const struct {
@@ -73,6 +74,7 @@ static bool is_printable(const unsigned char *s, size_t len)
         { 0x200E, 0x200F },   /* marks of direction */
         { 0x2028, 0x202E },   /* separators, embeddings, overrides */
         { 0x2060, 0x206F },   /* invisible operators, isolates */
+        { 0xFDD0, 0xFDEF },   /* no characters */
         { 0xFEFF, 0xFEFF },   /* byte order mark */
         { 0xFFF9, 0xFFFB },   /* annotations */
         { 0xE0000, 0xE0FFF }, /* tags, variation selectors */
@@ -80,7 +82,7 @@ static bool is_printable(const unsigned char *s, size_t len)
     const uint32_t c = code_point(s, len);
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
         if (c >= hidden[i].first && c <= hidden[i].last) return false;
-    return true;
+    return (c & 0xFFFE) != 0xFFFE; /* the last two of each plane are no characters */
 }
 
 /* Copies what is plain ASCII at the beginning, which most names are as a whole. Returns how many bytes. */

@@ -159,14 +159,14 @@ END
 }
 
 @test "hostile names reach neither terminal nor markup" {
-    make_safetensors evil.safetensors '{"</title><script>&\u001b[31m\"'"'"'":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
+    make_safetensors evil.safetensors '{"</title><script>&\u001b[31m\"'"'"'\ufffe":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
     mv evil.safetensors "<&>.safetensors"
     ingot map --svg evil.svg "<&>.safetensors"
     expect 0
     svg evil.svg
     refute grep -q '<script' evil.svg
     refute grep -q $'\e' evil.svg
-    grep -q '&lt;/title&gt;&lt;script&gt;&amp;\\x1b\[31m&quot;&apos;' evil.svg
+    grep -q '&lt;/title&gt;&lt;script&gt;&amp;\\x1b\[31m&quot;&apos;\\xef\\xbf\\xbe' evil.svg
     ingot map --long "<&>.safetensors"
     [[ $out == *'\x1b[31m'* ]]
     [[ $out != *$'\e'* ]]

@@ -364,6 +364,10 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
         { "\xE2\x80\x8B", "\\xe2\\x80\\x8b" },              /* zero width space */
         { "\xEF\xBB\xBF", "\\xef\\xbb\\xbf" },              /* byte order mark */
         { "\xF3\xA0\x81\x81", "\\xf3\\xa0\\x81\\x81" },     /* a tag */
+        { "\xEF\xBF\xBE", "\\xef\\xbf\\xbe" },              /* U+FFFE: no character */
+        { "\xF0\x9F\xBF\xBF", "\\xf0\\x9f\\xbf\\xbf" },     /* U+1FFFF: the same of another plane */
+        { "\xEF\xB7\x90", "\\xef\\xb7\\x90" },              /* U+FDD0 */
+        { "\xEF\xBF\xBD", "\xEF\xBF\xBD" },                 /* U+FFFD, a character for what is none */
         { "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80" },         /* a face */
         { "\xE2\x80\x8D\xD8\x9B", "\xE2\x80\x8D\xD8\x9B" }, /* their neighbours: joiner, Arabic semicolon */
         { "\xE2\x80\x90", "\xE2\x80\x90" },                 /* hyphen */
