@@ -87,10 +87,12 @@ static void put_largest(struct markup *to, const struct page_both *b)
         const struct diff_pair *p = &d->pairs[largest[i]];
         const struct diff_tensor t = diff_tensor_of(d, p, p->at[0] == DIFF_NOWHERE || p->head_of_wte[0]);
         findings_place_text(d, p, place, sizeof place);
-        markup_put(to, "<li><a href=\"#t%zu\">", largest[i]);
+        const bool leads = b->pairs->has_row[largest[i]];
+        markup_add(to, "<li>");
+        if (leads) markup_put(to, "<a href=\"#t%zu\">", largest[i]);
         markup_text(to, t.t.name, t.t.name_len);
-        markup_put(to, "</a> <span class=\"soft\">RMS %.3g of A, at most %.4g%s%s</span></li>\n", diff_rms(&p->figures),
-                   p->figures.max_abs, t.t.rank ? ", at " : "", t.t.rank ? place : "");
+        markup_put(to, "%s <span class=\"soft\">RMS %.3g of A, at most %.4g%s%s</span></li>\n", leads ? "</a>" : "",
+                   diff_rms(&p->figures), p->figures.max_abs, t.t.rank ? ", at " : "", t.t.rank ? place : "");
     }
     markup_add(to, "</ol></div>\n");
 }

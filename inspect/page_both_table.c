@@ -254,7 +254,7 @@ static struct extent extent_of(const struct page_both *b)
 static void put_titles(struct markup *to, struct extent has)
 {
     static const char *const words[] = { "tensor", "difference", "dtype", "shape" };
-    static const char *const numbers[] = { "equal", "max abs", "max rel", "ULP", "cosine",  "RMS",
+    static const char *const numbers[] = { "equal", "max abs", "max rel", "ULP", "cosine",  "RMS rel",
                                            "min",   "max",     "mean",    "std", "NaN, inf" };
     const size_t n = !has.statistics ? 6 : sizeof numbers / sizeof *numbers - !has.not_finite;
     markup_add(to, "<thead><tr>");
@@ -268,12 +268,13 @@ void page_both_tensors(struct markup *to, const struct page_both *b)
 {
     const struct findings *f = b->findings;
     const struct extent has = extent_of(b);
+    size_t n = 0;
     markup_put(to,
                "<section id=\"tensors\" aria-labelledby=\"tensors-title\">\n<h2 id=\"tensors-title\">Tensors</h2>\n"
                "<p class=\"note\">What differs comes first. Where the two say different things, "
                "<b class=\"side a\">A</b> stands above <b class=\"side b\">B</b>%s.</p>\n",
                has.statistics ? "; of the histograms A is the ground, B the line" : "");
-    page_rows_note(to, "The first", f->diff.n_pairs);
+    page_rows_note(to, "first those that differ, then the largest", f->diff.n_pairs, "ingot diff -v");
     markup_add(to,
                "<div class=\"find\" hidden><label for=\"search\">Search</label> <input id=\"search\" type=\"search\" "
                "autocomplete=\"off\" spellcheck=\"false\" placeholder=\"name, difference, dtype or shape\"> "
@@ -282,10 +283,11 @@ void page_both_tensors(struct markup *to, const struct page_both *b)
                "<div class=\"wide tall\" tabindex=\"0\" role=\"group\" aria-label=\"Table of tensors\">\n"
                "<table class=\"sortable compared\">\n");
     put_titles(to, has);
-    for (size_t i = 0; i < f->diff.n_pairs && i < PAGE_ROWS_MAX; i++) {
+    for (size_t i = 0; i < f->diff.n_pairs; i++) {
         size_t pair = b->pairs->order[i];
         const struct diff_pair *p = &f->diff.pairs[pair];
-        page_row(to, i);
+        if (!b->pairs->has_row[pair]) continue;
+        page_row(to, n++);
         markup_put(to, "<tr id=\"t%zu\"%s>", pair, findings_differ(f, p) ? " class=\"differs\"" : "");
         put_what(to, f, p);
         const struct couple figures = figures_of(b, pair);

@@ -73,11 +73,13 @@ void page_row(struct markup *to, size_t i)
     if (i == ROWS_AT_ONCE) markup_add(to, "</tbody>\n<tbody class=\"later\">\n");
 }
 
-void page_rows_note(struct markup *to, const char *which, uint64_t n)
+void page_rows_note(struct markup *to, const char *which, uint64_t n, const char *command)
 {
-    if (n > PAGE_ROWS_MAX)
-        markup_put(to, "<p class=\"note\">%s %s of %s.</p>\n", which, human_count(PAGE_ROWS_MAX).text,
-                   human_count(n).text);
+    if (n <= PAGE_ROWS_MAX) return;
+    const uint64_t n_left = n - PAGE_ROWS_MAX;
+    markup_put(to, "<p class=\"note\">The table has %s of %s tensors, %s; %s %s left out. All: <code>%s</code></p>\n",
+               human_count(PAGE_ROWS_MAX).text, human_count(n).text, which, human_count(n_left).text,
+               n_left == 1 ? "is" : "are", command);
 }
 
 void page_tensor_name(struct markup *to, const char *name, size_t n)

@@ -72,6 +72,43 @@ static void place_side(struct page_pairs *p, unsigned s, const struct checkpoint
     free(entries);
 }
 
+/* How much a row would be missed. */
+struct rank {
+    size_t pair;
+    uint64_t n_elems;
+    bool differs;
+};
+
+static int by_rank(const void *x, const void *y)
+{
+    const struct rank *a = x, *b = y;
+    int order = b->differs - a->differs;
+    if (order == 0) order = (a->n_elems < b->n_elems) - (a->n_elems > b->n_elems);
+    return order ? order : (a->pair > b->pair) - (a->pair < b->pair);
+}
+
+static uint64_t pair_elems(const struct diff *d, const struct diff_pair *p)
+{
+    uint64_t most = 0;
+    for (unsigned s = 0; s < 2; s++) {
+        const uint64_t n = p->at[s] == DIFF_NOWHERE ? 0 : diff_tensor_of(d, p, s).t.n_elems;
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+static void choose_rows(struct page_pairs *p)
+{
+    const struct diff *d = &p->findings->diff;
+    const size_t n = d->n_pairs;
+    struct rank *ranks = memory_array(n, sizeof *ranks);
+    p->has_row = memory_array(n, sizeof *p->has_row);
+    for (size_t i = 0; i < n; i++) ranks[i] = (struct rank){ i, pair_elems(d, &d->pairs[i]), page_pairs_differ(p, i) };
+    qsort(ranks, n, sizeof *ranks, by_rank);
+    for (size_t i = 0; i < n && i < PAGE_ROWS_MAX; i++) p->has_row[ranks[i].pair] = true;
+    free(ranks);
+}
+
 struct page_pairs page_pairs_of(const struct findings *f, const struct checkpoint *a, const struct checkpoint *b)
 {
     struct page_pairs p = { .findings = f };
@@ -80,6 +117,7 @@ struct page_pairs page_pairs_of(const struct findings *f, const struct checkpoin
     for (int differ = 1; differ >= 0; differ--)
         for (size_t i = 0; i < f->diff.n_pairs; i++)
             if (page_pairs_differ(&p, i) == differ) p.order[n++] = i;
+    choose_rows(&p);
     place_side(&p, 0, a);
     place_side(&p, 1, b);
     return p;
@@ -88,6 +126,7 @@ struct page_pairs page_pairs_of(const struct findings *f, const struct checkpoin
 void page_pairs_free(struct page_pairs *p)
 {
     free(p->order);
+    free(p->has_row);
     for (unsigned s = 0; s < 2; s++) {
         free(p->pair_of[s]);
         free(p->tensor_of[s]);

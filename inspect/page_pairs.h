@@ -7,9 +7,13 @@
 #define PAGE_NO_PAIR   SIZE_MAX
 #define PAGE_NO_TENSOR SIZE_MAX
 
+/* More rows than these a browser would be busy with for a minute: what is left out is said above the table. */
+#define PAGE_ROWS_MAX 10000u
+
 struct page_pairs {
     const struct findings *findings; /* borrowed */
     size_t *order;                   /* of all pairs: first those that differ */
+    bool *has_row;                   /* of every pair: of too many those that differ have one first, then the largest */
     size_t *pair_of[2];              /* of every tensor, or NO_PAIR */
     size_t *tensor_of[2];            /* of every pair, or NO_TENSOR where it has none, or several parts */
 };

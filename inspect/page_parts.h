@@ -43,9 +43,8 @@ void page_end(struct markup *to);
  * by and by. */
 void page_row(struct markup *to, size_t i);
 
-/* More rows than these a browser would be busy with for a minute: what is left out is said above the table. */
-#define PAGE_ROWS_MAX 10000u
-void page_rows_note(struct markup *to, const char *which, uint64_t n);
+/* Of n tensors more than PAGE_ROWS_MAX: which have a row, and the command that lists all. Nothing of fewer. */
+void page_rows_note(struct markup *to, const char *which, uint64_t n, const char *command);
 
 /* A tensor's name; one that would make its row a wall is shown in a box. */
 void page_tensor_name(struct markup *to, const char *name, size_t n);

@@ -163,12 +163,19 @@ struct choice_of_rows {
     size_t n_equals; /* and of those that have just as many so many more */
 };
 
+/* An alias has no parameters of its own. */
+static uint64_t row_elems(const struct checkpoint *cp, size_t i)
+{
+    const struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+    return t.target ? 0 : t.n_elems;
+}
+
 static struct choice_of_rows choose_rows(const struct checkpoint *cp)
 {
     struct choice_of_rows rows = { .n_equals = cp->n_tensors };
     if (cp->n_tensors <= PAGE_ROWS_MAX) return rows;
     uint64_t *sizes = memory_array(cp->n_tensors, sizeof *sizes);
-    for (size_t i = 0; i < cp->n_tensors; i++) sizes[i] = checkpoint_tensor_at(cp, i).n_elems;
+    for (size_t i = 0; i < cp->n_tensors; i++) sizes[i] = row_elems(cp, i);
     qsort(sizes, cp->n_tensors, sizeof *sizes, from_large_to_small);
     rows = (struct choice_of_rows){ .least = sizes[PAGE_ROWS_MAX - 1] };
     for (size_t i = PAGE_ROWS_MAX; i > 0 && sizes[i - 1] == rows.least; i--) rows.n_equals++;
@@ -202,7 +209,7 @@ void page_tensors(struct markup *to, const struct page_model *m)
     size_t n = 0;
     markup_add(to,
                "<section id=\"tensors\" aria-labelledby=\"tensors-title\">\n<h2 id=\"tensors-title\">Tensors</h2>\n");
-    page_rows_note(to, "The largest", cp->n_tensors);
+    page_rows_note(to, "the largest", cp->n_tensors, "ingot ls");
     markup_add(to,
                "<div class=\"find\" hidden><label for=\"search\">Search</label> <input id=\"search\" type=\"search\" "
                "autocomplete=\"off\" spellcheck=\"false\" placeholder=\"name, dtype or shape\"> "
@@ -212,7 +219,7 @@ void page_tensors(struct markup *to, const struct page_model *m)
     put_titles(to, m);
     markup_add(to, "<tbody>\n");
     for (size_t i = 0; i < cp->n_tensors; i++) {
-        if (!has_row(&rows, checkpoint_tensor_at(cp, i).n_elems)) continue;
+        if (!has_row(&rows, row_elems(cp, i))) continue;
         page_row(to, n++);
         put_tensor(to, m, i);
     }

@@ -175,39 +175,40 @@ static size_t pair_of(const struct drawing *d, size_t tensor)
     return m->pairs ? m->pairs->pair_of[m->side][tensor] : PAGE_NO_PAIR;
 }
 
-/* A tensor leads to its row in the table, if it has one; of two, one that differs is marked. */
-static void begin_cell(const struct drawing *d, size_t tensor)
+/* A tensor leads to its row in the table, if it has one. */
+static bool begin_cell(const struct drawing *d, size_t tensor, size_t pair)
 {
-    size_t pair = pair_of(d, tensor);
-    if (!d->model->pairs) pair = tensor;
-    if (pair == PAGE_NO_PAIR)
-        markup_add(d->to, "<g><title>");
+    const struct page_pairs *pairs = d->model->pairs;
+    const bool leads = !pairs || (pair != PAGE_NO_PAIR && pairs->has_row[pair]);
+    if (leads)
+        markup_put(d->to, "<a href=\"#t%zu\"><title>", pairs ? pair : tensor);
     else
-        markup_put(d->to, "<a href=\"#t%zu\"><title>", pair);
+        markup_add(d->to, "<g><title>");
+    return leads;
 }
 
-static void end_cell(const struct drawing *d, size_t tensor)
+/* Of two, one that differs is marked. */
+static void end_cell(const struct drawing *d, size_t pair, bool leads)
 {
-    size_t pair = pair_of(d, tensor);
     if (pair != PAGE_NO_PAIR && page_pairs_differ(d->model->pairs, pair))
         markup_add(d->to, "<circle class=\"corner\" cx=\"100%\" r=\"8\"/>");
-    markup_add(d->to, !d->model->pairs || pair != PAGE_NO_PAIR ? "</svg></a>\n" : "</svg></g>\n");
+    markup_add(d->to, leads ? "</svg></a>\n" : "</svg></g>\n");
 }
 
 static void put_cell(const struct drawing *d, const struct cell *c, bool alone, struct treemap_rect r)
 {
     char shape[192];
     struct checkpoint_tensor t = checkpoint_tensor_at(&d->model->subject->checkpoint, c->tensor);
-    size_t skip = alone || c->key_len == c->name_len ? 0 : c->key_len + 1;
+    const size_t skip = alone || c->key_len == c->name_len ? 0 : c->key_len + 1, pair = pair_of(d, c->tensor);
     human_shape(t.rank, t.shape, shape, sizeof shape);
-    begin_cell(d, c->tensor);
+    const bool leads = begin_cell(d, c->tensor, pair);
     markup_text(d->to, t.name, t.name_len);
     markup_put(d->to, ", %s: %s parameter%s, %s</title>", shape, human_count(t.n_elems).text, plural(t.n_elems),
                human_share(t.n_elems, whole(d->n_elems)).text);
     put_box(d, d->model->kinds[c->tensor], r);
     put_name(d, c->name + skip, c->name_len - skip, r);
     put_share(d, (double)c->n_elems, r);
-    end_cell(d, c->tensor);
+    end_cell(d, pair, leads);
 }
 
 static void put_rest(const struct drawing *d, const struct cell *first, size_t n, double n_elems, struct treemap_rect r)
@@ -313,7 +314,7 @@ static void put_category(struct markup *to, const struct census *c, enum census_
     markup_put(to, "<tr><th scope=\"row\">%s</th><td>%s</td>", census_name(category),
                each ? human_count(each).text : "");
     if (tied)
-        markup_add(to, "<td>tied</td><td></td><td></td></tr>\n");
+        markup_add(to, "<td>tied</td><td></td><td class=\"bar\"></td></tr>\n");
     else
         markup_put(to,
                    "<td>%s</td><td>%s</td><td class=\"bar\"><svg aria-hidden=\"true\"><rect width=\"%.2f%%\" "
@@ -329,10 +330,12 @@ static void put_categories(struct markup *to, const struct census *c)
             "per layer</th><th scope=\"col\" class=\"n\">in all</th><th scope=\"col\" class=\"n\">share</th>"
             "<th scope=\"col\" class=\"bar\"><span class=\"unseen\">share, drawn</span></th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < CENSUS_CATEGORIES; i++) put_category(to, c, (enum census_category)i);
-    markup_put(to,
-               "</tbody><tfoot><tr><th scope=\"row\">total</th><td></td><td>%s</td><td></td><td></td></tr></tfoot>"
-               "</table></div>\n",
-               human_count(census_total(c)).text);
+    markup_put(
+        to,
+        "</tbody><tfoot><tr><th scope=\"row\">total</th><td></td><td>%s</td><td></td><td class=\"bar\"></td></tr>"
+        "</tfoot>"
+        "</table></div>\n",
+        human_count(census_total(c)).text);
     if (c->tied)
         markup_add(to, "<p class=\"note\">The unembedding is the token embedding, used a second time and counted "
                        "once.</p>\n");

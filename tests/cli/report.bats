@@ -183,12 +183,37 @@ END
     grep -q '<tr id="t10002">' page.html # the largest, then those in front
     grep -q '<tr id="t9998">' page.html
     refute grep -q '<tr id="t9999">' page.html
-    grep -q 'The largest 10,000 of 10,003' page.html
+    grep -q 'The table has 10,000 of 10,003 tensors, the largest; 3 are left out' page.html
     grep -q '<data id="bytes-sum" value="20007">' page.html
     ingot report --no-stats many.safetensors many.safetensors -f -o page.html
     expect 0
+    page page.html
     [ "$(grep -c '<tr id="t' page.html)" = 10000 ]
-    grep -q 'The first 10,000 of 10,003' page.html
+    grep -q '<tr id="t10002">' page.html
+    grep -q 'The table has 10,000 of 10,003 tensors, first those that differ, then the largest; 3 are left out' page.html
+}
+
+@test "of more pairs than there are rows those that differ have one, and nothing leads to those that have none" {
+    python -IS - <<'END'
+import struct
+sizes = [2] * 10001 + [50000]
+for name, low, last in ("a", b"\1", b"\1"), ("b", b"\2", b"\x09"):
+    header, at = [], 0
+    for i, n in enumerate(sizes):
+        header.append('"t%d":{"dtype":"U8","shape":[%d],"data_offsets":[%d,%d]}' % (i, n, at, at + n))
+        at += n
+    header = ("{" + ",".join(header) + "}").encode()
+    with open(name + ".safetensors", "wb") as f:
+        f.write(struct.pack("<Q", len(header)) + header + low * 20000 + last * 2 + bytes(50000))
+END
+    ingot report --no-stats a.safetensors b.safetensors -o page.html
+    expect 0
+    page page.html
+    [ "$(grep -c '<tr id="t' page.html)" = 10000 ]
+    refute grep -q '<tr id="t1000[01]"' page.html # of those that differ the last, and the large one that does not
+    grep -q '<li>t10000 <span' page.html # though it differs most
+    grep -q '<li><a href="#t0">t0</a>' page.html
+    [ "$(grep -c '<g><title>t10001, 50000' page.html)" = 2 ]
 }
 
 @test "a page is not written over a file without -f, and never over a model" {
