@@ -15,6 +15,8 @@
 #define DRAWN_HEIGHT 24.0
 #define NARROW       (1.0 / 512) /* what a bar's share of the width counts as at least: one value alone has none */
 
+#define N_DISTANCES 5 /* columns that tell how far apart values are */
+
 /* -------------------------------------------------------------------------------------------------------- cells */
 
 /* Harmless texts, either of which may be NULL. */
@@ -68,18 +70,22 @@ static void put_number(struct markup *to, const char *prefix, double value, int 
     markup_add(to, "</td>");
 }
 
+static bool has_distance(const struct diff_pair *p)
+{
+    return p->n_jobs > 0 && p->figures.max_abs >= 0;
+}
+
 /* How far apart the values are: nothing where they are not. */
 static void put_distance(struct markup *to, const struct findings *found, const struct diff_pair *p)
 {
     const struct diff_figures *f = &p->figures;
-    char share[16], place[192];
-    if (p->n_jobs == 0 || f->max_abs < 0) {
-        markup_put(to, "<td>%s</td><td></td><td></td><td></td><td></td><td></td>", p->n_jobs > 0 ? "100 %" : "");
+    char place[192];
+    if (!has_distance(p)) {
+        for (int i = 0; i < N_DISTANCES; i++) markup_add(to, "<td></td>");
         return;
     }
-    findings_share(f, share);
     findings_place_text(&found->diff, p, place, sizeof place);
-    markup_put(to, "<td>%s</td><td data-v=\"%.9g\"><i>%.4g</i> <i class=\"soft\">%s</i>", share, f->max_abs, f->max_abs,
+    markup_put(to, "<td data-v=\"%.9g\"><i>%.4g</i> <i class=\"soft\">%s</i>", f->max_abs, f->max_abs,
                strcmp(place, "[]") == 0 ? "" : place);
     put_number(to, "</td><td>", f->max_rel, 4);
     if (p->quantised)
@@ -88,6 +94,16 @@ static void put_distance(struct markup *to, const struct findings *found, const 
         markup_put(to, "<td>%" PRIu64 "</td>", f->max_ulp);
     put_number(to, "<td>", diff_cosine(f), 9);
     put_number(to, "<td>", diff_rms(f), 3);
+}
+
+static void put_equal(struct markup *to, const struct diff_pair *p)
+{
+    char share[16] = "";
+    if (has_distance(p))
+        findings_share(&p->figures, share);
+    else if (p->n_jobs > 0)
+        snprintf(share, sizeof share, "100 %%");
+    markup_put(to, "<td>%s</td>", share);
 }
 
 /* --------------------------------------------------------------------------------------------------- statistics */
@@ -240,27 +256,38 @@ static void put_statistics(struct markup *to, const struct couple *c, bool not_f
 
 /* -------------------------------------------------------------------------------------------------------- table */
 
-/* Columns beside those of the comparison. */
+/* Which columns there are: those in which there would be nothing are left out. */
 struct extent {
-    bool statistics, not_finite;
+    bool distances, statistics, not_finite;
 };
 
 static struct extent extent_of(const struct page_both *b)
 {
     const struct page_model *const *m = b->model;
-    return (struct extent){ m[0]->figures || m[1]->figures, not_finite(&m[0]->total) + not_finite(&m[1]->total) > 0 };
+    const struct diff *d = &b->findings->diff;
+    struct extent has = { false, m[0]->figures || m[1]->figures,
+                          not_finite(&m[0]->total) + not_finite(&m[1]->total) > 0 };
+    for (size_t i = 0; i < d->n_pairs; i++) has.distances |= has_distance(&d->pairs[i]);
+    return has;
+}
+
+static void put_number_titles(struct markup *to, const char *const *titles, size_t n)
+{
+    for (size_t i = 0; i < n; i++) markup_put(to, "<th scope=\"col\" class=\"n\">%s</th>", titles[i]);
 }
 
 static void put_titles(struct markup *to, struct extent has)
 {
     static const char *const words[] = { "tensor", "difference", "dtype", "shape" };
-    static const char *const numbers[] = { "equal", "max abs", "max rel", "ULP", "cosine",  "RMS rel",
-                                           "min",   "max",     "mean",    "std", "NaN, inf" };
-    const size_t n = !has.statistics ? 6 : sizeof numbers / sizeof *numbers - !has.not_finite;
+    static const char *const equal[] = { "equal" };
+    static const char *const distances[N_DISTANCES] = { "max abs", "max rel", "ULP", "cosine", "RMS rel" };
+    static const char *const figures[] = { "min", "max", "mean", "std", "NaN, inf" };
     markup_add(to, "<thead><tr>");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) markup_put(to, "<th scope=\"col\">%s</th>", words[i]);
     if (has.statistics) markup_add(to, "<th scope=\"col\" class=\"plain\">values</th>");
-    for (size_t i = 0; i < n; i++) markup_put(to, "<th scope=\"col\" class=\"n\">%s</th>", numbers[i]);
+    put_number_titles(to, equal, 1);
+    if (has.distances) put_number_titles(to, distances, N_DISTANCES);
+    if (has.statistics) put_number_titles(to, figures, sizeof figures / sizeof *figures - !has.not_finite);
     markup_add(to, "</tr></thead>\n<tbody>\n");
 }
 
@@ -292,7 +319,8 @@ void page_both_tensors(struct markup *to, const struct page_both *b)
         put_what(to, f, p);
         const struct couple figures = figures_of(b, pair);
         if (has.statistics) put_drawing(to, &figures);
-        put_distance(to, f, p);
+        put_equal(to, p);
+        if (has.distances) put_distance(to, f, p);
         if (has.statistics) put_statistics(to, &figures, has.not_finite);
         markup_add(to, "</tr>\n");
     }

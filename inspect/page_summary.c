@@ -130,21 +130,22 @@ void page_architecture(struct markup *to, const struct page_model *m)
 
 /* ------------------------------------------------------------------------------------------------------ file map */
 
-static void put_kinds(struct markup *to, const struct regions *r)
+static void put_kinds(struct markup *to, const struct page_model *m)
 {
+    const struct regions *r = &m->regions;
     markup_put(
         to,
         "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Bytes by kind\">\n<table class=\"small\">"
         "<thead><tr><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">regions</th><th scope=\"col\" "
         "class=\"n\">bytes</th><th scope=\"col\" class=\"n\">share</th>%s</tr></thead>\n<tbody>\n",
-        r->verified ? "<th scope=\"col\" class=\"n\">damaged</th>" : "");
+        m->n_damaged > 0 ? "<th scope=\"col\" class=\"n\">damaged</th>" : "");
     for (unsigned k = 0; k < REGION_KINDS; k++) {
         struct region_total total = regions_total(r, (enum region_kind)k);
         if (total.n == 0) continue;
         markup_put(to, "<tr><th scope=\"row\" class=\"k%c\">%s</th><td>%s</td><td>%s</td><td>%s</td>",
                    region_kind_letter((enum region_kind)k), region_kind_name((enum region_kind)k),
                    human_count(total.n).text, human_count(total.bytes).text, human_share(total.bytes, r->n_bytes).text);
-        if (r->verified) markup_put(to, "<td>%s</td>", total.damaged ? human_count(total.damaged).text : "no");
+        if (m->n_damaged > 0) markup_put(to, "<td>%s</td>", total.damaged ? human_count(total.damaged).text : "no");
         markup_add(to, "</tr>\n");
     }
     markup_add(to, "</tbody></table></div>\n");
@@ -172,6 +173,6 @@ void page_bytes(struct markup *to, const struct page_model *m)
                    "<p class=\"note\">Every byte of the file to scale, from the first at the top left to the last. "
                    "Pointing at a region names it; so do the arrow keys.</p>\n");
     page_strips(to, m, page_row_bytes(m->regions.n_bytes, ROWS));
-    put_kinds(to, &m->regions);
+    put_kinds(to, m);
     markup_add(to, "</section>\n");
 }

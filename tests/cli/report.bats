@@ -137,6 +137,7 @@ END
     ingot report --verify bad.ingot -f -o page.html
     expect 1
     page page.html dd | grep -q DAMAGED
+    grep -q '>damaged</th>' page.html
     grep -q 'class="kF damaged"' page.html
 }
 
@@ -342,4 +343,7 @@ END
     expect 0
     grep -q '>zeros</th>' zeros.html
     refute grep -q '>NaN, inf</th>' zeros.html
+    ingot report --verify "$BARD" "$BARD" -o same.html
+    expect 0
+    refute grep -q '>max abs</th>\|>RMS rel</th>\|>damaged</th>' same.html
 }
