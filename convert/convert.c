@@ -49,8 +49,8 @@ struct conversion {
     uint64_t n_jobs;
     uint8_t *windows[MAX_WORKERS], *tiles[MAX_WORKERS];
     pthread_mutex_t progress_lock;
-    uint64_t done_bytes, total_bytes; /* what is read of the source, then thrice what becomes of it: packed and written,
-                                         read back, synced */
+    uint64_t done_bytes, total_bytes; /* for progress: the source's bytes that are read, and three times the result's:
+                                         for packing and writing, for reading back, for the sync */
     uint64_t tensor_bytes;            /* of the result */
     struct ingot_error *err;
 };
@@ -117,7 +117,7 @@ static enum ingot_status declare(struct conversion *c)
     return status;
 }
 
-/* Of the tensors' bytes the part that sealing has done of its own. */
+/* What sealing has done, of its own total, as that share of the tensors' bytes: so it counts in the whole. */
 static bool report_sealing(void *ctx, uint64_t done, uint64_t total)
 {
     struct conversion *c = ctx;

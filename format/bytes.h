@@ -35,7 +35,9 @@ static inline uint64_t get_u64(const uint8_t *p)
     return v;
 }
 
-/* Whether eight bytes are all printable ASCII: no byte is, or by what is added or taken away becomes, 0x80 or more. */
+/* Whether eight bytes are all printable ASCII, 0x20 .. 0x7E. A byte that is not shows it in its highest bit: from 0x80
+ * on as it stands, 0x7F once 1 is added, one below 0x20 once that is taken away. Only a byte that has shown it carries
+ * into the next, or borrows from it. */
 static inline bool eight_are_printable(const void *p)
 {
     const uint64_t ones = UINT64_MAX / 255, bytes = get_u64(p);

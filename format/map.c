@@ -93,7 +93,7 @@ void map_close(struct file_map *map)
     *map = (struct file_map){ 0 };
 }
 
-/* Of what is in memory at both ends all usually is. */
+/* Whether both ends are: then what lies between nearly always is. */
 static bool is_in_memory(const struct file_map *map, uint64_t first, uint64_t last, uint64_t page)
 {
     unsigned char ends[2];

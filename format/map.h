@@ -22,13 +22,14 @@ enum ingot_status map_open_fd(int fd, const char *label, unsigned flags, struct 
 
 void map_close(struct file_map *map);
 
-/* Advice that [off, off + n) will be read now: what is not in memory is read in one call. What is comes by page faults,
- * each of which maps many pages: over a file in memory they take a quarter less time than such a call, which looks at
- * every page. Never fails. */
+/* Advice that [off, off + n) will be read now: where it does not seem to be in memory, all of it is asked for in one
+ * call. Where it does, nothing is asked: the page faults of reading it, each of which maps many pages, take a quarter
+ * less time than the call, which looks at every page. Never fails. */
 void map_will_read(const struct file_map *map, uint64_t off, uint64_t n);
 
-/* Advice that [off, off + n) has been read: its pages leave this process's tables now, by whichever thread calls,
- * instead of all at the end by one. They stay in memory, and can be read again. Never fails. */
+/* Advice that [off, off + n) has been read: its pages are unmapped now, by the thread that calls, so that the threads
+ * share this work instead of leaving all of it to the one that closes the map. The pages stay in memory, and can be
+ * read again. Never fails. */
 void map_was_read(const struct file_map *map, uint64_t off, uint64_t n);
 
 /* Advice that this process's own memory [p, p + n) be backed by large pages, where whole ones fit. Never fails. */

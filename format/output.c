@@ -157,8 +157,8 @@ static int name_first(struct output *out)
     return 0;
 }
 
-/* A failure is one although the file stays: nobody could say whether taking its name away again would last, nor what it
- * replaced. */
+/* When this fails the output is there, and the failure is reported all the same. It is not undone: whether the removal
+ * of its name would survive a crash could be known no better, and what it replaced is gone. */
 enum ingot_status output_sync_directory(int dir_fd, const char *path, struct ingot_error *err)
 {
     if (fsync(dir_fd) == 0 || errno == EINVAL || errno == EROFS) return INGOT_OK;
@@ -206,8 +206,8 @@ enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *na
     return reserve(out->fd, n_bytes) == 0 ? INGOT_OK : ingot_fail_errno(err, path, "reserve space for");
 }
 
-/* A hint, without waiting: where it fails, the sync at the end does all, and that is who reports what a disk refuses;
- * begun without waiting, nothing of that is taken from it. */
+/* A hint: the kernel begins to store the bytes, and nobody waits for it. Where that fails the sync at the end does all.
+ * A disk that refuses is reported by that sync, too: a call that does not wait takes no error away from it. */
 static void store_early(int fd, uint64_t off, uint64_t n)
 {
     if (n >= EARLY_BYTES) sync_file_range(fd, (off_t)off, (off_t)n, SYNC_FILE_RANGE_WRITE);

@@ -264,8 +264,9 @@ static void pack_step(struct packer *p, uint64_t panel, uint64_t k0, bool counts
     }
 }
 
-/* Bytes [begin, end) of the section, within one step; dst takes them; `bytes` of a step, `stride` from panel to panel.
- * A step that is cut is made whole on the side, and counted where its beginning is asked for. */
+/* Bytes [begin, end) of the section, all of one step, to dst. A step has `bytes` bytes, a panel `stride`. Of a step
+ * that is asked for in part the whole is made in `room`; what it loses is counted by the call that asks for its first
+ * byte, so that it counts once. */
 static void pack_part_of_step(struct packer *p, uint64_t bytes, uint64_t stride, uint64_t begin, uint64_t end,
                               uint8_t *dst)
 {

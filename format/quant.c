@@ -31,9 +31,9 @@ const uint8_t quant_q4_nearest[256] = {
 };
 /* clang-format on */
 
-/* Of q8 the first is Q8_0's, so that what came from there is found again at once. The sign matters where one side's end
- * is reached.
- */
+/* What the weight of the largest magnitude is divided by to get a scale that is tried: the level, or nearly, that it
+ * shall become. Of q8 the first is Q8_0's, so that what came from there is found again at once. Both signs are tried
+ * where an end of the levels is near, for they do not reach equally far up and down (-128 .. 127; -63 .. 52). */
 const float quant_q8_tries[QUANT_Q8_TRIES] = { 127,      127.5f,  -127.5f,  128, -128,     128.5f,  -128.5f,  126.5f,
                                                126.125f, 125.75f, 125.375f, 125, 124.625f, 124.25f, 123.875f, 123.5f,
                                                123.125f, 122.75f, 122.375f, 122, 121.625f, 121.25f, 120.875f, 120.5f,

@@ -124,8 +124,9 @@ static uint32_t within(const struct span *span, uint32_t at, uint32_t n)
 
 enum { STREAMS = 4 }; /* panels that the kernels read side by side for one row */
 
-/* What multiplies keys with one query. Chains are products where a head is within one block of inputs, but for the sign
- * of a zero, which no softmax sees; and they prefetch nothing, while panels prefetch what is too far for a head. */
+/* The kernel that multiplies keys with queries. For one query of a head that is no wider than a block of inputs, the
+ * kernels of chains give what those of panels give, but for the sign of a zero, which no softmax sees; and they do not
+ * prefetch, while those of panels prefetch at a distance that is made for matrices and leads beyond a head's keys. */
 static kernel_panels_fn *keys_kernel(const struct ingot_session *s, uint32_t n_rows)
 {
     const struct kernels *k = s->model->kernels;
@@ -133,8 +134,9 @@ static kernel_panels_fn *keys_kernel(const struct ingot_session *s, uint32_t n_r
     return s->kv.half ? k->chains_f16 : k->chains_f32;
 }
 
-/* Scores of one query with n_panels panels of keys. A panel is a page or a half, too short for the hardware to fetch
- * ahead; so each stream goes through several, one behind the other. */
+/* Scores of one query with n_panels panels of keys. The kernel reads STREAMS panels side by side. A panel is a page of
+ * memory or half of one, too short for the hardware to fetch ahead in it; so the panels that are read together are
+ * n_each apart, and the next call goes on where each of the streams has ended. */
 static void score_one(const struct ingot_session *s, const float *query, const uint8_t *keys, size_t n_panels,
                       float *scores)
 {

@@ -7,11 +7,12 @@
 
 #include "format/cpus.h"
 
-/* One CPU of each core, of the first `most` cores: every CPU's file is opened. None when the kernel does not say. */
+/* One CPU of each core, for at most `most` cores: to know a core, the kernel's file on each of its CPUs must be read.
+ * None when the kernel does not say. */
 struct cpus cores_list(uint32_t most);
 
-/* How many there are, or how many of them the process has a quota of; at least 1, at most `most`: to count those of a
- * large machine takes milliseconds. */
+/* How many cores there are, but no more than the process has a quota of CPU time for; 1 to `most`, at which counting
+ * stops, for it would take milliseconds on a large machine. */
 uint32_t cores_count(uint32_t most);
 
 /* Whether a list as the kernel writes it, "0-1" or "0,64", names a CPU of the set that is below `cpu`. */

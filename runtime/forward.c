@@ -52,10 +52,10 @@ static bool is_quantised(const struct linear *linear)
     return linear->weight.quant_panels;
 }
 
-/* Enough chunks that threads end together, not so many that drawing them costs. With one row the threads are through
- * within some tens of microseconds, and the last chunk is what others wait for, soonest where weights are not
- * quantised; with many, a chunk of many panels keeps the rows in the cache. Every thread gets as many chunks as the
- * others. */
+/* Panels of a chunk: few enough that threads end together, not so few that drawing chunks costs, and so that every
+ * thread gets as many chunks as the others. A product with one row is over within some tens of microseconds, and at its
+ * end the threads wait for the last chunk, longest where weights are not quantised: there chunks are small. With many
+ * rows a chunk of many panels keeps the rows in the cache. */
 static uint32_t chunk_panels(const struct matrix *m, uint32_t n_threads, uint32_t n_rows)
 {
     const uint32_t most = n_rows == 1 && !m->quant_panels ? CHUNK_PANELS / 2 : CHUNK_PANELS;
@@ -65,8 +65,8 @@ static uint32_t chunk_panels(const struct matrix *m, uint32_t n_threads, uint32_
     return (share + STEP_PANELS - 1) / STEP_PANELS * STEP_PANELS;
 }
 
-/* Where several threads have few chunks, many rows go in halves, or halves of these, so that threads end together.
- * Where chunks are enough, a part would only unpack the weights once more. */
+/* Rows of an item. Where several threads have few chunks, many rows are halved, and halved again, so that threads end
+ * together. Where there are chunks enough they are not: each part unpacks the weights anew. */
 static uint32_t part_rows(uint32_t n_rows, uint32_t n_chunks, uint32_t n_threads)
 {
     uint32_t rows = n_rows;
@@ -189,7 +189,8 @@ static void finish_residual(const struct product *p, const struct chunk *chunk)
         s->model->kernels->add(row_of(&s->x, p->first + chunk->row + r) + chunk->from, row_of(&chunk->y, r), chunk->n);
 }
 
-/* A chunk begins at a step of INGOT_QUANT_STEP inputs of the next product, and only the row's last one ends within. */
+/* A chunk is whole steps of INGOT_QUANT_STEP inputs of the next product, but for the last one of a row: so it can be
+ * quantised without its neighbours. */
 static void finish_gelu(const struct product *p, const struct chunk *chunk)
 {
     struct ingot_session *s = p->batch->session;

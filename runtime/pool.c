@@ -11,10 +11,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Before sleeping, 12,000 pauses: 0.1 to 0.5 milliseconds, as the CPU counts a pause. An item of a product takes as
- * long, and less would cost more: who is woken comes late, and what it shares next may be shorter than that. Every few
- * pauses the CPU is offered to others: when another process holds a CPU, whom we wait for may stand in the queue of
- * this one, and the whole spin would keep it there at every barrier. */
+/* How long a thread spins before it sleeps: BURSTS times PAUSES, 12,000 pauses, which CPUs make last 0.1 to 0.5
+ * milliseconds. An item of a product takes about as long, so the thread that is waited for mostly comes within that
+ * time. To sleep earlier would cost more than it saves, for a thread that must be woken may find the next phase nearly
+ * over. After every burst the CPU is offered to others: where another process holds a CPU, the thread that is waited
+ * for may be queueing for this one, and a spin without a break would keep it there at every barrier. */
 #define BURSTS 240
 #define PAUSES 50
 
@@ -186,7 +187,8 @@ void pool_run(struct pool *pool, pool_fn fn, void *ctx)
     pool_barrier(pool);
 }
 
-/* One of n items that a share had at first. *at counts from where it was taken: the end, or the beginning. */
+/* Takes an item of a share that had n at first; false when none is left. *at is its number, counted from the end or
+ * from the beginning, wherever it was taken. */
 static bool take(struct share_line *share, uint32_t n, bool from_end, uint32_t *at)
 {
     uint64_t taken = atomic_load_explicit(&share->taken, memory_order_relaxed);

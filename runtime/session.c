@@ -158,9 +158,9 @@ static void touch_matrices(const struct ingot_model *model, struct stretch *own)
     }
 }
 
-/* The pool_fn. Without it the first token would fault the pages in where the threads read side by side, and they would
- * wait for each other: a fault locks the large page of the cache that it maps a part of. So each thread has a part of
- * the file for itself. Of the cache, the pages of the first block. */
+/* The pool_fn. Has the pages of the weights mapped before the first token reads them, and of the KV cache those of the
+ * first block. The first token's threads read side by side: they would fault in parts of the same large page of the
+ * page cache, which a fault locks, and wait for each other. Here each thread has a stretch of the file for itself. */
 static void touch(void *ctx, uint32_t thread)
 {
     const struct ingot_session *s = ctx;

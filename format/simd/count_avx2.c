@@ -16,7 +16,7 @@
 
 /* ------------------------------------------------------------------------------------------------------ counts */
 
-/* A load of four values and shifts: loads of one each would take the place of the table's. */
+/* Four values by one load and shifts: a load for each would compete with the loads from the table. */
 static inline void count_four(const uint8_t *from, uint32_t *counts)
 {
     uint64_t four;

@@ -76,8 +76,10 @@ INLINE __m256i q8_codes(const float *x, size_t k, vec inverse)
     return bytes_of(i);
 }
 
-/* quant_q4_nearest[] in three tables by the high nibble of its index: no sixteen of its entries have more than two
- * boundaries. The code is `most` less one for each of the two indices that it is not beyond. */
+/* quant_q4_nearest[] as tables of 16 bytes, which a shuffle can look up, by the high nibble of the index. Its entries
+ * ascend, and within 16 of them there are at most two steps: q4_first and q4_second are the last indices in front of
+ * them (255: there is none). q4_most is two above the first of the 16; the code is that, less one for each of the two
+ * indices that the index is not beyond. */
 static const uint8_t q4_most[16] = { 2, 3, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16, 17, 17 };
 static const uint8_t q4_first[16] = { 255, 255, 40, 59, 75, 89, 101, 112, 132, 155, 167, 181, 198, 219, 255, 255 };
 static const uint8_t q4_second[16] = { 255, 255, 255, 255, 255, 255, 255, 122, 255, 255, 255, 255, 255, 255, 255, 255 };

@@ -133,7 +133,8 @@ static void gather_scales(const struct quant_rows *x, size_t row, size_t b, size
     }
 }
 
-/* Behind the last of all rows it is repeated, and the rows of that tile are copied. */
+/* A tile has ROWS rows. Where the group ends within a tile its last row is repeated, and the rows of that tile are
+ * copied to g->rest, so that all tiles are read alike. */
 static void gather(const struct quant_rows *x, size_t b, struct group *g)
 {
     for (size_t r = 0; r < g->n_rows; r += ROWS) {
