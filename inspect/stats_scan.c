@@ -19,8 +19,7 @@
 #define BATCH_ELEMS   4096u               /* gathered at once, unless panels want whole rows */
 #define COUNTED_ELEMS (UINT64_C(1) << 16) /* of a matrix, for which a walk through all counts is worth its time */
 #define LANES         INGOT_PANEL_LANES
-#define DROPPED       (UINT64_C(1) << 24)  /* bytes that are let go of together */
-#define RUN_COLS      (SCAN_PANEL / LANES) /* of a run of a panel */
+#define DROPPED       (UINT64_C(1) << 24) /* bytes that are let go of together */
 
 static_assert(LANES * STATS_MAX_COLS <= STATS_COUNTED_MAX && JOB_ELEMS <= STATS_COUNTED_MAX, "a job can be counted");
 
@@ -110,8 +109,6 @@ struct stats_scans stats_scans_select(void)
 {
     struct stats_scans scans = {
         .f32 = scan_f32_select(),
-        .turn = scan_turn_select(),
-        .turn_halves = scan_turn_halves_select(),
         .casts = casts_select(),
     };
     for (size_t i = 0; i < SCAN_FORMS; i++) scans.panel[i] = scan_panel_select((enum scan_form)i);
@@ -206,78 +203,72 @@ static void scan_batch(const struct stats_scans *scans, const struct stats_plan 
 
 /* ------------------------------------------------------------------------------------------------------ panels */
 
-/* Of a panel that stands in the file, columns `col` and behind of the one that begins with row `row`. `col` is a
- * multiple of RUN_COLS. */
-static const void *panel_at(const struct stats_plan *p, const struct checkpoint_tensor *t, uint64_t row, uint64_t col)
-{
-    const uint8_t *panel = (const uint8_t *)t->data + row / LANES * panel_bytes(t->dtype, p->cols);
-    const uint64_t step_bytes = quant_step_bytes(t->dtype);
-    if (step_bytes > 0) return panel + col / INGOT_QUANT_STEP * step_bytes;
-    return panel + col * LANES * ingot_dtype_size(t->dtype);
-}
-
-/* How the values stand when they are scanned: in panels as in the file, of rows f16 as it is and all else made f32. */
-static enum scan_form form_of(const struct stats_plan *p, const struct checkpoint_tensor *t)
-{
-    if (p->scalar == INGOT_SCALAR_F16) return SCAN_F16;
-    return !p->panels ? SCAN_F32 : t->dtype == INGOT_Q8 ? SCAN_Q8 : t->dtype == INGOT_Q4 ? SCAN_Q4 : SCAN_F32;
-}
-
-/* Room for a run of columns of what stands in rows. */
-union columns {
-    _Alignas(64) float f32[SCAN_PANEL];
-    uint16_t halves[SCAN_PANEL];
+/* 16 rows, as rows or as a panel; run_bytes apart are columns 0, SCAN_COLS, 2 * SCAN_COLS and so on. */
+struct sixteen {
+    const uint8_t *values;
+    size_t row_bytes, run_bytes;
 };
 
-/* n / LANES columns from `col` on of 16 rows. */
-static const void *turned(const struct stats_scans *scans, const struct stats_plan *p, const void *rows, uint64_t col,
-                          uint64_t n, bool halves, union columns *room)
+/* Panels are scanned where they stand, but for those of bf16 that are too small to be counted. */
+static bool in_place(const struct stats_plan *p)
 {
-    const size_t size = halves ? sizeof *room->halves : sizeof *room->f32;
-    const uint8_t *from = (const uint8_t *)rows + col * size;
-    if (halves)
-        scans->turn_halves(from, p->cols * size, n, room->halves);
-    else
-        scans->turn(from, p->cols * size, n, room->f32);
-    return room;
+    return p->panels && (p->counted || p->scalar != INGOT_SCALAR_BF16);
 }
 
-/* 16 rows from `first` on, in runs of columns; row_squares is that of the first. Panels of bf16 that are too small to
- * be counted are gathered as rows. */
-static void scan_sixteen(const struct stats_scans *scans, const struct stats_plan *p, const struct checkpoint_tensor *t,
-                         uint64_t first, double *row_squares, struct stats_scratch *scratch, struct stats_slot *slot)
+/* Of what stands in rows, f16 is scanned as it is and all else made f32. */
+static enum scan_form form_of(const struct stats_plan *p, const struct checkpoint_tensor *t)
 {
-    union columns room;
+    if (!in_place(p)) return p->scalar == INGOT_SCALAR_F16 ? SCAN_F16_ROWS : SCAN_F32_ROWS;
+    return t->dtype == INGOT_F16  ? SCAN_F16
+           : t->dtype == INGOT_Q8 ? SCAN_Q8
+           : t->dtype == INGOT_Q4 ? SCAN_Q4
+                                  : SCAN_F32;
+}
+
+/* The rows from element `first` on, with which a panel begins. */
+static struct sixteen sixteen_rows(const struct stats_scans *scans, const struct stats_plan *p,
+                                   const struct checkpoint_tensor *t, uint64_t first, struct stats_scratch *scratch)
+{
+    const uint64_t n = LANES * p->cols;
+    if (in_place(p)) {
+        const uint8_t *panels = t->data;
+        return (struct sixteen){ panels + first / n * panel_bytes(t->dtype, p->cols), 0,
+                                 panel_bytes(t->dtype, SCAN_COLS) };
+    }
+    const bool as_it_is = p->counted || p->scalar == INGOT_SCALAR_F16;
+    const size_t size = as_it_is ? p->elem_bytes : sizeof(float);
+    const void *rows = as_it_is ? elements(p, t, first, n, scratch) : view(scans, p, t, first, n, scratch);
+    return (struct sixteen){ rows, p->cols * size, SCAN_COLS * size };
+}
+
+/* The columns from `col` on, a multiple of SCAN_COLS. */
+static struct scan_panel run_at(const struct sixteen *rows, const struct stats_plan *p, uint64_t col)
+{
+    const uint64_t left = p->cols - col;
+    return (struct scan_panel){ rows->values + col / SCAN_COLS * rows->run_bytes, rows->row_bytes,
+                                left < SCAN_COLS ? left : SCAN_COLS };
+}
+
+static void scan_sixteen(const struct stats_scans *scans, const struct stats_plan *p, const struct checkpoint_tensor *t,
+                         const struct sixteen *rows, double *row_squares, struct stats_slot *slot)
+{
     const enum scan_form form = form_of(p, t);
-    const bool halves = form == SCAN_F16, in_rows = !p->panels || p->scalar == INGOT_SCALAR_BF16;
-    const void *rows = NULL;
-    if (in_rows)
-        rows = halves ? elements(p, t, first, LANES * p->cols, scratch)
-                      : view(scans, p, t, first, LANES * p->cols, scratch);
-    for (uint64_t col = 0, n; col < p->cols; col += n) {
+    for (uint64_t col = 0; col < p->cols; col += SCAN_COLS) {
+        const struct scan_panel panel = run_at(rows, p, col);
         struct scan_run run;
-        n = p->cols - col < RUN_COLS ? p->cols - col : RUN_COLS;
-        const void *values =
-            rows ? turned(scans, p, rows, col, n * LANES, halves, &room) : panel_at(p, t, first / p->cols, col);
-        scans->panel[form](values, n * LANES, p->tiny, slot->bins, row_squares, slot->col_squares + col, &run);
-        struct stats_tally tally = tally_of(&run, n * LANES);
+        scans->panel[form](&panel, p->tiny, slot->bins, row_squares, slot->col_squares + col, &run);
+        struct stats_tally tally = tally_of(&run, panel.n_cols * LANES);
         stats_add_tally(&slot->tally, &tally);
     }
 }
 
-/* The same by counting. */
-static void count_sixteen(const struct stats_scans *scans, const struct stats_plan *p,
-                          const struct checkpoint_tensor *t, uint64_t first, double *row_squares,
-                          struct stats_scratch *scratch, struct stats_slot *slot)
+static void count_sixteen(const struct stats_scans *scans, const struct stats_plan *p, const struct sixteen *rows,
+                          double *row_squares, struct stats_scratch *scratch, struct stats_slot *slot)
 {
-    union columns room;
-    const void *rows = p->panels ? NULL : elements(p, t, first, LANES * p->cols, scratch);
-    for (uint64_t col = 0, n; col < p->cols; col += n) {
-        n = p->cols - col < RUN_COLS ? p->cols - col : RUN_COLS;
-        const void *values =
-            rows ? turned(scans, p, rows, col, n * LANES, true, &room) : panel_at(p, t, first / p->cols, col);
-        scans->count[rows ? COUNT_COLUMNS : COUNT_PAIRS](values, n * LANES, scratch->counts, row_squares,
-                                                         slot->col_squares + col);
+    const enum count_form form = p->panels ? COUNT_PAIRS : COUNT_ROWS;
+    for (uint64_t col = 0; col < p->cols; col += SCAN_COLS) {
+        const struct scan_panel panel = run_at(rows, p, col);
+        scans->count[form](&panel, scratch->counts, row_squares, slot->col_squares + col);
     }
 }
 
@@ -290,9 +281,14 @@ static uint64_t scan_sixteens(const struct stats_scans *scans, const struct stat
     uint64_t done = 0, step = LANES * p->cols;
     if (!p->matrix || p->wide) return 0;
     if (p->counted && !scratch->counts) scratch->counts = memory_array(COUNT_VALUES, sizeof *scratch->counts);
-    for (; n - done >= step; done += step)
-        (p->counted ? count_sixteen : scan_sixteen)(scans, p, t, first + done, slot->row_squares + done / p->cols,
-                                                    scratch, slot);
+    for (; n - done >= step; done += step) {
+        const struct sixteen rows = sixteen_rows(scans, p, t, first + done, scratch);
+        double *row_squares = slot->row_squares + done / p->cols;
+        if (p->counted)
+            count_sixteen(scans, p, &rows, row_squares, scratch, slot);
+        else
+            scan_sixteen(scans, p, t, &rows, row_squares, slot);
+    }
     if (p->counted) stats_take_counts(scratch->counts, &slot->tally, slot->bins);
     return done;
 }

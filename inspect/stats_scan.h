@@ -2,8 +2,8 @@
  * stats_scan.h - one job of the statistics: a piece of one tensor becomes the sums of a slot.
  *
  * A tensor is cut into jobs of about a million elements, of a matrix into whole rows, sixteen or a multiple of it. Of
- * these, 16 rows are scanned at once, in the way that they stand in a panel and in runs of columns: so it does not
- * matter whether a tensor stands in rows or in panels. Rows are turned into panels first.
+ * these, 16 rows are scanned at once, column by column and in runs of columns: so it does not matter whether a tensor
+ * stands in rows or in panels.
  * - f32, f16, q8 and q4 (format/simd/scan.h): every value, made f32 in the registers of the scan, goes to a bin, its
  *   square to its row and column.
  * - bf16 (format/simd/count.h): every value is counted by its bits, and the job's counts become sums and bins at its
@@ -54,8 +54,6 @@ struct stats_scans {
     scan_fn *f32;
     scan_panel_fn *panel[SCAN_FORMS];
     count_panel_fn *count[COUNT_FORMS];
-    scan_turn_fn *turn;
-    scan_turn_halves_fn *turn_halves;
     struct casts casts;
 };
 

@@ -14,14 +14,13 @@
 
 #define COUNT_VALUES (UINT32_C(1) << 16)
 
-/* How the values of a panel stand: value i is in row i % SCAN_LANES and column i / SCAN_LANES, and in COUNT_PAIRS the
- * two of an even column and of the one behind it lie side by side (an odd number of columns ends with a pair too). */
-enum count_form { COUNT_COLUMNS, COUNT_PAIRS, COUNT_FORMS };
+/* How the values of a panel stand (struct scan_panel): in 16 rows, or in pairs of columns, where the two of an even
+ * column and of the one behind it lie side by side (an odd number of columns ends with a pair too). */
+enum count_form { COUNT_ROWS, COUNT_PAIRS, COUNT_FORMS };
 
 /* Adds to counts[COUNT_VALUES] by the bits of each value, and the squares of those that are finite to row_squares and
- * col_squares, in the order of scan_panel_fn. n is a multiple of SCAN_LANES, n <= SCAN_PANEL; values need no
- * alignment. */
-typedef void count_panel_fn(const void *values, size_t n, uint32_t *counts, double *row_squares, double *col_squares);
+ * col_squares, in the order of scan_panel_fn. */
+typedef void count_panel_fn(const struct scan_panel *panel, uint32_t *counts, double *row_squares, double *col_squares);
 
 /* The definition. */
 extern count_panel_fn *const count_panel_by_definition[COUNT_FORMS];
@@ -33,6 +32,6 @@ extern count_panel_fn *const count_panel_avx2[COUNT_FORMS];
 count_panel_fn *count_panel_select(enum count_form form);
 
 /* The squares alone, one value at a time. */
-void count_squares(enum count_form form, const void *values, size_t n, double *row_squares, double *col_squares);
+void count_squares(enum count_form form, const struct scan_panel *panel, double *row_squares, double *col_squares);
 
 #endif

@@ -7,10 +7,12 @@
 
 #include "format/simd/count.h"
 #include "format/simd/lanes_avx2.h"
+#include "format/simd/turn_avx2.h"
 
 #include <math.h>
 #include <string.h>
 
+#define BATCH        8u /* columns that are turned together */
 #define COLUMN_BYTES (SCAN_LANES * sizeof(uint16_t))
 #define PAIR_BYTES   (2 * COLUMN_BYTES) /* of two columns */
 
@@ -34,24 +36,24 @@ static inline void count_pair(const uint8_t *from, uint32_t *counts)
     for (size_t k = 0; k < PAIR_BYTES / 8; k++) count_four(from + 8 * k, counts);
 }
 
-/* The column without a second one. */
-static inline void count_last(enum count_form form, const uint8_t *from, uint32_t *counts)
+/* One of the two. */
+static inline void count_one(enum count_form form, const uint8_t *from, size_t column, uint32_t *counts)
 {
-    const size_t apart = form == COUNT_PAIRS ? 4 : 2;
+    const size_t apart = form == COUNT_PAIRS ? 4 : 2, first = form == COUNT_PAIRS ? 2 : COLUMN_BYTES;
     for (size_t lane = 0; lane < SCAN_LANES; lane++) {
         uint16_t bits;
-        memcpy(&bits, from + lane * apart, sizeof bits);
+        memcpy(&bits, from + column * first + lane * apart, sizeof bits);
         counts[bits]++;
     }
 }
 
 /* ----------------------------------------------------------------------------------------------------- squares */
 
-/* Rows 8 * half .. 8 * half + 7 of a column of two. */
+/* Rows 8 * half .. 8 * half + 7 of a column of two, which of rows stand one behind the other. */
 BY_FORM __m256 widened(enum count_form form, const uint8_t *pair, size_t column, size_t half)
 {
     const uint8_t *at = pair + (form == COUNT_PAIRS ? 32 * half : COLUMN_BYTES * column + 16 * half);
-    if (form == COUNT_COLUMNS) {
+    if (form == COUNT_ROWS) {
         __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)at));
         return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
     }
@@ -75,52 +77,62 @@ BY_FORM __m256d add_column(enum count_form form, const uint8_t *pair, size_t col
     return _mm256_add_pd(folded[0], folded[1]);
 }
 
-/* `columns` gets the squares of each, folded to four, `rows` those of the 16 rows. */
-BY_FORM void count_columns(enum count_form form, const uint8_t *values, size_t n, uint32_t *counts, __m256d *columns,
-                           double rows[SCAN_LANES])
+/* `squares` gets the sum of those of each column. */
+BY_FORM void count_columns(enum count_form form, const uint8_t *pairs, uint32_t *counts, struct lanes *rows,
+                           double squares[4])
 {
-    struct lanes sums = { 0 };
-    size_t col = 0;
-    for (; n - col >= 2; col += 2) {
-        const uint8_t *pair = values + col / 2 * PAIR_BYTES;
-        columns[col] = add_column(form, pair, 0, &sums);
-        columns[col + 1] = add_column(form, pair, 1, &sums);
-        count_pair(pair, counts);
+    __m256d folded[4];
+    UNROLL
+    for (size_t k = 0; k < 4; k++) {
+        const uint8_t *pair = pairs + k / 2 * PAIR_BYTES;
+        folded[k] = add_column(form, pair, k % 2, rows);
+        if (k % 2) count_pair(pair, counts);
     }
-    if (col < n) {
-        const uint8_t *pair = values + col / 2 * PAIR_BYTES;
-        columns[col] = add_column(form, pair, 0, &sums);
-        count_last(form, pair, counts);
-    }
-    store_lanes(sums, rows);
+    _mm256_storeu_pd(squares, fold(folded));
 }
 
-BY_FORM void count_panel(enum count_form form, const void *values, size_t n, uint32_t *counts, double *row_squares,
+BY_FORM void count_panel(enum count_form form, const struct scan_panel *panel, uint32_t *counts, double *row_squares,
                          double *col_squares)
 {
-    __m256d columns[SCAN_PANEL / SCAN_LANES];
-    double rows[SCAN_LANES], all[SCAN_LANES];
-    count_columns(form, values, n / SCAN_LANES, counts, columns, rows);
+    struct lanes sums = { 0 };
+    double squares[SCAN_COLS], rows[SCAN_LANES], all[SCAN_LANES];
+    uint16_t room[BATCH * SCAN_LANES];
+    for (size_t col = 0; col < panel->n_cols; col += BATCH) {
+        const size_t n = panel->n_cols - col < BATCH ? panel->n_cols - col : BATCH;
+        const uint8_t *columns = (const uint8_t *)panel->values + col / 2 * PAIR_BYTES;
+        if (form == COUNT_ROWS) {
+            turn_halves(panel, col, n, room);
+            columns = (const uint8_t *)room;
+        }
+        size_t k = 0;
+        for (; n - k >= 4; k += 4) count_columns(form, columns + k / 2 * PAIR_BYTES, counts, &sums, squares + col + k);
+        for (; k < n; k++) {
+            const uint8_t *pair = columns + k / 2 * PAIR_BYTES;
+            squares[col + k] = fold_one(add_column(form, pair, k % 2, &sums));
+            count_one(form, pair, k % 2, counts);
+        }
+    }
+    store_lanes(sums, rows);
     memcpy(all, rows, sizeof all);
     if (!isfinite(scan_add_lanes(all))) {
-        count_squares(form, values, n, row_squares, col_squares);
+        count_squares(form, panel, row_squares, col_squares);
         return;
     }
-    for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += rows[row];
-    add_columns(columns, n / SCAN_LANES, col_squares);
+    add_all(rows, SCAN_LANES, row_squares);
+    add_all(squares, panel->n_cols, col_squares);
 }
 
 #define PANEL(name, form)                                                                                              \
-    static void name(const void *values, size_t n, uint32_t *counts, double *row_squares, double *col_squares)         \
+    static void name(const struct scan_panel *panel, uint32_t *counts, double *row_squares, double *col_squares)       \
     {                                                                                                                  \
-        count_panel(form, values, n, counts, row_squares, col_squares);                                                \
+        count_panel(form, panel, counts, row_squares, col_squares);                                                    \
     }
-PANEL(count_by_columns, COUNT_COLUMNS)
-PANEL(count_by_pairs, COUNT_PAIRS)
+PANEL(count_rows, COUNT_ROWS)
+PANEL(count_pairs, COUNT_PAIRS)
 
 count_panel_fn *const count_panel_avx2[COUNT_FORMS] = {
-    [COUNT_COLUMNS] = count_by_columns,
-    [COUNT_PAIRS] = count_by_pairs,
+    [COUNT_ROWS] = count_rows,
+    [COUNT_PAIRS] = count_pairs,
 };
 
 #else

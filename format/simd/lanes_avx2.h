@@ -36,18 +36,18 @@ static inline __m256d fold(const __m256d v[4])
     return _mm256_hadd_pd(ac, bd);
 }
 
-/* Of n columns, each folded to four. */
-static inline void add_columns(const __m256d *columns, size_t n, double *col_squares)
+static inline double fold_one(__m256d v)
 {
-    size_t i = 0;
-    for (; n - i >= 4; i += 4) {
-        const __m256d four[4] = { columns[i], columns[i + 1], columns[i + 2], columns[i + 3] };
-        _mm256_storeu_pd(col_squares + i, _mm256_add_pd(_mm256_loadu_pd(col_squares + i), fold(four)));
-    }
-    for (; i < n; i++) {
-        const __m256d same[4] = { columns[i], columns[i], columns[i], columns[i] };
-        col_squares[i] += _mm256_cvtsd_f64(fold(same));
-    }
+    const __m256d same[4] = { v, v, v, v };
+    return _mm256_cvtsd_f64(fold(same));
+}
+
+static inline void add_all(const double *from, size_t n, double *to)
+{
+    const size_t n_fours = n - n % 4;
+    for (size_t i = 0; i < n_fours; i += 4)
+        _mm256_storeu_pd(to + i, _mm256_add_pd(_mm256_loadu_pd(to + i), _mm256_loadu_pd(from + i)));
+    for (size_t i = n_fours; i < n; i++) to[i] += from[i];
 }
 
 #endif

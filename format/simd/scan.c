@@ -27,12 +27,12 @@ double scan_bin_magnitude(uint32_t bin)
     return (double)f;
 }
 
-static double value_at(const void *values, size_t i)
-{
-    double value;
-    memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
-    return value;
-}
+/* ------------------------------------------------------------------------------------------------------- values */
+
+/* What a scan has so far. */
+struct sums {
+    double values[SCAN_LANES], squares[SCAN_LANES];
+};
 
 static void count_special(double value, struct scan_run *out)
 {
@@ -53,49 +53,48 @@ static void count_finite(double value, double tiny, struct scan_run *out)
     if (magnitude > out->abs_max) out->abs_max = magnitude;
 }
 
-static double squares_off(const void *values, size_t n, double mean, int scale)
+/* Returns the square, or 0 for what is not finite. */
+static double add_value(double value, size_t lane, double tiny, uint32_t *bins, struct sums *sums, struct scan_run *out)
 {
-    double lanes[SCAN_LANES] = { 0 };
-    for (size_t i = 0; i < n; i++) {
-        double off = ldexp(value_at(values, i) - mean, -scale);
-        if (isfinite(value_at(values, i))) lanes[i % SCAN_LANES] += off * off;
+    if (!isfinite(value)) {
+        count_special(value, out);
+        return 0;
     }
-    return scan_add_lanes(lanes);
+    count_finite(value, tiny, out);
+    bins[scan_bin(value)]++;
+    sums->values[lane] += value;
+    sums->squares[lane] += value * value;
+    return value * value;
 }
 
-/* `lanes` gets the squares' sums, lane by lane. */
-static void scan_wide(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
-                      double lanes[SCAN_LANES], struct scan_run *out)
+static void begin(struct scan_run *out)
 {
-    double sums[SCAN_LANES] = { 0 }, added[SCAN_LANES];
     *out = (struct scan_run){ .min = INFINITY, .max = -INFINITY, .abs_min = INFINITY };
-    for (size_t i = 0; i < SCAN_LANES; i++) lanes[i] = 0;
-    for (size_t i = 0; i < n; i++) {
-        double value = value_at(values, i);
-        if (!isfinite(value)) {
-            count_special(value, out);
-            continue;
-        }
-        count_finite(value, tiny, out);
-        sums[i % SCAN_LANES] += value;
-        lanes[i % SCAN_LANES] += value * value;
-        if (squares) squares[i] += value * value;
-        bins[scan_bin(value)]++;
-    }
-    memcpy(added, lanes, sizeof added);
-    out->sum = scan_add_lanes(sums);
-    out->squares = scan_add_lanes(added);
+}
+
+/* All but m2; false where that needs a second pass. */
+static bool finish(struct sums *sums, struct scan_run *out)
+{
+    out->sum = scan_add_lanes(sums->values);
+    out->squares = scan_add_lanes(sums->squares);
     out->min += 0.0; /* of -0 */
     out->max += 0.0;
-    if (out->n_finite == 0) return;
-    const int scale = scan_scale(out->abs_max);
-    if (scale != 0 || !scan_m2_of_sums(out)) out->m2 = squares_off(values, n, out->sum / out->n_finite, scale);
+    return out->n_finite == 0 || (scan_scale(out->abs_max) == 0 && scan_m2_of_sums(out));
 }
 
-void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
+static void add_off(double value, size_t lane, const struct scan_run *run, double lanes[SCAN_LANES])
 {
-    double lanes[SCAN_LANES];
-    scan_wide(values, n, tiny, bins, squares, lanes, out);
+    const double off = ldexp(value - run->sum / run->n_finite, -scan_scale(run->abs_max));
+    if (isfinite(value)) lanes[lane] += off * off;
+}
+
+/* --------------------------------------------------------------------------------------------------------- runs */
+
+static double f64_at(const void *values, size_t i)
+{
+    double value;
+    memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
+    return value;
 }
 
 static double f32_at(const void *values, size_t i)
@@ -105,82 +104,105 @@ static double f32_at(const void *values, size_t i)
     return (double)value;
 }
 
-static double f16_at(const void *values, size_t i)
+typedef double value_fn(const void *values, size_t i);
+
+static void scan_values(value_fn *value_at, const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
+                        struct scan_run *out)
 {
-    return (double)ingot_f32_from_f16(get_u16((const uint8_t *)values + 2 * i));
+    struct sums sums = { 0 };
+    double lanes[SCAN_LANES] = { 0 };
+    begin(out);
+    for (size_t i = 0; i < n; i++) {
+        const double square = add_value(value_at(values, i), i % SCAN_LANES, tiny, bins, &sums, out);
+        if (squares) squares[i] += square;
+    }
+    if (finish(&sums, out)) return;
+    for (size_t i = 0; i < n; i++) add_off(value_at(values, i), i % SCAN_LANES, out, lanes);
+    out->m2 = scan_add_lanes(lanes);
 }
 
-static double quant_at(enum ingot_dtype dtype, const void *values, size_t i)
+void scan_f64(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out)
 {
-    const size_t col = i / SCAN_LANES;
-    const uint8_t *step = (const uint8_t *)values + col / INGOT_QUANT_STEP * quant_step_bytes(dtype);
-    return (double)quant_value(dtype, step, col % INGOT_QUANT_STEP, i % SCAN_LANES);
-}
-
-static double q8_at(const void *values, size_t i)
-{
-    return quant_at(INGOT_Q8, values, i);
-}
-
-static double q4_at(const void *values, size_t i)
-{
-    return quant_at(INGOT_Q4, values, i);
+    scan_values(f64_at, values, n, tiny, bins, squares, out);
 }
 
 void scan_f32_by_definition(const void *values, size_t n, double tiny, uint32_t *bins, double *squares,
                             struct scan_run *out)
 {
-    double wide[SCAN_MAX] = { 0 };
-    assert(n <= SCAN_MAX);
-    for (size_t i = 0; i < n; i++) wide[i] = f32_at(values, i);
-    scan_f64(wide, n, tiny, bins, squares, out);
+    scan_values(f32_at, values, n, tiny, bins, squares, out);
 }
 
-static void scan_panel(const double *wide, size_t n, double tiny, uint32_t *bins, double *row_squares,
-                       double *col_squares, struct scan_run *out)
+/* ------------------------------------------------------------------------------------------------------- panels */
+
+static double f16_at(const void *values, size_t i)
 {
-    double squares[SCAN_PANEL] = { 0 }, rows[SCAN_LANES];
-    scan_wide(wide, n, tiny, bins, squares, rows, out);
-    for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += rows[row];
-    for (size_t i = 0; i < n; i += SCAN_LANES) col_squares[i / SCAN_LANES] += scan_add_lanes(squares + i);
+    return (double)ingot_f32_from_f16(get_u16((const uint8_t *)values + 2 * i));
 }
 
-#define PANEL_BY_DEFINITION(type)                                                                                      \
-    static void scan_##type##_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,    \
-                                    double *col_squares, struct scan_run *out)                                         \
-    {                                                                                                                  \
-        double wide[SCAN_PANEL] = { 0 };                                                                               \
-        assert(n <= SCAN_PANEL);                                                                                       \
-        for (size_t i = 0; i < n; i++) wide[i] = type##_at(values, i);                                                 \
-        scan_panel(wide, n, tiny, bins, row_squares, col_squares, out);                                                \
+static double quant_at(enum ingot_dtype dtype, const void *values, size_t row, size_t col)
+{
+    const uint8_t *step = (const uint8_t *)values + col / INGOT_QUANT_STEP * quant_step_bytes(dtype);
+    return (double)quant_value(dtype, step, col % INGOT_QUANT_STEP, row);
+}
+
+static double panel_at(enum scan_form form, const struct scan_panel *panel, size_t row, size_t col)
+{
+    const char *from_row = (const char *)panel->values + row * panel->row_bytes;
+    switch (form) {
+    case SCAN_F16:
+        return f16_at(panel->values, col * SCAN_LANES + row);
+    case SCAN_Q8:
+        return quant_at(INGOT_Q8, panel->values, row, col);
+    case SCAN_Q4:
+        return quant_at(INGOT_Q4, panel->values, row, col);
+    case SCAN_F32_ROWS:
+        return f32_at(from_row, col);
+    case SCAN_F16_ROWS:
+        return f16_at(from_row, col);
+    default:
+        return f32_at(panel->values, col * SCAN_LANES + row);
     }
-PANEL_BY_DEFINITION(f32)
-PANEL_BY_DEFINITION(f16)
-PANEL_BY_DEFINITION(q8)
-PANEL_BY_DEFINITION(q4)
+}
+
+static void scan_panel(enum scan_form form, const struct scan_panel *panel, double tiny, uint32_t *bins,
+                       double *row_squares, double *col_squares, struct scan_run *out)
+{
+    struct sums sums = { 0 };
+    double lanes[SCAN_LANES] = { 0 };
+    assert(panel->n_cols <= SCAN_COLS);
+    begin(out);
+    for (size_t col = 0; col < panel->n_cols; col++) {
+        double squares[SCAN_LANES];
+        for (size_t row = 0; row < SCAN_LANES; row++)
+            squares[row] = add_value(panel_at(form, panel, row, col), row, tiny, bins, &sums, out);
+        col_squares[col] += scan_add_lanes(squares);
+    }
+    for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += sums.squares[row];
+    if (finish(&sums, out)) return;
+    for (size_t col = 0; col < panel->n_cols; col++)
+        for (size_t row = 0; row < SCAN_LANES; row++) add_off(panel_at(form, panel, row, col), row, out, lanes);
+    out->m2 = scan_add_lanes(lanes);
+}
+
+#define PANEL_BY_DEFINITION(name, form)                                                                                \
+    static void name(const struct scan_panel *panel, double tiny, uint32_t *bins, double *row_squares,                 \
+                     double *col_squares, struct scan_run *out)                                                        \
+    {                                                                                                                  \
+        scan_panel(form, panel, tiny, bins, row_squares, col_squares, out);                                            \
+    }
+PANEL_BY_DEFINITION(scan_f32_panel, SCAN_F32)
+PANEL_BY_DEFINITION(scan_f16_panel, SCAN_F16)
+PANEL_BY_DEFINITION(scan_q8_panel, SCAN_Q8)
+PANEL_BY_DEFINITION(scan_q4_panel, SCAN_Q4)
+PANEL_BY_DEFINITION(scan_f32_rows, SCAN_F32_ROWS)
+PANEL_BY_DEFINITION(scan_f16_rows, SCAN_F16_ROWS)
 
 scan_panel_fn *const scan_panel_by_definition[SCAN_FORMS] = {
-    [SCAN_F32] = scan_f32_panel,
-    [SCAN_F16] = scan_f16_panel,
-    [SCAN_Q8] = scan_q8_panel,
-    [SCAN_Q4] = scan_q4_panel,
+    [SCAN_F32] = scan_f32_panel, [SCAN_F16] = scan_f16_panel,     [SCAN_Q8] = scan_q8_panel,
+    [SCAN_Q4] = scan_q4_panel,   [SCAN_F32_ROWS] = scan_f32_rows, [SCAN_F16_ROWS] = scan_f16_rows,
 };
 
-void scan_turn_by_definition(const void *rows, size_t row_bytes, size_t n, float *panel)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *row = (const char *)rows + i % SCAN_LANES * row_bytes;
-        memcpy(&panel[i], row + i / SCAN_LANES * sizeof(float), sizeof(float));
-    }
-}
-
-void scan_turn_halves_by_definition(const void *rows, size_t row_bytes, size_t n, uint16_t *panel)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *row = (const char *)rows + i % SCAN_LANES * row_bytes;
-        memcpy(&panel[i], row + i / SCAN_LANES * sizeof *panel, sizeof *panel);
-    }
-}
+/* ------------------------------------------------------------------------------------------------------- select */
 
 scan_fn *scan_f32_select(void)
 {
@@ -196,20 +218,4 @@ scan_panel_fn *scan_panel_select(enum scan_form form)
     if (cpu_detect().avx2) return scan_panel_avx2[form];
 #endif
     return scan_panel_by_definition[form];
-}
-
-scan_turn_fn *scan_turn_select(void)
-{
-#if defined(__x86_64__)
-    if (cpu_detect().avx2) return scan_turn_avx2;
-#endif
-    return scan_turn_by_definition;
-}
-
-scan_turn_halves_fn *scan_turn_halves_select(void)
-{
-#if defined(__x86_64__)
-    if (cpu_detect().avx2) return scan_turn_halves_avx2;
-#endif
-    return scan_turn_halves_by_definition;
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define SCAN_MAX   2048u /* values of a run */
-#define SCAN_PANEL 4096u /* of a run of a panel */
+#define SCAN_COLS  1024u /* columns of a run of a panel */
 #define SCAN_LANES 16u
 #define SCAN_BINS  (UINT32_C(1) << 17)
 #define SCAN_SIGN  (SCAN_BINS / 2)
@@ -33,38 +33,33 @@ struct scan_run {
  * square of value i is added to squares[i], unless squares is NULL. n <= SCAN_MAX; values need no alignment. */
 typedef void scan_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *squares, struct scan_run *out);
 
-/* How the values of a panel stand: value i is in row i % SCAN_LANES and column i / SCAN_LANES; q8 and q4 in whole steps
- * (format/layout.h). */
-enum scan_form { SCAN_F32, SCAN_F16, SCAN_Q8, SCAN_Q4, SCAN_FORMS };
+/* How the values of a panel stand: a column's 16 side by side, f32, f16, or q8 and q4 in whole steps (format/layout.h);
+ * or in 16 rows of f32 or f16. */
+enum scan_form { SCAN_F32, SCAN_F16, SCAN_Q8, SCAN_Q4, SCAN_F32_ROWS, SCAN_F16_ROWS, SCAN_FORMS };
 
-/* The same of a panel. The sum of the squares of a row, which is a lane, is added to its row_squares[SCAN_LANES], and
- * that of a column, as a tree, to its col_squares[]. n is a multiple of SCAN_LANES, n <= SCAN_PANEL. */
-typedef void scan_panel_fn(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,
+/* n_cols <= SCAN_COLS columns of SCAN_LANES rows. `row_bytes` apart are the rows of a form of rows; no other has any.
+ * Values need no alignment. */
+struct scan_panel {
+    const void *values;
+    size_t row_bytes, n_cols;
+};
+
+/* The same of a panel, column by column: a row is a lane. The sum of its squares is added to its
+ * row_squares[SCAN_LANES], and that of a column, as a tree, to its col_squares[n_cols]. */
+typedef void scan_panel_fn(const struct scan_panel *panel, double tiny, uint32_t *bins, double *row_squares,
                            double *col_squares, struct scan_run *out);
-
-/* Makes n / SCAN_LANES columns of such a panel out of SCAN_LANES rows of f32, which are row_bytes apart. */
-typedef void scan_turn_fn(const void *rows, size_t row_bytes, size_t n, float *panel);
-
-/* The same of values of 16 bits. */
-typedef void scan_turn_halves_fn(const void *rows, size_t row_bytes, size_t n, uint16_t *panel);
 
 /* The definition. */
 scan_fn scan_f64, scan_f32_by_definition;
 extern scan_panel_fn *const scan_panel_by_definition[SCAN_FORMS];
-scan_turn_fn scan_turn_by_definition;
-scan_turn_halves_fn scan_turn_halves_by_definition;
 #if defined(__x86_64__)
 extern scan_fn *const scan_f32_avx2;
 extern scan_panel_fn *const scan_panel_avx2[SCAN_FORMS];
-extern scan_turn_fn *const scan_turn_avx2;
-extern scan_turn_halves_fn *const scan_turn_halves_avx2;
 #endif
 
 /* The best that runs here. */
 scan_fn *scan_f32_select(void);
 scan_panel_fn *scan_panel_select(enum scan_form form);
-scan_turn_fn *scan_turn_select(void);
-scan_turn_halves_fn *scan_turn_halves_select(void);
 
 /* The bin of a finite value; of infinity one above them all. */
 uint32_t scan_bin(double value);

@@ -8,8 +8,8 @@
  * to a bin might change it, and a pass would take twice as long. */
 #if defined(__x86_64__)
 
-#include "format/quant.h"
 #include "format/simd/lanes_avx2.h"
+#include "format/simd/scan_load_avx2.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -19,7 +19,6 @@
 #define SIGN      0x80000000
 #define MAGNITUDE 0x7FFFFFFF
 #define BIN_SHIFT 15
-#define STEP      16u /* values of an iteration: one for each lane */
 
 /* Of bits as they stand: positive values are ordered as signed integers, negative ones among themselves as unsigned. */
 struct range {
@@ -205,19 +204,22 @@ static void count_bins(const void *values, size_t n, uint32_t *bins)
 
 /* ---------------------------------------------------------------------------------------------------------- sums */
 
+/* Adds the squares of 16 differences. */
+static inline void add_off(const void *values, __m256d middle, struct lanes *sums)
+{
+    UNROLL
+    for (size_t k = 0; k < 4; k++) {
+        __m256d off = _mm256_sub_pd(widen(values, 4 * k), middle);
+        sums->v[k] = _mm256_add_pd(sums->v[k], _mm256_mul_pd(off, off));
+    }
+}
+
 static double squares_off(const void *values, size_t n, double mean)
 {
-    const __m256d middle = _mm256_set1_pd(mean);
     struct lanes sums = { 0 };
     double lanes[SCAN_LANES];
     size_t i = 0;
-    for (; n - i >= STEP; i += STEP) {
-        UNROLL
-        for (size_t k = 0; k < 4; k++) {
-            __m256d off = _mm256_sub_pd(widen(values, i + 4 * k), middle);
-            sums.v[k] = _mm256_add_pd(sums.v[k], _mm256_mul_pd(off, off));
-        }
-    }
+    for (; n - i >= STEP; i += STEP) add_off(at(values, i), _mm256_set1_pd(mean), &sums);
     store_lanes(sums, lanes);
     for (size_t k = 0; i + k < n; k++) {
         double off = value_of(bits_at(values, i + k)) - mean;
@@ -301,38 +303,6 @@ struct pass {
     struct lanes values, squares;
 };
 
-/* Levels of four columns of 8 lanes, a byte each. */
-BY_FORM __m256i level_bytes(enum scan_form form, const uint8_t *step, size_t k, size_t lane)
-{
-    const enum ingot_dtype dtype = form == SCAN_Q8 ? INGOT_Q8 : INGOT_Q4;
-    const __m256i *from = (const __m256i *)(const void *)(step + quant_code_at(dtype, k, lane));
-    const __m256i codes = _mm256_loadu_si256(from);
-    if (form == SCAN_Q8) return _mm256_xor_si256(codes, _mm256_set1_epi8((char)QUANT_Q8_ZERO));
-    const __m128i shift = _mm_cvtsi32_si128(k % 8 < 4 ? 0 : 4);
-    const __m256i nibbles = _mm256_and_si256(_mm256_srl_epi32(codes, shift), _mm256_set1_epi8(15));
-    const __m128i table = _mm_loadu_si128((const __m128i *)(const void *)quant_q4_levels);
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);
-}
-
-/* Columns col .. col + 3 of q8 or q4, which have one scale for each lane. A panel's steps are whole, so there are four
- * of them in any case. */
-BY_FORM void load_four(enum scan_form form, const void *values, size_t col, float room[4 * STEP])
-{
-    const size_t k = col % INGOT_QUANT_STEP, step_bytes = form == SCAN_Q8 ? QUANT_Q8_STEP_BYTES : QUANT_Q4_STEP_BYTES;
-    const uint8_t *step = (const uint8_t *)values + col / INGOT_QUANT_STEP * step_bytes;
-    UNROLL
-    for (size_t lane = 0; lane < STEP; lane += 8) {
-        const __m128i *scales = (const __m128i *)(const void *)(step + quant_scale_at(k, lane));
-        const __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128(scales));
-        const __m256i bytes = level_bytes(form, step, k, lane);
-        UNROLL
-        for (size_t i = 0; i < 4; i++) {
-            const __m256i level = _mm256_srai_epi32(_mm256_slli_epi32(bytes, (int)(24 - 8 * i)), 24);
-            _mm256_storeu_ps(room + i * STEP + lane, _mm256_mul_ps(_mm256_cvtepi32_ps(level), scale));
-        }
-    }
-}
-
 /* One column. Returns its squares folded to four. */
 static inline __m256d column(const void *values, struct pass *pass)
 {
@@ -349,87 +319,115 @@ static inline __m256d column(const void *values, struct pass *pass)
     return _mm256_add_pd(folded[0], folded[1]);
 }
 
-BY_FORM void load_half(const void *values, size_t col, float room[STEP])
+/* `squares` gets the sum of those of each column. */
+BY_FORM void scan_four(const float *columns, struct pass *pass, uint32_t *bins, double squares[4])
 {
-    const __m128i *from = (const __m128i *)(const void *)((const char *)values + col * STEP * sizeof(uint16_t));
-    _mm256_storeu_ps(room, _mm256_cvtph_ps(_mm_loadu_si128(from)));
-    _mm256_storeu_ps(room + 8, _mm256_cvtph_ps(_mm_loadu_si128(from + 1)));
+    __m256d folded[4];
+    UNROLL
+    for (size_t k = 0; k < 4; k++) {
+        folded[k] = column(columns + k * STEP, pass);
+        count_step(columns, k * STEP, bins);
+    }
+    _mm256_storeu_pd(squares, fold(folded));
 }
 
-/* Column `col` made f32, at its place among the four of `room`; before the columns behind it. */
-BY_FORM const float *load(enum scan_form form, const void *values, size_t col, float room[4 * STEP])
-{
-    float *to = room + col % 4 * STEP;
-    if (form == SCAN_F16)
-        load_half(values, col, to);
-    else if (col % 4 == 0)
-        load_four(form, values, col, room);
-    return to;
-}
-
-/* Sums and bins of whole columns, where they stand or made f32; `columns` gets the squares of each,
- * folded to four. */
-BY_FORM void scan_columns(enum scan_form form, const void *values, size_t n, uint32_t *bins, __m256d *columns,
-                          struct sums *out)
+/* Sums and bins of whole columns; `squares` gets those of each. */
+BY_FORM void scan_columns(enum scan_form form, const struct scan_panel *panel, uint32_t *bins,
+                          double squares[SCAN_COLS], struct sums *out)
 {
     struct pass pass = { .ranges = no_ranges() };
-    float room[4 * STEP];
-    for (size_t col = 0; col < n / STEP; col++) {
-        const void *as_f32 = form == SCAN_F32 ? at(values, col * STEP) : load(form, values, col, room);
-        columns[col] = column(as_f32, &pass);
-        count_step(as_f32, 0, bins);
+    float room[BATCH * STEP];
+    for (size_t col = 0; col < panel->n_cols; col += BATCH) {
+        const size_t n = batch_at(panel, col);
+        const float *columns = load(form, panel, col, n, room);
+        size_t k = 0;
+        for (; n - k >= 4; k += 4) scan_four(columns + k * STEP, &pass, bins, squares + col + k);
+        for (; k < n; k++) {
+            squares[col + k] = fold_one(column(columns + k * STEP, &pass));
+            count_step(columns, k * STEP, bins);
+        }
     }
     out->range = range_of(pass.ranges);
     store_lanes(pass.values, out->values);
     store_lanes(pass.squares, out->squares);
 }
 
-/* Values as f32 in their place, for the passes that few runs need. */
-static const void *all_as_f32(enum scan_form form, const void *values, size_t n, float room[SCAN_PANEL])
+/* What few panels need: another pass. */
+
+BY_FORM struct small find_small_columns(enum scan_form form, const struct scan_panel *panel, uint32_t bound)
 {
-    if (form == SCAN_F32) return values;
-    for (size_t col = 0; col < n / STEP; col++) load(form, values, col, room + col / 4 * 4 * STEP);
-    return room;
+    struct small small = { 0 };
+    float room[BATCH * STEP];
+    for (size_t col = 0; col < panel->n_cols; col += BATCH) {
+        const size_t n = batch_at(panel, col);
+        const struct small more = find_small(load(form, panel, col, n, room), n * STEP, bound);
+        small.n_zero += more.n_zero;
+        small.n_below += more.n_below;
+    }
+    return small;
 }
 
-BY_FORM void scan_panel(enum scan_form form, scan_panel_fn *definition, const void *values, size_t n, double tiny,
-                        uint32_t *bins, double *row_squares, double *col_squares, struct scan_run *out)
+BY_FORM double squares_off_columns(enum scan_form form, const struct scan_panel *panel, double mean)
 {
-    __m256d columns[SCAN_PANEL / SCAN_LANES];
-    float room[SCAN_PANEL];
-    struct sums sums;
+    struct lanes sums = { 0 };
+    double lanes[SCAN_LANES];
+    float room[BATCH * STEP];
+    for (size_t col = 0; col < panel->n_cols; col += BATCH) {
+        const size_t n = batch_at(panel, col);
+        const float *columns = load(form, panel, col, n, room);
+        for (size_t k = 0; k < n; k++) add_off(columns + k * STEP, _mm256_set1_pd(mean), &sums);
+    }
+    store_lanes(sums, lanes);
+    return scan_add_lanes(lanes);
+}
+
+BY_FORM void take_bins_back(enum scan_form form, const struct scan_panel *panel, uint32_t *bins)
+{
+    float room[BATCH * STEP];
+    for (size_t col = 0; col < panel->n_cols; col += BATCH) {
+        const size_t n = batch_at(panel, col);
+        const float *columns = load(form, panel, col, n, room);
+        for (size_t i = 0; i < n * STEP; i++) bins[bits_at(columns, i) >> BIN_SHIFT]--;
+    }
+}
+
+BY_FORM void scan_panel(enum scan_form form, const struct scan_panel *panel, double tiny, uint32_t *bins,
+                        double *row_squares, double *col_squares, struct scan_run *out)
+{
+    const size_t n = panel->n_cols * STEP;
     const uint32_t zeros_before = count_zeros(bins);
-    scan_columns(form, values, n, bins, columns, &sums);
+    double squares[SCAN_COLS];
+    struct sums sums;
+    scan_columns(form, panel, bins, squares, &sums);
     if (n == 0 || !is_finite(&sums.range)) {
-        const void *as_f32 = all_as_f32(form, values, n, room);
-        for (size_t i = 0; i < n; i++) bins[bits_at(as_f32, i) >> BIN_SHIFT]--;
-        definition(values, n, tiny, bins, row_squares, col_squares, out);
+        take_bins_back(form, panel, bins);
+        scan_panel_by_definition[form](panel, tiny, bins, row_squares, col_squares, out);
         return;
     }
-    for (size_t row = 0; row < SCAN_LANES; row++) row_squares[row] += sums.squares[row];
-    add_columns(columns, n / SCAN_LANES, col_squares);
+    add_all(sums.squares, SCAN_LANES, row_squares);
+    add_all(squares, panel->n_cols, col_squares);
     struct small small = { count_zeros(bins) - zeros_before, count_zeros(bins) - zeros_before };
-    if (has_small(&sums.range, tiny)) small = find_small(all_as_f32(form, values, n, room), n, bits_up(tiny));
+    if (has_small(&sums.range, tiny)) small = find_small_columns(form, panel, bits_up(tiny));
     put_run(n, small, &sums, out);
-    if (!scan_m2_of_sums(out)) out->m2 = squares_off(all_as_f32(form, values, n, room), n, out->sum / (double)n);
+    if (!scan_m2_of_sums(out)) out->m2 = squares_off_columns(form, panel, out->sum / (double)n);
 }
 
-#define PANEL(type, form)                                                                                              \
-    static void scan_##type##_panel(const void *values, size_t n, double tiny, uint32_t *bins, double *row_squares,    \
-                                    double *col_squares, struct scan_run *out)                                         \
+#define PANEL(name, form)                                                                                              \
+    static void name(const struct scan_panel *panel, double tiny, uint32_t *bins, double *row_squares,                 \
+                     double *col_squares, struct scan_run *out)                                                        \
     {                                                                                                                  \
-        scan_panel(form, scan_panel_by_definition[form], values, n, tiny, bins, row_squares, col_squares, out);        \
+        scan_panel(form, panel, tiny, bins, row_squares, col_squares, out);                                            \
     }
-PANEL(f32, SCAN_F32)
-PANEL(f16, SCAN_F16)
-PANEL(q8, SCAN_Q8)
-PANEL(q4, SCAN_Q4)
+PANEL(scan_f32_panel, SCAN_F32)
+PANEL(scan_f16_panel, SCAN_F16)
+PANEL(scan_q8_panel, SCAN_Q8)
+PANEL(scan_q4_panel, SCAN_Q4)
+PANEL(scan_f32_rows, SCAN_F32_ROWS)
+PANEL(scan_f16_rows, SCAN_F16_ROWS)
 
 scan_panel_fn *const scan_panel_avx2[SCAN_FORMS] = {
-    [SCAN_F32] = scan_f32_panel,
-    [SCAN_F16] = scan_f16_panel,
-    [SCAN_Q8] = scan_q8_panel,
-    [SCAN_Q4] = scan_q4_panel,
+    [SCAN_F32] = scan_f32_panel, [SCAN_F16] = scan_f16_panel,     [SCAN_Q8] = scan_q8_panel,
+    [SCAN_Q4] = scan_q4_panel,   [SCAN_F32_ROWS] = scan_f32_rows, [SCAN_F16_ROWS] = scan_f16_rows,
 };
 
 #else

@@ -28,14 +28,14 @@ static uint16_t random_half(unsigned special)
 /* What counting leaves behind. */
 struct counted {
     uint32_t counts[COUNT_VALUES];
-    double rows[SCAN_LANES], cols[SCAN_PANEL / SCAN_LANES];
+    double rows[SCAN_LANES], cols[SCAN_COLS];
 };
 
-static struct counted *count(count_panel_fn *fn, const void *values, size_t n)
+static struct counted *count(count_panel_fn *fn, struct scan_panel panel)
 {
     struct counted *c = calloc(1, sizeof *c);
     assert_non_null(c);
-    for (int twice = 0; twice < 2; twice++) fn(values, n, c->counts, c->rows, c->cols);
+    for (int twice = 0; twice < 2; twice++) fn(&panel, c->counts, c->rows, c->cols);
     return c;
 }
 
@@ -48,26 +48,27 @@ static double finite_square(uint16_t bits)
 /* Whole numbers, whose sums are exact in any order, and some that are not finite. */
 static void a_panel_is_counted_by_bits_and_squared_by_rows_and_columns(void **state)
 {
-    enum { COLS = 7 };
-    uint16_t columns[COLS][SCAN_LANES], pairs[(COLS + 1) / 2][SCAN_LANES][2];
+    enum { COLS = 15 }; /* eight, four and some more */
+    uint16_t rows[SCAN_LANES][COLS + 3], pairs[(COLS + 1) / 2][SCAN_LANES][2];
     struct counted *want = calloc(1, sizeof *want);
     (void)state;
     memset(pairs, 0x7F, sizeof pairs); /* padding that would show */
+    memset(rows, 0x7F, sizeof rows);
     for (size_t col = 0; col < COLS; col++)
         for (size_t row = 0; row < SCAN_LANES; row++) {
             const uint16_t bits = random_u64(&seed) % 50 == 0
                                       ? (uint16_t)(0x7F80 + random_u64(&seed) % 3)
                                       : ingot_bf16_from_f32((float)(random_u64(&seed) % 100) - 50);
-            columns[col][row] = pairs[col / 2][row][col % 2] = bits;
+            rows[row][col] = pairs[col / 2][row][col % 2] = bits;
             want->counts[bits] += 2;
             want->rows[row] += 2 * finite_square(bits);
             want->cols[col] += 2 * finite_square(bits);
         }
-    struct counted *by_columns = count(count_panel_select(COUNT_COLUMNS), columns, COLS * SCAN_LANES);
-    struct counted *by_pairs = count(count_panel_select(COUNT_PAIRS), pairs, COLS * SCAN_LANES);
-    assert_memory_equal(by_columns, want, sizeof *want);
+    struct counted *by_rows = count(count_panel_select(COUNT_ROWS), (struct scan_panel){ rows, sizeof rows[0], COLS });
+    struct counted *by_pairs = count(count_panel_select(COUNT_PAIRS), (struct scan_panel){ pairs, 0, COLS });
+    assert_memory_equal(by_rows, want, sizeof *want);
     assert_memory_equal(by_pairs, want, sizeof *want);
-    free(by_columns);
+    free(by_rows);
     free(by_pairs);
     free(want);
 }
@@ -79,16 +80,17 @@ static void vectors_give_the_bits_of_the_definition(void **state)
 #if defined(__x86_64__)
     if (!cpu_detect().avx2) skip();
     for (unsigned round = 0; round < 160; round++) {
-        const enum count_form form = round % 2 ? COUNT_PAIRS : COUNT_COLUMNS;
-        const size_t cols = round < 140 ? round / 4 : SCAN_PANEL / SCAN_LANES - round / 2 % 4;
+        const enum count_form form = round % 2 ? COUNT_PAIRS : COUNT_ROWS;
+        const size_t cols = round < 140 ? round / 4 : SCAN_COLS - round / 2 % 10;
         const size_t n_stored = (form == COUNT_PAIRS ? (cols + 1) / 2 * 2 : cols) * SCAN_LANES;
         char *block = malloc(n_stored * sizeof(uint16_t) + 1);
         for (size_t i = 0; i < n_stored; i++) {
             const uint16_t v = random_half(round / 2 % 3);
             memcpy(block + 1 + i * sizeof v, &v, sizeof v);
         }
-        struct counted *want = count(count_panel_by_definition[form], block + 1, cols * SCAN_LANES);
-        struct counted *found = count(count_panel_avx2[form], block + 1, cols * SCAN_LANES);
+        const struct scan_panel panel = { block + 1, form == COUNT_ROWS ? cols * sizeof(uint16_t) : 0, cols };
+        struct counted *want = count(count_panel_by_definition[form], panel);
+        struct counted *found = count(count_panel_avx2[form], panel);
         assert_memory_equal(found, want, sizeof *want);
         free(want);
         free(found);

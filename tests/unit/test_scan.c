@@ -158,7 +158,7 @@ static void a_panel_has_its_rows_beside_each_other(void **state)
     }
     for (size_t i = 0; i < SCAN_LANES; i++) rows[i] = 0;
     for (size_t i = 0; i < COLS; i++) cols[i] = 0;
-    scan_panel_select(SCAN_F32)(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, rows, cols, &run);
+    scan_panel_select(SCAN_F32)(&(struct scan_panel){ v, 0, COLS }, (double)FLT_MIN, bins, rows, cols, &run);
     for (size_t i = 0; i < SCAN_BINS; i++) n_counted += bins[i];
     assert_int_equal(n_counted, COLS * SCAN_LANES);
     scan_f32_select()(v, COLS * SCAN_LANES, (double)FLT_MIN, bins, NULL, &alone);
@@ -199,6 +199,29 @@ static void a_bin_begins_less_than_a_256th_below_its_values(void **state)
 
 /* ----------------------------------------------------------------------------------------------------------- vector */
 
+/* Once with each function, once more on top of it. */
+static void compare_panels(scan_panel_fn *const scans[2], const struct scan_panel panels[2], double tiny)
+{
+    uint32_t *bins[2];
+    double *squares[2];
+    struct scan_run runs[2];
+    const size_t n = SCAN_LANES + panels->n_cols;
+    for (int k = 0; k < 2; k++) {
+        bins[k] = calloc(SCAN_BINS, sizeof *bins[k]);
+        squares[k] = calloc(n, sizeof *squares[k]);
+        memset(&runs[k], 0, sizeof runs[k]);
+        for (int twice = 0; twice < 2; twice++)
+            scans[k](&panels[k], tiny, bins[k], squares[k], squares[k] + SCAN_LANES, &runs[k]);
+    }
+    assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
+    assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
+    assert_memory_equal(squares[0], squares[1], n * sizeof *squares[0]);
+    for (int k = 0; k < 2; k++) {
+        free(bins[k]);
+        free(squares[k]);
+    }
+}
+
 #if defined(__x86_64__)
 static void compare_with_definition(const void *v, size_t n, double tiny)
 {
@@ -221,39 +244,11 @@ static void compare_with_definition(const void *v, size_t n, double tiny)
     }
 }
 
-static void compare_panels_with_definition(enum scan_form form, const void *v, size_t n, double tiny)
+static void compare_with_panel_definition(enum scan_form form, struct scan_panel panel, double tiny)
 {
-    uint32_t *bins[2];
-    double *squares[2];
-    struct scan_run runs[2];
     scan_panel_fn *const scans[2] = { scan_panel_by_definition[form], scan_panel_avx2[form] };
-    for (int k = 0; k < 2; k++) {
-        bins[k] = calloc(SCAN_BINS, sizeof *bins[k]);
-        squares[k] = calloc(SCAN_LANES + n, sizeof *squares[k]);
-        memset(&runs[k], 0, sizeof runs[k]);
-        for (int twice = 0; twice < 2; twice++)
-            scans[k](v, n, tiny, bins[k], squares[k], squares[k] + SCAN_LANES, &runs[k]);
-    }
-    assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
-    assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
-    assert_memory_equal(squares[0], squares[1], (SCAN_LANES + n) * sizeof *squares[0]);
-    for (int k = 0; k < 2; k++) {
-        free(bins[k]);
-        free(squares[k]);
-    }
-}
-
-/* The rows are those of a matrix that is as wide as the panel. */
-static void compare_turned(const char *v, size_t n)
-{
-    float *panel = malloc(n * sizeof(float) + 1), *turned = malloc(n * sizeof(float) + 1);
-    scan_turn_by_definition(v, n / SCAN_LANES * sizeof(float), n, panel);
-    scan_turn_avx2(v, n / SCAN_LANES * sizeof(float), n, turned);
-    assert_memory_equal(panel, turned, n * sizeof(float));
-    for (size_t i = 0; i < n; i++)
-        assert_memory_equal(&panel[i], v + (i % SCAN_LANES * (n / SCAN_LANES) + i / SCAN_LANES) * sizeof(float), 4);
-    free(panel);
-    free(turned);
+    const struct scan_panel panels[2] = { panel, panel };
+    compare_panels(scans, panels, tiny);
 }
 #endif
 
@@ -264,7 +259,7 @@ static void vectors_give_the_bits_of_the_definition(void **state)
 #if defined(__x86_64__)
     if (!cpu_detect().avx2) skip();
     for (unsigned round = 0; round < 240; round++) {
-        size_t n = round < 200 ? round / 2 : SCAN_MAX - round % 40;
+        const size_t n = round < 200 ? round / 2 : SCAN_MAX - round % 40;
         char *block = malloc(n * sizeof(float) + 1);
         for (size_t i = 0; i < n; i++) {
             float v = random_value(round % 4 * 2);
@@ -274,9 +269,9 @@ static void vectors_give_the_bits_of_the_definition(void **state)
             memcpy(block + 1 + i * sizeof v, &v, sizeof v);
         }
         compare_with_definition(block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
-        n -= n % SCAN_LANES;
-        compare_turned(block + 1, n);
-        compare_panels_with_definition(SCAN_F32, block + 1, n, round % 3 ? (double)FLT_MIN : 0x1p-14);
+        const size_t cols = n / SCAN_LANES;
+        compare_with_panel_definition(SCAN_F32, (struct scan_panel){ block + 1, 0, cols },
+                                      round % 3 ? (double)FLT_MIN : 0x1p-14);
         free(block);
     }
 #else
@@ -292,23 +287,25 @@ static uint16_t random_half(unsigned special)
     return (r & 255) < special ? (uint16_t)(r >> 8) : ingot_f16_from_f32(v);
 }
 
+static double some_tiny(unsigned round)
+{
+    return round % 3 == 0 ? 0 : round % 3 == 1 ? 0x1p-14 : (double)FLT_MIN;
+}
+
 static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
     if (!cpu_detect().avx2) skip();
     for (unsigned round = 0; round < 120; round++) {
-        const size_t cols = round < 100 ? round / 2 : SCAN_PANEL / SCAN_LANES - round % 4, n = cols * SCAN_LANES;
+        const size_t cols = round < 100 ? round / 2 : SCAN_COLS - round % 4, n = cols * SCAN_LANES;
         char *block = malloc(n * sizeof(uint16_t) + 1);
         for (size_t i = 0; i < n; i++) {
             uint16_t v = random_half(round % 4 * 2);
             if (round % 8 == 7) v = (uint16_t)(0x3C00 + i % 2);
             memcpy(block + 1 + i * sizeof v, &v, sizeof v);
         }
-        compare_panels_with_definition(SCAN_F16, block + 1, n,
-                                       round % 3 == 0   ? 0
-                                       : round % 3 == 1 ? 0x1p-14
-                                                        : (double)FLT_MIN);
+        compare_with_panel_definition(SCAN_F16, (struct scan_panel){ block + 1, 0, cols }, some_tiny(round));
         free(block);
     }
 #else
@@ -332,12 +329,12 @@ static void vectors_decode_panels_of_blocks_as_the_definition_does(void **state)
     if (!cpu_detect().avx2) skip();
     for (unsigned round = 0; round < 160; round++) {
         const enum ingot_dtype dtype = round % 2 ? INGOT_Q8 : INGOT_Q4;
-        const size_t cols = round < 140 ? round : SCAN_PANEL / SCAN_LANES - round / 2 % 4;
+        const size_t cols = round < 140 ? round : SCAN_COLS - round / 2 % 4;
         const size_t n_steps = (cols + INGOT_QUANT_STEP - 1) / INGOT_QUANT_STEP;
         uint8_t *block = malloc(n_steps * quant_step_bytes(dtype) + 1);
         random_steps(block + 1, dtype, n_steps, round / 2 % 3 == 2 ? 4 : 0);
-        compare_panels_with_definition(dtype == INGOT_Q8 ? SCAN_Q8 : SCAN_Q4, block + 1, cols * SCAN_LANES,
-                                       (double)FLT_MIN);
+        compare_with_panel_definition(dtype == INGOT_Q8 ? SCAN_Q8 : SCAN_Q4, (struct scan_panel){ block + 1, 0, cols },
+                                      (double)FLT_MIN);
         free(block);
     }
 #else
@@ -360,8 +357,9 @@ static void a_panel_of_blocks_has_the_figures_of_its_elements(void **state)
         random_steps(steps, dtype, 2, 0);
         for (size_t i = 0; i < 2; i++)
             quant_load(dtype, steps + i * quant_step_bytes(dtype), 0, INGOT_QUANT_STEP, v + i * INGOT_QUANT_STEP);
-        scan_panel_select(SCAN_F32)(v, COLS * SCAN_LANES, 0, bins[0], squares[0], squares[0] + SCAN_LANES, &runs[0]);
-        scan_panel_select(form)(steps, COLS * SCAN_LANES, 0, bins[1], squares[1], squares[1] + SCAN_LANES, &runs[1]);
+        const struct scan_panel floats = { v, 0, COLS }, blocks = { steps, 0, COLS };
+        scan_panel_select(SCAN_F32)(&floats, 0, bins[0], squares[0], squares[0] + SCAN_LANES, &runs[0]);
+        scan_panel_select(form)(&blocks, 0, bins[1], squares[1], squares[1] + SCAN_LANES, &runs[1]);
         assert_memory_equal(&runs[0], &runs[1], sizeof runs[0]);
         assert_memory_equal(squares[0], squares[1], sizeof squares[0]);
         assert_memory_equal(bins[0], bins[1], SCAN_BINS * sizeof *bins[0]);
@@ -370,26 +368,41 @@ static void a_panel_of_blocks_has_the_figures_of_its_elements(void **state)
     free(bins[1]);
 }
 
-static void halves_are_turned_as_the_definition_does(void **state)
+/* 16 rows, with something between them, and the panel that they are. */
+static void random_rows(size_t size, size_t cols, size_t row_bytes, unsigned special, char *rows, char *panel)
+{
+    for (size_t row = 0; row < SCAN_LANES; row++)
+        for (size_t at = 0; at < row_bytes; at += size) {
+            const float v = random_value(special);
+            const uint16_t half = random_half(special);
+            memcpy(rows + row * row_bytes + at, size == sizeof v ? (const void *)&v : &half, size);
+            if (at / size < cols)
+                memcpy(panel + (at / size * SCAN_LANES + row) * size, rows + row * row_bytes + at, size);
+        }
+}
+
+static void compare_rows_with_panel(size_t cols, unsigned round, bool halves)
+{
+    const enum scan_form forms[2] = { halves ? SCAN_F16 : SCAN_F32, halves ? SCAN_F16_ROWS : SCAN_F32_ROWS };
+    const size_t size = halves ? sizeof(uint16_t) : sizeof(float), row_bytes = (cols + round % 3) * size;
+    char *rows = malloc(SCAN_LANES * row_bytes + 1), *panel = malloc(SCAN_LANES * cols * size + 1);
+    random_rows(size, cols, row_bytes, round % 4 * 2, rows + 1, panel + 1);
+    const struct scan_panel panels[2] = { { panel + 1, 0, cols }, { rows + 1, row_bytes, cols } };
+    scan_panel_fn *const defined[2] = { scan_panel_by_definition[forms[0]], scan_panel_by_definition[forms[1]] };
+    scan_panel_fn *const best[2] = { scan_panel_by_definition[forms[0]], scan_panel_select(forms[1]) };
+    compare_panels(defined, panels, some_tiny(round));
+    compare_panels(best, panels, some_tiny(round));
+    free(rows);
+    free(panel);
+}
+
+static void rows_give_the_bits_of_the_panel_that_they_are(void **state)
 {
     (void)state;
-#if defined(__x86_64__)
-    if (!cpu_detect().avx2) skip();
-    for (size_t cols = 0; cols < 40; cols++) {
-        const size_t n = cols * SCAN_LANES, row_bytes = (cols + cols % 3) * sizeof(uint16_t);
-        char *rows = malloc(SCAN_LANES * row_bytes + 1);
-        uint16_t panels[2][40 * SCAN_LANES];
-        for (size_t i = 0; i < SCAN_LANES * row_bytes; i++) rows[1 + i] = (char)(random_u64(&seed) >> 20);
-        scan_turn_halves_by_definition(rows + 1, row_bytes, n, panels[0]);
-        scan_turn_halves_avx2(rows + 1, row_bytes, n, panels[1]);
-        assert_memory_equal(panels[0], panels[1], n * sizeof(uint16_t));
-        for (size_t i = 0; i < n; i++)
-            assert_memory_equal(&panels[0][i], rows + 1 + i % SCAN_LANES * row_bytes + i / SCAN_LANES * 2, 2);
-        free(rows);
+    for (unsigned round = 0; round < 140; round++) {
+        const size_t cols = round < 120 ? round / 2 : SCAN_COLS - round / 2 % 20;
+        compare_rows_with_panel(cols, round, round % 2);
     }
-#else
-    skip();
-#endif
 }
 
 int main(void)
@@ -406,7 +419,7 @@ int main(void)
         cmocka_unit_test(vectors_widen_panels_of_halves_as_the_definition_does),
         cmocka_unit_test(vectors_decode_panels_of_blocks_as_the_definition_does),
         cmocka_unit_test(a_panel_of_blocks_has_the_figures_of_its_elements),
-        cmocka_unit_test(halves_are_turned_as_the_definition_does),
+        cmocka_unit_test(rows_give_the_bits_of_the_panel_that_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
