@@ -277,6 +277,18 @@ struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool 
     return c;
 }
 
+void census_leave_padding(struct census *c, const struct ingot_hparams *hp)
+{
+    static const enum census_category of_rows[] = { CENSUS_TOKEN_EMBEDDING, CENSUS_UNEMBEDDING };
+    const uint64_t most = (uint64_t)hp->n_vocab_stored * hp->n_embd;
+    for (size_t i = 0; i < sizeof of_rows / sizeof *of_rows; i++) {
+        uint64_t *n = &c->count[of_rows[i]];
+        if (*n <= most) continue;
+        leave_out(c, "padding behind the vocabulary", *n - most);
+        *n = most;
+    }
+}
+
 struct census_layers census_layers_alike(const struct census *c)
 {
     struct census_layers layers = { .rows = memory_array(c->n_layer, sizeof *layers.rows), .n = c->n_layer };

@@ -57,6 +57,10 @@ struct census census_of_tensors(const struct checkpoint *cp, struct census_layer
 /* `hp` has passed ingot_hparams_check(), so that no sum overflows. */
 struct census census_of_hparams(const struct ingot_hparams *hp, bool tied, bool biases);
 
+/* Rows of the embedding that the model does not have, as llm.c pads it, are no parameters: convert leaves them behind.
+ */
+void census_leave_padding(struct census *c, const struct ingot_hparams *hp);
+
 /* The layers of a model in which all are alike, as census_of_hparams() has it. */
 struct census_layers census_layers_alike(const struct census *c);
 

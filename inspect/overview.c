@@ -5,6 +5,7 @@
 #include "format/disk.h"
 #include "format/error.h"
 #include "inspect/cli/human.h"
+#include "inspect/files.h"
 #include "inspect/hparams.h"
 #include "inspect/values.h"
 
@@ -42,7 +43,7 @@ static const char *attention_name(uint32_t flags)
 static void tell_hparams(const struct ingot_hparams *hp, const struct teller *to)
 {
     field(to, "layers", "%u", hp->n_layer);
-    field(to, "heads", "%u of %u", hp->n_head, hp->n_embd / hp->n_head);
+    field(to, "heads", "%u, each %u wide", hp->n_head, hp->n_embd / hp->n_head);
     field(to, "width", "%u", hp->n_embd);
     field(to, "inner width", "%u", hp->n_inner);
     field(to, "context", "%u", hp->n_ctx);
@@ -119,8 +120,24 @@ static const char *slots_state(const struct ingot_file_info *info)
     return info->slot_valid[0] ? "A only; B is damaged" : "B only; A is damaged";
 }
 
-static void tell_ingot(const struct ingot_file *file, const struct teller *to)
+/* As ls counts them: an alias shows what another has. */
+static void tell_tensors(const struct checkpoint *cp, const struct teller *to)
 {
+    uint64_t n = 0, n_params = 0, n_bytes = 0;
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        const struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        if (t.target) continue;
+        n++;
+        n_params += t.n_elems;
+        n_bytes += t.n_bytes;
+    }
+    field(to, "tensors", "%s, %s parameter%s, %s byte%s", human_count(n).text, human_count(n_params).text,
+          plural(n_params), human_count(n_bytes).text, plural(n_bytes));
+}
+
+static void tell_ingot(const struct checkpoint *cp, const struct teller *to)
+{
+    const struct ingot_file *file = cp->file;
     struct ingot_file_info info;
     ingot_file_get_info(file, &info);
     field(to, "format", "ingot, read version %u, write version %u%s", info.read_version, info.write_version,
@@ -136,6 +153,7 @@ static void tell_ingot(const struct ingot_file *file, const struct teller *to)
     else
         field(to, "features", "none");
     field(to, "alignment", "%u", info.align);
+    tell_tensors(cp, to);
     field(to, "index", "%s bytes at %" PRIu64 ", %s section%s", human_count(info.index_bytes).text, info.index_off,
           human_count(ingot_section_count(file)).text, plural(ingot_section_count(file)));
 }
@@ -170,6 +188,14 @@ uint64_t overview_absent_count(const struct checkpoint *cp)
     return n;
 }
 
+/* Of the files that are here. */
+static uint64_t file_bytes(const struct checkpoint *cp)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < checkpoint_file_count(cp); i++) total += checkpoint_file_at(cp, i).map->size;
+    return total;
+}
+
 static void tell_source(const struct checkpoint *cp, const struct teller *to)
 {
     char recipe[INGOT_RECIPE_NAME_MAX];
@@ -177,10 +203,9 @@ static void tell_source(const struct checkpoint *cp, const struct teller *to)
     bool fits = ingot_source_recipe(cp->source, recipe, NULL) == INGOT_OK;
     field(to, "format", "%s", checkpoint_format(cp));
     field(to, "recipe", "%s", fits ? recipe : "none fits");
-    field(to, "tensors", "%s", human_count(cp->n_tensors).text);
+    tell_tensors(cp, to);
     if (n_absent) field(to, "", "%s in files that are not here", human_count(n_absent).text);
-    field(to, "files", "%s", human_count(overview_file_count(cp)).text);
-    field(to, "bytes", "%s", human_count(overview_tensor_bytes(cp)).text);
+    field(to, "files", "%s, %s bytes", human_count(checkpoint_file_count(cp)).text, human_count(file_bytes(cp)).text);
     if (n_checks)
         field(to, "checksums", "%s, %s: ingot verify", human_count(n_checks).text,
               ingot_source_check_at(cp->source, 0).algorithm);
@@ -192,7 +217,7 @@ void overview_file(const struct checkpoint *cp, overview_fn say, void *ctx)
 {
     const struct teller to = { say, ctx };
     if (cp->file)
-        tell_ingot(cp->file, &to);
+        tell_ingot(cp, &to);
     else
         tell_source(cp, &to);
 }

@@ -45,8 +45,6 @@ static void put_side(struct markup *to, const struct page_both *b, unsigned s)
     put_letter(to, b, s);
     markup_add(to, "<dl>\n");
     page_field(to, "parameters", human_count(census_total(&m->subject->census)).text);
-    if (m->subject->checkpoint.file) page_field(to, "tensors", human_count(m->n_tensors).text);
-    if (m->subject->checkpoint.file) page_field(to, "tensor bytes", human_bytes(m->n_bytes).text);
     overview_file(&m->subject->checkpoint, page_field, to);
     page_verification(to, m);
     markup_add(to, "</dl></div>\n");

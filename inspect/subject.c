@@ -185,6 +185,7 @@ enum ingot_status subject_from_file(const char *path, struct subject *s, struct 
     s->name = path;
     s->census = census_of_tensors(&s->checkpoint, &s->layers);
     s->has_hparams = checkpoint_hparams(&s->checkpoint, &s->hp, NULL) == INGOT_OK;
+    if (s->has_hparams) census_leave_padding(&s->census, &s->hp);
     take_dtypes(s);
     return INGOT_OK;
 }

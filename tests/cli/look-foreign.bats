@@ -111,17 +111,24 @@ models=(hf hf-sharded torch-zip torch-legacy torch-sharded tensorflow gguf/tiny.
     expect 0
     want=$(json '[c["parameters"] for c in j["categories"]], j["layers"], j["tied"]')
     [ "$(json 'j["parameters"]')" = 11408 ]
-    for m in hf-sharded torch-zip torch-legacy torch-sharded tensorflow gguf/tiny.gguf; do
+    for m in hf-sharded torch-zip torch-legacy torch-sharded tensorflow gguf/tiny.gguf llmc/model.bin; do
         ingot params --json "$foreign/$m"
         expect 0
         [ "$(json '[c["parameters"] for c in j["categories"]], j["layers"], j["tied"]')" = "$want" ] || { echo "$m: $out"; return 1; }
     done
-    # 384 - 277 rows of padding; a head of its own; 43 of padding, and no more
-    for more in llmc/model.bin:$((107 * 16)) mingpt:$((277 * 16)) nanogpt/ckpt.pt:$((43 * 16)); do
+    # a head of its own; 43 rows of padding that its vocabulary counts in, and no more
+    for more in mingpt:$((277 * 16)) nanogpt/ckpt.pt:$((43 * 16)); do
         ingot params --json "$foreign/${more%%:*}"
         expect 0
         [ "$(json 'j["parameters"], j["categories"][-1]["parameters"]')" = "($((11408 + ${more#*:})), 0)" ] || { echo "$more: $out"; return 1; }
     done
+}
+
+@test "rows with which llm.c pads the vocabulary are no parameters, and said to be there" {
+    ingot params --json "$foreign/llmc/model.bin"
+    [ "$(json 'j["parameters"], j["buffer_elements"], j["categories"][0]["parameters"]')" = "(11408, $(((384 - 277) * 16)), $((277 * 16)))" ]
+    ingot params "$foreign/llmc/model.bin"
+    [[ $out == *"Not counted, though stored: 1,712 elements of padding behind the vocabulary."* ]]
 }
 
 @test "optimizer state and the like are not parameters, and said to be there" {
@@ -147,6 +154,8 @@ models=(hf hf-sharded torch-zip torch-legacy torch-sharded tensorflow gguf/tiny.
 @test "show says what a checkpoint states, and cuts long lists" {
     ingot show "$foreign/gguf/tiny.gguf"
     expect 0
+    [[ $out == *" 28, 11,408 parameters, 45,632 bytes"* ]]
+    [[ $out == *" 1, $(stat -c %s "$foreign/gguf/tiny.gguf" | sed 's/...$/,&/') bytes"* ]]
     [[ $out == *"gpt2.attention.head_count "*2* ]]
     [[ $out == *Vocabulary*277* ]]
     ingot show "$foreign/nanogpt/ckpt.pt"

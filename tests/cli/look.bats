@@ -120,7 +120,7 @@ END
 @test "show tells versions, hyper-parameters, vocabulary, bytes and metadata" {
     ingot show "$BARD"
     expect 0
-    for text in "read version 1" "content id" "A and B, equal" "heads" "2 of 64" "gelu_tanh" "2,048" padding source_format; do
+    for text in "read version 1" "52, 1,088,256 parameters, 4,353,024 bytes" "content id" "A and B, equal" "heads" "2, each 64 wide" "gelu_tanh" "2,048" padding source_format; do
         [[ $out == *"$text"* ]]
     done
 }
@@ -135,7 +135,7 @@ END
 @test "show of a source gives its format and hyper-parameters" {
     ingot show "$model"
     expect 0
-    [[ $out == *safetensors*"2 of 64"* ]]
+    [[ $out == *safetensors*"2, each 64 wide"* ]]
     ingot show --json "$model"
     [ "$(json 'j["hyper_parameters"]["n_ctx"], j["n_tensors"]')" = "(256, 52)" ]
 }
