@@ -13,6 +13,7 @@
 #include "inspect/trees.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,6 +121,15 @@ static void add_what(struct table *table, const struct findings *f, const struct
     cell_of_both(table, shape);
 }
 
+/* Nothing where there is no number: a cosine with zeros. */
+static void add_number(struct table *table, double value, int digits)
+{
+    if (isnan(value))
+        table_text(table, "");
+    else
+        table_cell(table, "%.*g", digits, value);
+}
+
 #define N_FIGURES 9
 
 static void add_figures(struct table *table, const struct findings *found, const struct diff_pair *p)
@@ -141,9 +151,9 @@ static void add_figures(struct table *table, const struct findings *found, const
         table_cell(table, "%s", "");
     else
         table_cell(table, "%" PRIu64, f->max_ulp);
-    table_cell(table, "%.9g", diff_cosine(f));
-    table_cell(table, "%.3g", diff_rms_abs(f));
-    table_cell(table, "%.3g", diff_rms(f));
+    add_number(table, diff_cosine(f), 9);
+    add_number(table, diff_rms_abs(f), 3);
+    add_number(table, diff_rms(f), 3);
 }
 
 static bool print_tensors(const struct findings *f)
@@ -369,7 +379,8 @@ const struct command command_diff = {
         "others; the largest difference and where it is; the largest one relative to the larger value; the largest "
         "number of steps between neighbouring numbers (ULP) of the dtype with fewer digits; the cosine of the angle "
         "between the two; the root mean square of the differences, and that over the root mean square of A. A NaN is "
-        "infinitely far from a number. Steps are not counted where a side is q8 or q4.\n\n"
+        "infinitely far from a number; the other figures are of the pairs of which both are finite. Steps are not "
+        "counted where a side is q8 or q4.\n\n"
         "No difference, unless --strict: another dtype that holds the same values; rows of zeros behind the "
         "vocabulary; a stored head that equals the token embedding to which the other one is tied; a tokenizer or "
         "hyper-parameters that only one has.\n\n"

@@ -35,7 +35,7 @@ static void put_figures(json_t *o, const struct diff *d, const struct diff_pair 
     json_put(o, "max_abs_a", differs ? json_element(f->max_a) : json_null());
     json_put(o, "max_abs_b", differs ? json_element(f->max_b) : json_null());
     json_put(o, "max_rel", json_element(f->max_rel));
-    json_put(o, "max_ulp", json_count(f->max_ulp));
+    json_put(o, "max_ulp", p->quantised ? json_null() : json_count(f->max_ulp));
     json_put(o, "cosine", json_number(diff_cosine(f)));
     json_put(o, "rms", json_number(diff_rms(f)));
     json_put(o, "rms_abs", json_number(diff_rms_abs(f)));

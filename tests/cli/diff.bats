@@ -205,8 +205,19 @@ END
         ingot diff --json q.ingot "$INGOT_ROOT/tests/models/bard"
         expect 1
         [ "$(json 'len([t for t in j["tensors"] if t["a"]["dtype"] == "'"$dtype"'"])')" = 17 ]
-        [ "$(json 'all('"$least < t['rms'] < $most and t['cosine'] > $cosine and t['max_ulp'] == 0 and 0 < t['rms_abs'] < t['max_abs']"' for t in j["tensors"] if t["a"]["dtype"] == "'"$dtype"'")')" = True ]
+        [ "$(json 'all('"$least < t['rms'] < $most and t['cosine'] > $cosine and t['max_ulp'] is None and 0 < t['rms_abs'] < t['max_abs']"' for t in j["tensors"] if t["a"]["dtype"] == "'"$dtype"'")')" = True ]
     done
+}
+
+@test "figures are of what is finite, and none is told where there is none" {
+    make_safetensors zeros.safetensors '{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
+    cp zeros.safetensors nan.safetensors
+    printf '\0\0\300\177\0\0\200\77' | dd of=nan.safetensors bs=1 seek=$(($(stat -c %s nan.safetensors) - 8)) conv=notrunc 2>/dev/null
+    ingot diff --json zeros.safetensors nan.safetensors
+    expect 1
+    [ "$(json '[j["tensors"][0][k] for k in ("max_abs", "max_rel", "cosine", "rms", "not_finite")]')" = "['inf', 1.0, None, None, 1]" ]
+    ingot diff zeros.safetensors nan.safetensors
+    refute grep -q nan out
 }
 
 @test "what cannot be read is an error, not a difference" {
