@@ -127,7 +127,7 @@ static enum ingot_status write_file(struct work *w, size_t i)
         n_jobs += (f->pieces[k].n_elems + chunk_elems(&f->pieces[k]) - 1) / chunk_elems(&f->pieces[k]);
     }
     enum ingot_status status = output_write(w->output, f->head.bytes, f->head.n, 0, w->export->err);
-    if (status != INGOT_OK || n_jobs == 0) return status;
+    if (status != INGOT_OK) return status;
     return parallel_for(n_jobs, n_threads < MAX_WORKERS ? n_threads : MAX_WORKERS, do_job, w, w->export->err);
 }
 
