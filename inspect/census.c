@@ -88,7 +88,7 @@ static void add(struct census *c, enum census_category category, uint64_t n)
     c->count[category] += n;
 }
 
-/* Tensors of a layer mostly stand together: the last row is tried, and merge_layers() does the rest. */
+/* Tensors of a layer mostly stand together: only the last row is looked at, and merge_layers() joins what was torn. */
 static void add_to_rows(struct census_layers *rows, enum census_category category, uint64_t layer, uint64_t n)
 {
     if (rows->n == 0 || rows->rows[rows->n - 1].number != layer) {

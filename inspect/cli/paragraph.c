@@ -22,7 +22,8 @@ static bool is_space(char c)
     return c == ' ' || c == '\n';
 }
 
-/* Two blanks stay two, for they may be a file's name: between them is a word of no letters. */
+/* Two blanks in a row may stand in a file's name, and stay two: between them is taken to be a word without letters,
+ * which never begins a line. */
 static void fold(FILE *to, const char *text, size_t n, size_t at, size_t indent, size_t width)
 {
     bool first = true;
