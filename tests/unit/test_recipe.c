@@ -99,6 +99,26 @@ static void a_result_may_name_its_layer(void **state)
     refuse(HEAD "tensors:\n  - x -> h.012.ln_1.weight\n", "line 3, column 5", "no tensor of the result");
 }
 
+static void a_tokenizer_is_one_file_or_two_or_none(void **state)
+{
+    (void)state;
+    struct recipe *r = accept(HEAD "tokenizer: [v.json, m.txt]\n" BODY);
+    assert_int_equal(r->tokenizer.n, 2);
+    assert_string_equal(r->tokenizer.items[1], "m.txt");
+    assert_false(r->no_tokenizer);
+    recipe_free(r);
+    r = accept(HEAD "tokenizer: t.json\n" BODY);
+    assert_int_equal(r->tokenizer.n, 1);
+    assert_false(r->no_tokenizer);
+    recipe_free(r);
+    r = accept(HEAD "tokenizer: none\n" BODY);
+    assert_int_equal(r->tokenizer.n, 0);
+    assert_true(r->no_tokenizer);
+    recipe_free(r);
+    refuse(HEAD "tokenizer: []\n" BODY, "line 2, column 12", "one file or two");
+    refuse(HEAD "tokenizer: [v.json, m.txt, x]\n" BODY, "line 2, column 12", "one file or two");
+}
+
 static void a_hyper_parameter_is_a_value_or_the_first_fact_that_exists(void **state)
 {
     (void)state;
@@ -449,6 +469,7 @@ int main(void)
         cmocka_unit_test(every_built_in_recipe_has_a_source_for_every_tensor_but_the_head),
         cmocka_unit_test(a_rule_can_be_written_in_three_ways),
         cmocka_unit_test(a_result_may_name_its_layer),
+        cmocka_unit_test(a_tokenizer_is_one_file_or_two_or_none),
         cmocka_unit_test(a_hyper_parameter_is_a_value_or_the_first_fact_that_exists),
         cmocka_unit_test(an_alias_is_the_same_node_once_more),
         cmocka_unit_test(patterns_match_layers_and_rests),
