@@ -67,16 +67,24 @@ void findings_place_text(const struct diff *d, const struct diff_pair *p, char *
     if (n < cap) snprintf(out + n, cap - n, "]");
 }
 
+/* "1 differs", "2 differ". */
+static const char *verb_s(uint64_t n)
+{
+    return n == 1 ? "s" : "";
+}
+
 void findings_text(const struct findings *f, char out[256])
 {
     const size_t cap = 256;
     const struct diff_model *m = &f->model;
     size_t n = (size_t)snprintf(out, cap, "%" PRIu64 " tensor%s in both", f->n_both, plural(f->n_both));
-    if (f->n_different) n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " differ", f->n_different);
+    if (f->n_different)
+        n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " differ%s", f->n_different, verb_s(f->n_different));
     if (f->n_types) n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " of another dtype", f->n_types);
     for (unsigned s = 0; s < 2; s++)
         if (f->n_only[s]) n += (size_t)snprintf(out + n, cap - n, ", %" PRIu64 " only in %c", f->n_only[s], "AB"[s]);
     if (m->n_differing)
-        n += (size_t)snprintf(out + n, cap - n, ", %zu hyper-parameter%s", m->n_differing, plural(m->n_differing));
-    if (m->tokenizer == DIFF_TOKENIZER_DIFFERS) snprintf(out + n, cap - n, ", the tokenizer");
+        n += (size_t)snprintf(out + n, cap - n, ", %zu hyper-parameter%s differ%s", m->n_differing,
+                              plural(m->n_differing), verb_s(m->n_differing));
+    if (m->tokenizer == DIFF_TOKENIZER_DIFFERS) snprintf(out + n, cap - n, ", the tokenizer differs");
 }

@@ -209,6 +209,13 @@ END
     done
 }
 
+@test "the summary says how many of what differ" {
+    ingot diff "$foreign/hf" "$foreign/mingpt"
+    [[ $err == *"different: 29 tensors in both, 1 differs; "* ]]
+    ingot diff "$foreign/hf" "$foreign/nanogpt"
+    [[ $err == *"different: 28 tensors in both, 2 hyper-parameters differ; "* ]]
+}
+
 @test "figures are of what is finite, and none is told where there is none" {
     make_safetensors zeros.safetensors '{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8
     cp zeros.safetensors nan.safetensors
