@@ -229,11 +229,10 @@ static enum scan_form form_of(const struct stats_plan *p, const struct checkpoin
 static struct sixteen sixteen_rows(const struct stats_scans *scans, const struct stats_plan *p,
                                    const struct checkpoint_tensor *t, uint64_t first, struct stats_scratch *scratch)
 {
-    const uint64_t n = LANES * p->cols;
+    const uint64_t n = LANES * p->cols, panel = first / p->cols / LANES;
     if (in_place(p)) {
         const uint8_t *panels = t->data;
-        return (struct sixteen){ panels + first / n * panel_bytes(t->dtype, p->cols), 0,
-                                 panel_bytes(t->dtype, SCAN_COLS) };
+        return (struct sixteen){ panels + panel * panel_bytes(t->dtype, p->cols), 0, panel_bytes(t->dtype, SCAN_COLS) };
     }
     const bool as_it_is = p->counted || p->scalar == INGOT_SCALAR_F16;
     const size_t size = as_it_is ? p->elem_bytes : sizeof(float);
