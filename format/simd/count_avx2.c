@@ -36,13 +36,13 @@ static inline void count_pair(const uint8_t *from, uint32_t *counts)
     for (size_t k = 0; k < PAIR_BYTES / 8; k++) count_four(from + 8 * k, counts);
 }
 
-/* One of the two. */
-static inline void count_one(enum count_form form, const uint8_t *from, size_t column, uint32_t *counts)
+/* The column without a second one. */
+static inline void count_last(enum count_form form, const uint8_t *from, uint32_t *counts)
 {
-    const size_t apart = form == COUNT_PAIRS ? 4 : 2, first = form == COUNT_PAIRS ? 2 : COLUMN_BYTES;
+    const size_t apart = form == COUNT_PAIRS ? 4 : 2;
     for (size_t lane = 0; lane < SCAN_LANES; lane++) {
         uint16_t bits;
-        memcpy(&bits, from + column * first + lane * apart, sizeof bits);
+        memcpy(&bits, from + lane * apart, sizeof bits);
         counts[bits]++;
     }
 }
@@ -77,26 +77,13 @@ BY_FORM __m256d add_column(enum count_form form, const uint8_t *pair, size_t col
     return _mm256_add_pd(folded[0], folded[1]);
 }
 
-/* `squares` gets the sum of those of each column. */
-BY_FORM void count_columns(enum count_form form, const uint8_t *pairs, uint32_t *counts, struct lanes *rows,
-                           double squares[4])
-{
-    __m256d folded[4];
-    UNROLL
-    for (size_t k = 0; k < 4; k++) {
-        const uint8_t *pair = pairs + k / 2 * PAIR_BYTES;
-        folded[k] = add_column(form, pair, k % 2, rows);
-        if (k % 2) count_pair(pair, counts);
-    }
-    _mm256_storeu_pd(squares, fold(folded));
-}
-
 BY_FORM void count_panel(enum count_form form, const struct scan_panel *panel, uint32_t *counts, double *row_squares,
                          double *col_squares)
 {
     struct lanes sums = { 0 };
     double squares[SCAN_COLS], rows[SCAN_LANES], all[SCAN_LANES];
     uint16_t room[BATCH * SCAN_LANES];
+    __m256d folded[BATCH];
     for (size_t col = 0; col < panel->n_cols; col += BATCH) {
         const size_t n = panel->n_cols - col < BATCH ? panel->n_cols - col : BATCH;
         const uint8_t *columns = (const uint8_t *)panel->values + col / 2 * PAIR_BYTES;
@@ -104,13 +91,18 @@ BY_FORM void count_panel(enum count_form form, const struct scan_panel *panel, u
             turn_halves(panel, col, n, room);
             columns = (const uint8_t *)room;
         }
-        size_t k = 0;
-        for (; n - k >= 4; k += 4) count_columns(form, columns + k / 2 * PAIR_BYTES, counts, &sums, squares + col + k);
-        for (; k < n; k++) {
+        for (size_t k = 0; k < n / 2 * 2; k += 2) {
             const uint8_t *pair = columns + k / 2 * PAIR_BYTES;
-            squares[col + k] = fold_one(add_column(form, pair, k % 2, &sums));
-            count_one(form, pair, k % 2, counts);
+            folded[k] = add_column(form, pair, 0, &sums);
+            folded[k + 1] = add_column(form, pair, 1, &sums);
+            count_pair(pair, counts);
         }
+        if (n % 2) {
+            const uint8_t *pair = columns + n / 2 * PAIR_BYTES;
+            folded[n - 1] = add_column(form, pair, 0, &sums);
+            count_last(form, pair, counts);
+        }
+        fold_all(folded, n, squares + col);
     }
     store_lanes(sums, rows);
     memcpy(all, rows, sizeof all);

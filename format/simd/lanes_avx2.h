@@ -36,10 +36,11 @@ static inline __m256d fold(const __m256d v[4])
     return _mm256_hadd_pd(ac, bd);
 }
 
-static inline double fold_one(__m256d v)
+/* Of n columns; there is room for a multiple of 4 of both. */
+static inline void fold_all(__m256d *columns, size_t n, double *sums)
 {
-    const __m256d same[4] = { v, v, v, v };
-    return _mm256_cvtsd_f64(fold(same));
+    for (size_t i = n; i % 4 != 0; i++) columns[i] = _mm256_setzero_pd();
+    for (size_t i = 0; i < n; i += 4) _mm256_storeu_pd(sums + i, fold(columns + i));
 }
 
 static inline void add_all(const double *from, size_t n, double *to)

@@ -319,33 +319,21 @@ static inline __m256d column(const void *values, struct pass *pass)
     return _mm256_add_pd(folded[0], folded[1]);
 }
 
-/* `squares` gets the sum of those of each column. */
-BY_FORM void scan_four(const float *columns, struct pass *pass, uint32_t *bins, double squares[4])
-{
-    __m256d folded[4];
-    UNROLL
-    for (size_t k = 0; k < 4; k++) {
-        folded[k] = column(columns + k * STEP, pass);
-        count_step(columns, k * STEP, bins);
-    }
-    _mm256_storeu_pd(squares, fold(folded));
-}
-
 /* Sums and bins of whole columns; `squares` gets those of each. */
 BY_FORM void scan_columns(enum scan_form form, const struct scan_panel *panel, uint32_t *bins,
                           double squares[SCAN_COLS], struct sums *out)
 {
     struct pass pass = { .ranges = no_ranges() };
+    __m256d folded[BATCH];
     float room[BATCH * STEP];
     for (size_t col = 0; col < panel->n_cols; col += BATCH) {
         const size_t n = batch_at(panel, col);
         const float *columns = load(form, panel, col, n, room);
-        size_t k = 0;
-        for (; n - k >= 4; k += 4) scan_four(columns + k * STEP, &pass, bins, squares + col + k);
-        for (; k < n; k++) {
-            squares[col + k] = fold_one(column(columns + k * STEP, &pass));
+        for (size_t k = 0; k < n; k++) {
+            folded[k] = column(columns + k * STEP, &pass);
             count_step(columns, k * STEP, bins);
         }
+        fold_all(folded, n, squares + col);
     }
     out->range = range_of(pass.ranges);
     store_lanes(pass.values, out->values);
