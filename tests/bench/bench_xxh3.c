@@ -3,6 +3,7 @@
  * how fast those pages can be read at all.
  *
  *   bench_xxh3 hash FILE THREADS     XXH3-64 of every MiB, each by the next free thread; prints nothing but their sum
+ *   bench_xxh3 once FILE THREADS     reads them instead, with nothing done to what is read
  *   bench_xxh3 read FILE THREADS     GB/s of reading the mapped file, all of which is in memory and mapped
  *   bench_xxh3 verify FILE THREADS   the time of that hash by the time that ingot_verify() takes over the same mapped
  *                                    pages, in turns: the median of them, in per cent
@@ -11,6 +12,7 @@
 #include "format/file.h"
 #include "format/map.h"
 #include "format/parallel.h"
+#include "runtime/kernels/peak.h"
 #include "tests/bench/limits.h"
 
 #include <stdatomic.h>
@@ -21,25 +23,34 @@
 #define CHUNK ((uint64_t)1 << 20)
 #define TURNS 9
 
-struct hashing {
+/* Of bytes, some number that needs all of them. */
+typedef uint64_t look_fn(const void *bytes, size_t n);
+
+struct looking {
     struct file_map map;
+    look_fn *look;
     atomic_uint_fast64_t sum;
 };
 
-/* A parallel_job_fn. */
-static enum ingot_status hash_chunk(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)
+static uint64_t hash_of(const void *bytes, size_t n)
 {
-    struct hashing *h = ctx;
+    return ingot_hash64(bytes, n);
+}
+
+/* A parallel_job_fn. */
+static enum ingot_status look_at_chunk(void *ctx, uint64_t job, uint32_t worker, struct ingot_error *err)
+{
+    struct looking *h = ctx;
     const uint64_t at = job * CHUNK, left = h->map.size - at;
     (void)worker;
     (void)err;
-    atomic_fetch_xor(&h->sum, ingot_hash64(h->map.bytes + at, left < CHUNK ? left : CHUNK));
+    atomic_fetch_xor(&h->sum, h->look(h->map.bytes + at, left < CHUNK ? left : CHUNK));
     return INGOT_OK;
 }
 
-static void hash(struct hashing *h, uint32_t n_threads)
+static void look(struct looking *h, uint32_t n_threads)
 {
-    parallel_for((h->map.size + CHUNK - 1) / CHUNK, n_threads, hash_chunk, h, NULL);
+    parallel_for((h->map.size + CHUNK - 1) / CHUNK, n_threads, look_at_chunk, h, NULL);
 }
 
 /* The first turn maps the pages and does not count. */
@@ -50,10 +61,10 @@ static void verify_in_turns(const char *path, uint32_t n_threads)
     const struct ingot_verify_options options = { .n_threads = n_threads };
     double share[TURNS];
     if (ingot_open(path, INGOT_OPEN_MAP, &file, &err) != INGOT_OK) bench_die(err.message);
-    struct hashing h = { .map = file->map };
+    struct looking h = { .map = file->map, .look = hash_of };
     for (size_t turn = 0; turn <= TURNS; turn++) {
         const double begin = bench_now();
-        hash(&h, n_threads);
+        look(&h, n_threads);
         const double between = bench_now();
         if (ingot_verify(file, &options, NULL, &err) != INGOT_OK) bench_die(err.message);
         if (turn > 0) share[turn - 1] = 100 * (between - begin) / (bench_now() - between);
@@ -64,27 +75,28 @@ static void verify_in_turns(const char *path, uint32_t n_threads)
 }
 
 /* The best of some passes: the first one maps. */
-static void read_all(const struct hashing *h, uint32_t n_threads)
+static void read_all(const struct looking *h, uint32_t n_threads)
 {
     printf("%.1f\n", limits_reading(h->map.bytes, h->map.size, n_threads < MAX_THREADS ? n_threads : MAX_THREADS));
 }
 
 int main(int argc, char **argv)
 {
-    struct hashing h = { 0 };
+    struct looking h = { .look = hash_of };
     struct ingot_error err = { 0 };
-    if (argc != 4) bench_die("usage: bench_xxh3 hash|read|verify FILE THREADS");
+    if (argc != 4) bench_die("usage: bench_xxh3 hash|once|read|verify FILE THREADS");
     const uint32_t n_threads = (uint32_t)strtoul(argv[3], NULL, 10);
     if (strcmp(argv[1], "verify") == 0) {
         verify_in_turns(argv[2], n_threads);
         return 0;
     }
     if (map_open(argv[2], INGOT_OPEN_MAP, &h.map, &err) != INGOT_OK) bench_die(err.message);
-    if (strcmp(argv[1], "hash") == 0) {
-        hash(&h, n_threads);
-        printf("%016llx\n", (unsigned long long)h.sum);
-    } else {
+    if (strcmp(argv[1], "read") == 0) {
         read_all(&h, n_threads);
+    } else {
+        if (strcmp(argv[1], "once") == 0) h.look = peak_read;
+        look(&h, n_threads);
+        printf("%016llx\n", (unsigned long long)h.sum);
     }
     map_close(&h.map);
     return 0;

@@ -1,9 +1,9 @@
 #!/bin/bash
 # What looking at a checkpoint takes, as whole processes: verifying beside a process that does nothing but hash the same
-# mapped pages (and both within one process, without the cost of starting one and mapping them), statistics beside the
-# speed at which they can be read at all, and listing, of GPT-2's smallest shape (124,439,808 parameters) and of 100,000
-# tensors. Commands take turns, so that a slow minute of the machine is one of all; a share is the median of those of
-# each turn. Prints tables in Markdown.
+# mapped pages (and both within one process, without the cost of starting one and mapping them), statistics beside a
+# process that does nothing but read them, and beside the speed at which pages that are mapped already can be read at
+# all, and listing, of GPT-2's smallest shape (124,439,808 parameters) and of 100,000 tensors. Commands take turns, so
+# that a slow minute of the machine is one of all; a share is the median of those of each turn. Prints tables in Markdown.
 #
 #   ROUNDS=15  THREADS=2
 set -eu
@@ -52,6 +52,7 @@ for ((round = 0; round < rounds; round++)); do
             "$hash" verify "$dir/$file" "$threads" >>"$dir/within-$file"
         fi
         turn "stats-$file" "$INGOT" stats "$dir/$file" --threads "$threads" -q
+        turn "once-$file" "$hash" once "$dir/$file" "$threads"
     done
     for file in "${lists[@]}"; do
         turn "ls-$file" "$INGOT" ls "$dir/$file"
@@ -67,12 +68,14 @@ for file in "${files[@]}"; do
     printf '| %s | %s | %s | %.0f %% | %s %% | %s |\n' "$file" "$(spread "verify-$file")" "$(spread "xxh3-$file")" \
         "$share" "$(median <"$dir/within-$file")" "$(gigabytes "verify-$file" "$file")"
 done
-printf '\n| stats | ms | GB/s of the file | reading its mapped pages, GB/s | of that |\n|---|---|---|---|---|\n'
+printf '\n| stats | ms | GB/s of the file | reading its mapped pages, GB/s | of that | reading alone, ms | speed beside it |\n'
+printf '|---|---|---|---|---|---|---|\n'
 for file in "${files[@]}"; do
     share=$(paste "$dir/stats-$file.us" "$dir/reads-$file" |
         awk -v n="$(stat -L -c %s "$dir/$file")" '{ print n / $1 / 10 / $2 }' | median)
-    printf '| %s | %s | %s | %s | %.0f %% |\n' "$file" "$(spread "stats-$file")" "$(gigabytes "stats-$file" "$file")" \
-        "$(median <"$dir/reads-$file")" "$share"
+    beside=$(paste "$dir/once-$file.us" "$dir/stats-$file.us" | awk '{ print 100 * $1 / $2 }' | median)
+    printf '| %s | %s | %s | %s | %.0f %% | %s | %.0f %% |\n' "$file" "$(spread "stats-$file")" \
+        "$(gigabytes "stats-$file" "$file")" "$(median <"$dir/reads-$file")" "$share" "$(spread "once-$file")" "$beside"
 done
 printf '\n| | ls, ms | params, ms |\n|---|---|---|\n'
 for file in "${lists[@]}"; do
