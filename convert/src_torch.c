@@ -2,6 +2,7 @@
  * its shards), with nanoGPT's ckpt.pt, or with minGPT's model.pt. */
 #include "convert/torch.h"
 
+#include "convert/llmc.h"
 #include "convert/shards.h"
 #include "format/bytes.h"
 
@@ -11,6 +12,7 @@
 #define INDEX_FILE "pytorch_model.bin.index.json"
 #define ZIP_MAGIC  0x04034b50u
 #define ZIP_END    0x06054b50u /* a zip file without members */
+#define GGUF_MAGIC 0x46554747u
 
 /* What a directory is opened by, the first that is there. */
 static const char *const single_files[] = { "pytorch_model.bin", "ckpt.pt", "model.pt" };
@@ -28,15 +30,18 @@ static const char *find_single(const char *directory)
     return NULL;
 }
 
-/* A .bin is llm.c's, or GGUF's, as well: those begin with a magic number of their own. */
+/* A .bin may be any of llm.c's files, or GGUF's: those begin with a magic number of their own. */
+static bool is_of_others(const struct source_candidate *c)
+{
+    return llmc_knows(c->head, c->head_bytes, false) || (c->head_bytes >= 4 && get_u32(c->head) == GGUF_MAGIC);
+}
+
 static bool has_name(const struct source_candidate *c)
 {
     static const char *const ends[] = { ".pt", ".pth", ".ckpt", ".pkl", ".pickle" };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (path_ends_with(c->path, ends[i])) return true;
-    if (!path_ends_with(c->path, ".bin") || c->head_bytes < 4) return path_ends_with(c->path, ".bin");
-    const uint32_t magic = get_u32(c->head);
-    return magic != 20240326 && magic != 20240328 && magic != 0x46554747;
+    return path_ends_with(c->path, ".bin") && !is_of_others(c);
 }
 
 /* By content, and by name, so that a damaged file gets the better error. */

@@ -334,6 +334,26 @@ static void a_directory_whose_bin_files_are_others_is_not_claimed(void **state)
     fixture_remove(directory);
 }
 
+/* Given by its path, a .bin is not taken for one of PyTorch's, whichever of llm.c's files it is. */
+static void another_file_of_llm_c_is_not_taken_for_a_pickle(void **state)
+{
+    (void)state;
+    static const uint32_t magics[] = {
+        20240327, LLMC_TOKENIZER_MAGIC, 20240520, 20240522, 20240527, 20240801, 20240803
+    };
+    char *directory = fixture_directory();
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
+        struct ingot_source *src;
+        struct ingot_error err = { 0 };
+        write_image(directory, "gpt2_124M_debug_state.bin", with(0, magics[i]));
+        const char *path = fixture_path(directory, "gpt2_124M_debug_state.bin");
+        assert_int_equal(ingot_source_open(path, &src, &err), INGOT_E_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "a file of llm.c, but not a model"));
+        assert_int_equal(err.offset, 0);
+    }
+    fixture_remove(directory);
+}
+
 static void a_damaged_model_is_refused_with_its_path(void **state)
 {
     (void)state;
@@ -364,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_directory_with_one_model_is_that_model),
         cmocka_unit_test(a_directory_with_several_models_asks_which),
         cmocka_unit_test(a_directory_whose_bin_files_are_others_is_not_claimed),
+        cmocka_unit_test(another_file_of_llm_c_is_not_taken_for_a_pickle),
         cmocka_unit_test(a_damaged_model_is_refused_with_its_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
