@@ -6,6 +6,7 @@
 #include "format/file.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/json_rows.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/paragraph.h"
 #include "inspect/cli/progress.h"
@@ -212,20 +213,24 @@ static json_t *item_json(const struct listing *l, size_t i)
     return row;
 }
 
-static void print_json(const struct listing *l, bool manifest)
+static json_t *head_json(const struct listing *l)
 {
-    json_t *root = json_begin(), *items = json_array();
-    json_put(root, "file", json_text(l->cp.path, strlen(l->cp.path)));
-    json_put(root, "format", json_string(checkpoint_format(&l->cp)));
-    if (l->cp.file) json_put(root, "content_id", json_digest(l->cp.file->info.content_id));
-    json_put(root, "files", files_json(l));
-    for (size_t i = 0; i < l->n_items; i++) json_add(items, item_json(l, i));
-    if (manifest)
-        json_decref(items);
-    else
-        json_put(root, l->cp.file ? "sections" : "tensors", items);
-    if (!manifest && l->cp.file) json_put(root, "ok", json_boolean(l->n_different == 0 && !l->id_differs));
-    json_end(root);
+    json_t *head = json_begin();
+    json_put(head, "file", json_text(l->cp.path, strlen(l->cp.path)));
+    json_put(head, "format", json_string(checkpoint_format(&l->cp)));
+    if (l->cp.file) json_put(head, "content_id", json_digest(l->cp.file->info.content_id));
+    json_put(head, "files", files_json(l));
+    return head;
+}
+
+static void print_json(const struct listing *l)
+{
+    struct json_rows rows = { 0 };
+    json_t *tail = json_object();
+    json_rows_open(&rows, head_json(l), l->cp.file ? "sections" : "tensors");
+    for (size_t i = 0; i < l->n_items; i++) json_rows_add(&rows, item_json(l, i));
+    if (l->cp.file) json_put(tail, "ok", json_boolean(l->n_different == 0 && !l->id_differs));
+    json_rows_close(&rows, tail);
 }
 
 /* A line ends with its name, so a name that would end the line cannot stand in one. */
@@ -246,8 +251,10 @@ static int print_listing(struct listing *l, bool json, bool manifest)
 {
     compare_with_index(l);
     if (manifest && !json) return print_manifest(l);
-    if (json)
-        print_json(l, manifest);
+    if (json && manifest)
+        json_end(head_json(l));
+    else if (json)
+        print_json(l);
     else
         print_table(l);
     return l->n_different > 0 || l->id_differs ? CODE_NO : CODE_OK;

@@ -5,6 +5,7 @@
 #include "inspect/checkpoint.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/json_rows.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
@@ -397,33 +398,34 @@ static void put_totals(json_t *o, const struct totals *t)
     json_put(o, "bytes", json_count(t->n_bytes));
 }
 
-static json_t *listing_json(const struct listing *l)
+static void put_listing(const struct listing *l, struct json_rows *rows)
 {
     const struct checkpoint *cp = l->cp;
-    json_t *root = json_begin(), *tensors = json_array(), *whole = json_object();
-    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
-    json_put(root, "format", json_string(checkpoint_format(cp)));
+    json_t *head = json_begin(), *tail = json_object(), *whole = json_object();
+    json_put(head, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(head, "format", json_string(checkpoint_format(cp)));
+    json_rows_open(rows, head, "tensors");
     for (size_t i = 0; i < l->n_rows; i++) {
         size_t place = l->rows[i].place;
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, place);
         json_t *row = tensor_json(&t);
         if (cp->file) json_put(row, "digest", json_digest(ingot_section_at(cp->file, cp->sections[place]).digest));
-        json_add(tensors, row);
+        json_rows_add(rows, row);
     }
-    json_put(root, "tensors", tensors);
-    put_totals(root, &l->shown);
+    put_totals(tail, &l->shown);
     put_totals(whole, &l->all);
-    json_put(root, "all", whole);
-    return root;
+    json_put(tail, "all", whole);
+    json_rows_close(rows, tail);
 }
 
 json_t *ls_tree(const struct checkpoint *cp)
 {
     struct listing l = { .cp = cp };
+    struct json_rows rows = { .keeps = true };
     choose_rows(&l);
-    json_t *root = listing_json(&l);
+    put_listing(&l, &rows);
     free(l.rows);
-    return root;
+    return rows.tree;
 }
 
 static int run_ls(const struct arguments *args)
@@ -444,7 +446,7 @@ static int run_ls(const struct arguments *args)
     };
     choose_rows(&l);
     if (v[OPT_JSON].given)
-        json_end(listing_json(&l));
+        put_listing(&l, &(struct json_rows){ 0 });
     else if (is_long)
         print_long(&l);
     else

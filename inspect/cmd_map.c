@@ -4,6 +4,7 @@
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/json_rows.h"
 #include "inspect/cli/outfile.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
@@ -117,14 +118,14 @@ static json_t *region_json(const struct regions *r, const struct region *region)
     return row;
 }
 
-static json_t *file_json(const struct regions *r, const struct region_file *f)
+static void put_file(const struct regions *r, const struct region_file *f, struct json_rows *rows)
 {
-    json_t *o = json_object(), *array = json_array();
-    for (size_t i = 0; i < f->n; i++) json_add(array, region_json(r, &f->regions[i]));
-    json_put(o, "file", json_text(f->file.path, strlen(f->file.path)));
-    json_put(o, "bytes", json_count(f->file.map->size));
-    json_put(o, "regions", array);
-    return o;
+    json_t *head = json_object();
+    json_put(head, "file", json_text(f->file.path, strlen(f->file.path)));
+    json_put(head, "bytes", json_count(f->file.map->size));
+    json_rows_open(rows, head, "regions");
+    for (size_t i = 0; i < f->n; i++) json_rows_add(rows, region_json(r, &f->regions[i]));
+    json_rows_close(rows, json_object());
 }
 
 static json_t *kinds_json(const struct regions *r)
@@ -141,18 +142,25 @@ static json_t *kinds_json(const struct regions *r)
     return o;
 }
 
+static void put_map(const struct checkpoint *cp, const struct regions *r, struct json_rows *rows)
+{
+    json_t *head = json_begin();
+    json_put(head, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(head, "format", json_string(checkpoint_format(cp)));
+    json_put(head, "bytes", json_count(r->n_bytes));
+    json_put(head, "verified", json_boolean(r->verified));
+    json_put(head, "tensors_absent", json_count(r->n_absent));
+    json_put(head, "kinds", kinds_json(r));
+    json_rows_open(rows, head, "files");
+    for (size_t i = 0; i < r->n_files; i++) put_file(r, &r->files[i], rows);
+    json_rows_close(rows, json_object());
+}
+
 json_t *map_tree(const struct checkpoint *cp, const struct regions *r)
 {
-    json_t *root = json_begin(), *files = json_array();
-    for (size_t i = 0; i < r->n_files; i++) json_add(files, file_json(r, &r->files[i]));
-    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
-    json_put(root, "format", json_string(checkpoint_format(cp)));
-    json_put(root, "bytes", json_count(r->n_bytes));
-    json_put(root, "verified", json_boolean(r->verified));
-    json_put(root, "tensors_absent", json_count(r->n_absent));
-    json_put(root, "kinds", kinds_json(r));
-    json_put(root, "files", files);
-    return root;
+    struct json_rows rows = { .keeps = true };
+    put_map(cp, r, &rows);
+    return rows.tree;
 }
 
 static enum ingot_status write_svg(const struct checkpoint *cp, const struct regions *r, const char *path, bool force,
@@ -187,7 +195,7 @@ static enum ingot_status show_map(const struct checkpoint *cp, struct regions *r
         return err->status;
     if (svg && write_svg(cp, r, svg, args->values[OPT_FORCE].given, err) != INGOT_OK) return err->status;
     if (args->values[OPT_JSON].given) {
-        json_end(map_tree(cp, r));
+        put_map(cp, r, &(struct json_rows){ 0 });
     } else if (!svg) {
         map_print(r);
         print_legend(r);

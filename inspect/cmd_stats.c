@@ -8,6 +8,7 @@
 #include "inspect/cli/memory.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
+#include "inspect/cli/terminal.h"
 #include "inspect/stats_print.h"
 #include "inspect/trees.h"
 
@@ -63,8 +64,10 @@ struct collection {
     const struct checkpoint *cp;
     const struct arguments *args;
     const struct choice *choice;
-    struct stats_row *rows;        /* choice->n */
-    struct stats_tensor *details;  /* the same number, when every tensor was named; else NULL */
+    struct stats_row *rows;       /* choice->n */
+    struct stats_tensor *details; /* the same number, when every tensor was named; else NULL */
+    bool streams;                 /* prints the rows in the order in which they come */
+    struct json_rows stream;
     struct ingot_error unreadable; /* the first that was named, or would have been checked */
     uint64_t n_unreadable;
     struct stats_figures total;
@@ -140,6 +143,12 @@ static void sort_rows(struct collection *c)
 
 /* -------------------------------------------------------------------------------------------------------- command */
 
+/* What is sorted or only printed if the answer is "no", waits for the last one. */
+static bool is_kept(const struct option_value *v, const struct stats_figures *f)
+{
+    return v[OPT_JSON].given && !(v[OPT_CHECK].given && f->n_finite == f->n);
+}
+
 static void collect(void *ctx, const struct stats_tensor *s)
 {
     struct collection *c = ctx;
@@ -147,17 +156,23 @@ static void collect(void *ctx, const struct stats_tensor *s)
     *row = (struct stats_row){ .tensor = c->choice->list[s->number],
                                .figures = s->figures,
                                .n_outliers = s->rows.n_outliers + s->cols.n_outliers };
-    if (c->args->values[OPT_JSON].given) row->json = stats_tensor_tree(s);
+    if (c->streams)
+        json_rows_add(&c->stream, stats_tensor_tree(s));
+    else if (is_kept(c->args->values, &s->figures))
+        row->json = stats_tensor_tree(s);
     if (c->details) c->details[s->number] = *s;
     if (s->unreadable.status == INGOT_OK) return;
     if (c->n_unreadable++ == 0) c->unreadable = s->unreadable;
 }
 
+/* Of rows that are kept; the others are those that --check has nothing to say of. */
 static void print_json(const struct collection *c)
 {
-    json_t *tensors = json_array();
-    for (size_t i = 0; i < c->choice->n; i++) json_add(tensors, json_incref(c->rows[i].json));
-    json_end(stats_tree(c->cp, tensors, &c->total));
+    struct json_rows rows = { 0 };
+    stats_rows_open(&rows, c->cp);
+    for (size_t i = 0; i < c->choice->n; i++)
+        if (c->rows[i].json) json_rows_add(&rows, json_incref(c->rows[i].json));
+    stats_rows_close(&rows, &c->total);
 }
 
 static void print_name(const struct checkpoint_tensor *t)
@@ -168,24 +183,18 @@ static void print_name(const struct checkpoint_tensor *t)
 
 static int print_check(const struct collection *c)
 {
-    json_t *tensors = c->args->values[OPT_JSON].given ? json_array() : NULL;
+    const bool json = c->args->values[OPT_JSON].given;
     bool any = false;
     for (size_t i = 0; i < c->choice->n; i++) {
         const struct stats_row *row = &c->rows[i];
         struct checkpoint_tensor t = checkpoint_tensor_at(c->cp, row->tensor);
         if (row->figures.n_finite == row->figures.n) continue;
         any = true;
-        if (tensors)
-            json_add(tensors, json_incref(row->json));
-        else
-            print_name(&t);
+        if (!json) print_name(&t);
     }
-    if (any || c->n_unreadable == 0) {
-        if (tensors) json_end(stats_tree(c->cp, tensors, &c->total));
-        return any ? CODE_NO : CODE_OK;
-    }
-    json_decref(tensors);
-    return report_error(&c->unreadable);
+    if (!any && c->n_unreadable > 0) return report_error(&c->unreadable);
+    if (json) print_json(c);
+    return any ? CODE_NO : CODE_OK;
 }
 
 static void note_unreadable(const struct collection *c)
@@ -203,7 +212,9 @@ static int print_all(struct collection *c)
     sort_rows(c);
     if (v[OPT_CHECK].given) return print_check(c);
     if (c->n_unreadable && !c->choice->patterns) return report_error(&c->unreadable);
-    if (v[OPT_JSON].given) {
+    if (c->streams) {
+        stats_rows_close(&c->stream, &c->total);
+    } else if (v[OPT_JSON].given) {
         print_json(c);
     } else if (c->details) {
         for (size_t i = 0; i < c->choice->n; i++) {
@@ -217,11 +228,20 @@ static int print_all(struct collection *c)
     return CODE_OK;
 }
 
+/* Nothing is printed before all is read where an order, or the exit code, depends on all; a lone tensor that cannot be
+ * read is an error and prints nothing either. */
+static bool can_stream(const struct collection *c)
+{
+    const struct option_value *v = c->args->values;
+    return v[OPT_JSON].given && !v[OPT_CHECK].given && v[OPT_SORT].count == SORT_FILE && c->choice->patterns;
+}
+
 static int run_chosen(struct collection *c)
 {
     const struct option_value *v = c->args->values;
     struct ingot_error err = { 0 };
-    struct progress progress = progress_begin("stats", v[OPT_QUIET].given);
+    c->streams = can_stream(c);
+    struct progress progress = progress_begin("stats", v[OPT_QUIET].given || (c->streams && terminal_is(stdout)));
     struct stats_options how = { .n_threads = (uint32_t)v[OPT_THREADS].count,
                                  .progress = progress_update,
                                  .progress_ctx = &progress,
@@ -230,6 +250,7 @@ static int run_chosen(struct collection *c)
     bool detailed = !c->choice->patterns && !v[OPT_JSON].given && !v[OPT_CHECK].given;
     c->rows = memory_array(c->choice->n, sizeof *c->rows);
     if (detailed) c->details = memory_array(c->choice->n, sizeof *c->details);
+    if (c->streams) stats_rows_open(&c->stream, c->cp);
     enum ingot_status status = stats_run(c->cp, c->choice->list, c->choice->n, &how, &c->total, &err);
     progress_end(&progress);
     int code = status == INGOT_OK ? print_all(c) : report_error(&err);

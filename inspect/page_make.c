@@ -18,7 +18,7 @@
 struct side {
     struct subject subject;
     struct page_model model;
-    json_t *stats; /* of every tensor; NULL when no tree is wanted */
+    struct json_rows stats; /* of every tensor; nothing when no tree is wanted */
 };
 
 /* ----------------------------------------------------------------------------------------------------- gathering */
@@ -34,7 +34,7 @@ static void keep_figures(void *ctx, const struct stats_tensor *s)
     struct page_figures *f = &c->side->model.figures[c->choice->list[s->number]];
     f->known = s->unreadable.status == INGOT_OK;
     f->figures = s->figures;
-    if (c->side->stats) json_add(c->side->stats, stats_tensor_tree(s));
+    if (c->side->stats.tree) json_rows_add(&c->side->stats, stats_tensor_tree(s));
 }
 
 static enum ingot_status gather_stats(struct side *s, const struct page_request *request, struct ingot_error *err)
@@ -51,8 +51,10 @@ static enum ingot_status gather_stats(struct side *s, const struct page_request 
                                            .each = keep_figures,
                                            .each_ctx = &c };
         s->model.figures = memory_array(cp->n_tensors, sizeof *s->model.figures);
-        if (request->tree) s->stats = json_array();
+        s->stats.keeps = true;
+        if (request->tree) stats_rows_open(&s->stats, cp);
         status = stats_run(cp, choice.list, choice.n, &how, &s->model.total, err);
+        if (request->tree) stats_rows_close(&s->stats, &s->model.total);
         progress_end(&progress);
     }
     free(choice.list);
@@ -92,7 +94,7 @@ static enum ingot_status gather(struct side *s, const char *path, const struct p
 
 static void free_side(struct side *s)
 {
-    json_decref(s->stats);
+    json_decref(s->stats.tree);
     regions_free(&s->model.regions);
     free(s->model.kinds);
     free(s->model.figures);
@@ -186,8 +188,7 @@ static json_t *side_json(struct side *s)
     json_put(o, "show", show_tree(cp));
     json_put(o, "params", params_tree(&s->subject, &wanted));
     json_put(o, "ls", ls_tree(cp));
-    json_put(o, "stats", s->stats ? stats_tree(cp, s->stats, &s->model.total) : json_null());
-    s->stats = NULL; /* which that has taken over */
+    json_put(o, "stats", s->stats.tree ? json_incref(s->stats.tree) : json_null());
     json_put(o, "map", map_tree(cp, &s->model.regions));
     json_put(o, "damaged", s->model.regions.verified ? json_count(s->model.n_damaged) : json_null());
     json_put(o, "provenance", section_json(cp->file, INGOT_NAME_PROVENANCE));

@@ -90,13 +90,17 @@ json_t *stats_tensor_tree(const struct stats_tensor *s)
     return o;
 }
 
-json_t *stats_tree(const struct checkpoint *cp, json_t *tensors, const struct stats_figures *all)
+void stats_rows_open(struct json_rows *rows, const struct checkpoint *cp)
 {
-    json_t *root = json_begin(), *total = json_object();
-    json_put(root, "file", json_text(cp->path, strlen(cp->path)));
-    json_put(root, "format", json_string(checkpoint_format(cp)));
-    json_put(root, "tensors", tensors);
-    put_figures(total, all);
-    json_put(root, "total", total);
-    return root;
+    json_t *head = json_begin();
+    json_put(head, "file", json_text(cp->path, strlen(cp->path)));
+    json_put(head, "format", json_string(checkpoint_format(cp)));
+    json_rows_open(rows, head, "tensors");
+}
+
+void stats_rows_close(struct json_rows *rows, const struct stats_figures *all)
+{
+    json_t *tail = json_object();
+    json_put(tail, "total", stats_figures_tree(all));
+    json_rows_close(rows, tail);
 }

@@ -3,6 +3,7 @@
 #ifndef INGOT_TREES_H
 #define INGOT_TREES_H
 
+#include "inspect/cli/json_rows.h"
 #include "inspect/findings.h"
 #include "inspect/params_parts.h"
 #include "inspect/regions.h"
@@ -14,9 +15,11 @@ json_t *params_tree(const struct subject *s, const struct parts_wanted *wanted);
 json_t *map_tree(const struct checkpoint *cp, const struct regions *r);
 json_t *diff_tree(const struct findings *f);
 
-/* One of `tensors`, an array that the whole takes over. */
-json_t *stats_tensor_tree(const struct stats_tensor *s);
 json_t *stats_figures_tree(const struct stats_figures *f);
-json_t *stats_tree(const struct checkpoint *cp, json_t *tensors, const struct stats_figures *all);
+
+/* What `stats` prints has a row for each tensor. */
+void stats_rows_open(struct json_rows *rows, const struct checkpoint *cp);
+json_t *stats_tensor_tree(const struct stats_tensor *s);
+void stats_rows_close(struct json_rows *rows, const struct stats_figures *all);
 
 #endif

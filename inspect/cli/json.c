@@ -1,23 +1,13 @@
-/* json.c - a thin layer over jansson that cannot fail half-way; what --yaml asked for, is decided here. */
+/* json.c - a thin layer over jansson that cannot fail half-way. */
 #include "inspect/cli/json.h"
 
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
-#include "inspect/cli/yaml.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-static bool speaks_yaml;
-
-void json_speak_yaml(void)
-{
-    speaks_yaml = true;
-}
 
 json_t *json_begin(void)
 {
@@ -73,62 +63,4 @@ json_t *json_number(double value)
 json_t *json_element(double value)
 {
     return isnan(value) ? json_string("nan") : json_number(value);
-}
-
-/* What jansson makes of a tree is ASCII with one control left in it, DEL, which only a string can hold. */
-static int put_text(const char *text, size_t n, void *ctx)
-{
-    (void)ctx;
-    for (const char *del; (del = memchr(text, 0x7F, n)); text = del + 1) {
-        fwrite(text, 1, (size_t)(del - text), stdout);
-        fputs("\\u007f", stdout);
-        n -= (size_t)(del - text) + 1;
-    }
-    fwrite(text, 1, n, stdout);
-    return 0;
-}
-
-static void put_tree(const json_t *root, size_t flags)
-{
-    json_dump_callback(root, put_text, NULL, flags | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
-}
-
-static void print(json_t *root, size_t flags)
-{
-    if (speaks_yaml) {
-        yaml_print(root, stdout);
-    } else {
-        put_tree(root, flags);
-        putchar('\n');
-    }
-    report_flush(); /* a failure is remembered, and its cause while it is known */
-    json_decref(root);
-}
-
-void json_end(json_t *root)
-{
-    print(root, JSON_INDENT(2));
-}
-
-void json_end_line(json_t *root)
-{
-    print(root, JSON_COMPACT);
-}
-
-void json_stream_begin(json_t *root, const char *key)
-{
-    if (speaks_yaml) {
-        yaml_print(root, stdout);
-        printf("%s: ", key);
-    } else {
-        putchar('{');
-        put_tree(root, JSON_COMPACT | JSON_EMBED);
-        printf(",\"%s\":", key);
-    }
-    json_decref(root);
-}
-
-void json_stream_end(void)
-{
-    puts(speaks_yaml ? "" : "}");
 }

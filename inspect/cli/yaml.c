@@ -1,10 +1,12 @@
 /* yaml.c - walks the tree of jansson and tells libyaml's emitter what it meets. */
 #include "inspect/cli/yaml.h"
 
+#include "inspect/cli/memory.h"
 #include "inspect/cli/report.h"
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <yaml.h>
@@ -91,18 +93,34 @@ static void emit_sequence(yaml_emitter_t *emitter, const json_t *array)
     emit(emitter, &event, yaml_sequence_end_event_initialize(&event));
 }
 
-static void emit_mapping(yaml_emitter_t *emitter, const json_t *object)
+static void emit_pairs(yaml_emitter_t *emitter, const json_t *object)
 {
-    yaml_event_t event;
     const char *key;
     json_t *value;
-    emit(emitter, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
     json_object_foreach((json_t *)object, key, value)
     {
         emit_string(emitter, key, strlen(key));
         emit_value(emitter, value);
     }
+}
+
+static void begin_mapping(yaml_emitter_t *emitter)
+{
+    yaml_event_t event;
+    emit(emitter, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE));
+}
+
+static void end_mapping(yaml_emitter_t *emitter)
+{
+    yaml_event_t event;
     emit(emitter, &event, yaml_mapping_end_event_initialize(&event));
+}
+
+static void emit_mapping(yaml_emitter_t *emitter, const json_t *object)
+{
+    begin_mapping(emitter);
+    emit_pairs(emitter, object);
+    end_mapping(emitter);
 }
 
 static void emit_value(yaml_emitter_t *emitter, const json_t *value)
@@ -119,17 +137,58 @@ static void emit_value(yaml_emitter_t *emitter, const json_t *value)
         emit_word(emitter, value);
 }
 
+/* ------------------------------------------------------------------------------------------------- row by row */
+
+struct yaml_printer {
+    yaml_emitter_t emitter;
+};
+
+struct yaml_printer *yaml_open(FILE *to)
+{
+    struct yaml_printer *p = memory_array(1, sizeof *p);
+    yaml_event_t event;
+    if (!yaml_emitter_initialize(&p->emitter)) report_no_memory();
+    yaml_emitter_set_output(&p->emitter, write_out, to);
+    yaml_emitter_set_width(&p->emitter, -1);
+    emit(&p->emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
+    emit(&p->emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
+    return p;
+}
+
+void yaml_list_open(struct yaml_printer *p, const json_t *head, const char *key)
+{
+    yaml_event_t event;
+    begin_mapping(&p->emitter);
+    emit_pairs(&p->emitter, head);
+    emit_string(&p->emitter, key, strlen(key));
+    emit(&p->emitter, &event, yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_SEQUENCE_STYLE));
+}
+
+void yaml_row(struct yaml_printer *p, const json_t *row)
+{
+    emit_value(&p->emitter, row);
+}
+
+void yaml_list_close(struct yaml_printer *p, const json_t *tail)
+{
+    yaml_event_t event;
+    emit(&p->emitter, &event, yaml_sequence_end_event_initialize(&event));
+    emit_pairs(&p->emitter, tail);
+    end_mapping(&p->emitter);
+}
+
+void yaml_close(struct yaml_printer *p)
+{
+    yaml_event_t event;
+    emit(&p->emitter, &event, yaml_document_end_event_initialize(&event, 1));
+    emit(&p->emitter, &event, yaml_stream_end_event_initialize(&event));
+    yaml_emitter_delete(&p->emitter);
+    free(p);
+}
+
 void yaml_print(const json_t *root, FILE *to)
 {
-    yaml_emitter_t emitter;
-    yaml_event_t event;
-    if (!yaml_emitter_initialize(&emitter)) report_no_memory();
-    yaml_emitter_set_output(&emitter, write_out, to);
-    yaml_emitter_set_width(&emitter, -1);
-    emit(&emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING));
-    emit(&emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1));
-    emit_value(&emitter, root);
-    emit(&emitter, &event, yaml_document_end_event_initialize(&event, 1));
-    emit(&emitter, &event, yaml_stream_end_event_initialize(&event));
-    yaml_emitter_delete(&emitter);
+    struct yaml_printer *p = yaml_open(to);
+    emit_value(&p->emitter, root);
+    yaml_close(p);
 }

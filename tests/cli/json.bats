@@ -96,3 +96,18 @@ run_for() { # title word...
     keys '{"a": 1}'
     [ "$status" = 1 ]
 }
+
+@test "a long list is printed as it comes: memory does not grow with the text" {
+    # 40,000 tensors, which are 10 to 35 MB of text, in 80 MB of address space
+    if grep -qE "__[at]san_init" "$INGOT"; then skip "a sanitizer's shadow memory does not fit"; fi
+    make_safetensors many.safetensors "$(seq 40000 | awk '{
+        printf "%s\"h.%d.w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[%d,%d]}", (NR > 1 ? "," : "{"), NR,
+            8 * NR - 8, 8 * NR } END { print "}" }')" 320000
+    for command in ls hash map stats; do
+        local options=()
+        case $command in hash | stats) options=(--threads 1) ;; esac
+        (ulimit -v 80000 && exec "$INGOT" $command --json many.safetensors "${options[@]}" >$command.json 2>err) ||
+            { echo "$command: $(<err)"; return 1; }
+        [ "$(grep -c '"h\.[0-9]*\.w"' $command.json)" = 40000 ]
+    done
+}
