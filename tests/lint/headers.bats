@@ -1,5 +1,6 @@
 # The public headers stand alone: a C or C++ program may include any one of them, first, under strict warnings.
 
+read -ra cc <<<"${CC:-cc}" # which may have words of its own: CC='ccache gcc'
 headers=(format/ingot_format.h convert/ingot_convert.h runtime/ingot_runtime.h)
 
 compile_each() { # compiler, option...
@@ -10,8 +11,8 @@ compile_each() { # compiler, option...
 }
 
 @test "each public header compiles alone as C11 and C17" {
-    compile_each "${CC:-cc}" -x c -std=c11
-    compile_each "${CC:-cc}" -x c -std=c17
+    compile_each "${cc[@]}" -x c -std=c11
+    compile_each "${cc[@]}" -x c -std=c17
 }
 
 @test "each public header compiles alone as C++11 and C++17" {
@@ -34,7 +35,7 @@ compile_each() { # compiler, option...
 @test "a machine that files cannot be used on in place is refused by name" {
     cd "$INGOT_ROOT"
     refused() { # why, option...
-        run "${CC:-cc}" -Wno-builtin-macro-redefined "${@:2}" -std=c17 -I. -D_GNU_SOURCE -fsyntax-only format/reader.c
+        run "${cc[@]}" -Wno-builtin-macro-redefined "${@:2}" -std=c17 -I. -D_GNU_SOURCE -fsyntax-only format/reader.c
         [ "$status" -ne 0 ]
         [[ $output == *"a $1 machine is required"* ]]
     }

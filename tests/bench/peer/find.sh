@@ -28,7 +28,9 @@ fi
 library() { basename "$(find "$PEER/lib" -name "$1" | sort | head -n 1)"; }
 
 build_peer() { # name of a program in tests/bench/peer
-    "${CC:-cc}" -O2 -std=gnu17 -I"$PEER/include" -o "$peers/$1" "$(dirname "${BASH_SOURCE[0]}")/$1.c" -L"$PEER/lib" \
+    local cc
+    read -ra cc <<<"${CC:-cc}"
+    "${cc[@]}" -O2 -std=gnu17 -I"$PEER/include" -o "$peers/$1" "$(dirname "${BASH_SOURCE[0]}")/$1.c" -L"$PEER/lib" \
         -Wl,-rpath,"$PEER/lib" -l:"$(library 'libllama.*so*')" -l:"$(library 'libggml.*so*')" \
         -l:"$(library 'libggml-base.*so*')" -lm
 }
