@@ -4,6 +4,8 @@
  * The system calls of format/output.c are replaced by ones of the same name that can be told to fail. */
 #include "tests/unit/format_fixture.h"
 
+#include "format/disk.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -669,6 +671,55 @@ static void a_plan_that_no_reader_would_open_is_refused(void **state)
     expect_refused(&plan, INGOT_E_ARGUMENT);
 }
 
+static void a_section_may_have_the_longest_name_and_all_dimensions(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    const struct ingot_file *file;
+    struct ingot_section section;
+    char name[INGOT_MAX_NAME + 1];
+    memset(name, 'n', INGOT_MAX_NAME);
+    name[INGOT_MAX_NAME] = '\0';
+    const struct ingot_section_plan plan = { name,           INGOT_KIND_TENSOR,          INGOT_U8, INGOT_ROWS,
+                                             INGOT_MAX_RANK, { 1, 2, 1, 1, 1, 1, 2, 3 }, 0,        NULL };
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &plan, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 0, 0, "0123456789ab", 12, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_seal(w, 1, &file, NULL), INGOT_OK);
+    assert_true(ingot_find(file, name, &section));
+    assert_int_equal(section.rank, INGOT_MAX_RANK);
+    assert_memory_equal(section.shape, plan.shape, sizeof plan.shape);
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
+static void the_index_is_as_long_as_what_is_in_it(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    char name[SECTION_ALIGN + 1] = "";
+    for (size_t n = 1; n <= SECTION_ALIGN; n++) {
+        struct ingot_section_plan plan = vector;
+        struct ingot_writer *w;
+        const struct ingot_file *file;
+        struct ingot_file_info info;
+        name[n - 1] = 'n';
+        plan.name = name;
+        const size_t used = IX_HEADER_BYTES + 2 * (RECORD_BYTES + 4) + n + 1 + sizeof INGOT_NAME_CHUNKS;
+        assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+        assert_int_equal(ingot_writer_add(w, &plan, NULL, NULL), INGOT_OK);
+        assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+        assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_OK);
+        assert_int_equal(ingot_writer_seal(w, 1, &file, NULL), INGOT_OK);
+        ingot_file_get_info(file, &info);
+        assert_int_equal(info.index_bytes, (used + SECTION_ALIGN - 1) / SECTION_ALIGN * SECTION_ALIGN);
+        ingot_writer_close(w);
+    }
+    end_place(&place, 0);
+}
+
 static void a_file_has_fewer_than_2_to_the_32_chunks(void **state)
 {
     (void)state;
@@ -739,7 +790,7 @@ static void every_chunk_is_put_exactly_once_and_whole(void **state)
     assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_E_ARGUMENT);
     assert_int_equal(ingot_writer_put(w, 0, 0, four, 15, NULL), INGOT_E_ARGUMENT);
     assert_int_equal(ingot_writer_put(w, 0, 1, four, 16, NULL), INGOT_E_ARGUMENT);
-    assert_int_equal(ingot_writer_put(w, 1, 0, four, 16, NULL), INGOT_E_ARGUMENT); /* @chunks is the writer's own */
+    assert_int_equal(ingot_writer_put(w, 1, 0, four, 8, NULL), INGOT_E_ARGUMENT); /* @chunks is the writer's own */
     assert_int_equal(ingot_writer_put(w, UINT32_MAX, 0, four, 16, NULL), INGOT_E_ARGUMENT);
     assert_int_equal(ingot_writer_put(w, 0, 0, four, 16, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_put(w, 0, 0, four, 16, NULL), INGOT_E_ARGUMENT);
@@ -751,6 +802,22 @@ static void every_chunk_is_put_exactly_once_and_whole(void **state)
     assert_int_equal(ingot_writer_publish(w, NULL), INGOT_OK);
     ingot_writer_close(w);
     end_place(&place, 1);
+}
+
+static void an_empty_section_has_no_chunk_to_put(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_writer *w;
+    struct ingot_section_plan empty = vector;
+    empty.shape[0] = 0;
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &empty, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 0, 0, four, 0, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_OK);
+    ingot_writer_close(w);
+    end_place(&place, 0);
 }
 
 int main(void)
@@ -783,11 +850,14 @@ int main(void)
         cmocka_unit_test(a_name_that_is_too_long_is_told_at_once),
         cmocka_unit_test(a_directory_that_is_not_there_is_told_at_once),
         cmocka_unit_test(a_plan_that_no_reader_would_open_is_refused),
+        cmocka_unit_test(a_section_may_have_the_longest_name_and_all_dimensions),
+        cmocka_unit_test(the_index_is_as_long_as_what_is_in_it),
         cmocka_unit_test(a_file_has_fewer_than_2_to_the_32_chunks),
         cmocka_unit_test(a_file_has_as_many_sections_as_a_reader_takes),
         cmocka_unit_test(a_name_is_used_once),
         cmocka_unit_test(alignments_are_powers_of_two_from_4096_to_2_mib),
         cmocka_unit_test(every_chunk_is_put_exactly_once_and_whole),
+        cmocka_unit_test(an_empty_section_has_no_chunk_to_put),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
