@@ -113,8 +113,7 @@ static enum ingot_status resolve_type(const struct ingot_writer *w, const struct
     if (plan->kind == INGOT_KIND_ALIAS) return resolve_target(w, plan, section, err);
     section->raw_bytes = plan->raw_bytes;
     if (plan->kind != INGOT_KIND_TENSOR) return INGOT_OK;
-    if (plan->rank > INGOT_MAX_RANK ||
-        !ingot_layout_bytes(plan->dtype, plan->layout, plan->rank, plan->shape, &section->raw_bytes))
+    if (!ingot_layout_bytes(plan->dtype, plan->layout, plan->rank, plan->shape, &section->raw_bytes))
         return fail_plan(w, err, INGOT_E_SHAPE, plan->name, "dtype, layout and shape do not go together");
     section->dtype = plan->dtype;
     section->layout = plan->layout;
@@ -390,7 +389,7 @@ size_t ingot_writer_chunk_bytes(const struct ingot_writer *w, uint32_t id, uint6
 enum ingot_status ingot_writer_put(struct ingot_writer *w, uint32_t id, uint64_t chunk, const void *bytes, size_t n,
                                    struct ingot_error *err)
 {
-    if (!w->placed || w->sealed || id >= w->n - 1 || w->sections[id].kind == INGOT_KIND_ALIAS)
+    if (!w->placed || id >= w->n - 1 || w->sections[id].kind == INGOT_KIND_ALIAS)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, w->path, NULL, "no section to put a chunk into");
     const struct planned *section = &w->sections[id];
     if (chunk >= chunk_count(section->raw_bytes) || n != chunk_bytes(section->raw_bytes, chunk))

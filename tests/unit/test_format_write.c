@@ -671,6 +671,57 @@ static void a_plan_that_no_reader_would_open_is_refused(void **state)
     expect_refused(&plan, INGOT_E_ARGUMENT);
 }
 
+static void an_alias_is_of_a_tensor_and_has_no_chunk_to_put(void **state)
+{
+    (void)state;
+    static const struct ingot_section_plan text = { "@metadata", .kind = INGOT_KIND_METADATA, .raw_bytes = 16 };
+    struct place place = make_place();
+    struct ingot_writer *w;
+    struct ingot_section_plan alias = { "a", .kind = INGOT_KIND_ALIAS, .target = "v" };
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &text, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &vector, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &alias, NULL, NULL), INGOT_OK);
+    alias.name = "b";
+    alias.target = "a";
+    assert_int_equal(ingot_writer_add(w, &alias, NULL, NULL), INGOT_E_ARGUMENT);
+    alias.target = "@metadata";
+    assert_int_equal(ingot_writer_add(w, &alias, NULL, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 2, 0, four, sizeof four, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 1, 0, four, sizeof four, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_OK);
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
+/* Whatever the names, which say in which order the records stand. */
+static void all_that_is_small_stands_before_the_first_tensor(void **state)
+{
+    (void)state;
+    static const struct ingot_section_plan text = { "@metadata", .kind = INGOT_KIND_METADATA, .raw_bytes = 16 };
+    struct place place = make_place();
+    struct ingot_writer *w;
+    const struct ingot_file *file;
+    struct ingot_section metadata, chunks, tensor;
+    struct ingot_section_plan first = vector;
+    first.name = "!";
+    assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &text, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_add(w, &first, NULL, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_put(w, 1, 0, four, sizeof four, NULL), INGOT_OK);
+    assert_int_equal(ingot_writer_seal(w, 1, &file, NULL), INGOT_OK);
+    assert_true(ingot_find(file, "@metadata", &metadata));
+    assert_true(ingot_find(file, INGOT_NAME_CHUNKS, &chunks));
+    assert_true(ingot_find(file, "!", &tensor));
+    assert_true(metadata.data_off < chunks.data_off && chunks.data_off < tensor.data_off);
+    ingot_writer_close(w);
+    end_place(&place, 0);
+}
+
 static void a_section_may_have_the_longest_name_and_all_dimensions(void **state)
 {
     (void)state;
@@ -850,6 +901,8 @@ int main(void)
         cmocka_unit_test(a_name_that_is_too_long_is_told_at_once),
         cmocka_unit_test(a_directory_that_is_not_there_is_told_at_once),
         cmocka_unit_test(a_plan_that_no_reader_would_open_is_refused),
+        cmocka_unit_test(an_alias_is_of_a_tensor_and_has_no_chunk_to_put),
+        cmocka_unit_test(all_that_is_small_stands_before_the_first_tensor),
         cmocka_unit_test(a_section_may_have_the_longest_name_and_all_dimensions),
         cmocka_unit_test(the_index_is_as_long_as_what_is_in_it),
         cmocka_unit_test(a_file_has_fewer_than_2_to_the_32_chunks),
