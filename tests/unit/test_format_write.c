@@ -461,6 +461,7 @@ static void a_writer_that_did_not_begin_takes_no_chunk(void **state)
     assert_int_equal(ingot_writer_create(place.path, NULL, &w, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_add(w, &vector, NULL, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_E_ARGUMENT);
+    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_E_ARGUMENT);
     assert_int_equal(ingot_writer_add(w, &twice, NULL, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_begin(w, NULL), INGOT_E_NAME);
     assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_E_ARGUMENT);

@@ -281,7 +281,7 @@ static const struct {
     { HEAD "tensors:\n  - {from: [], to: wte.weight}\n", "line 3, column 12", "empty" },
     { HEAD "tensors:\n  - {from: a, two: wte.weight}\n", "line 3, column 15", "'two'" },
     { HEAD "tensors:\n  - {from: a, to: b}\n", "line 3, column 19", "'b'" },
-    { HEAD "tensors:\n  - from: a\n    to: {b: c}\n", "line 4, column 9", "text" },
+    { HEAD "tensors:\n  - from: a\n    to: {b: c}\n", "line 4, column 9", "text, not a mapping" },
     { HEAD "tensors:\n  - h.{j}.x -> wte.weight\n", "line 3, column 5", "brace" },
     { HEAD "tensors:\n  - a** -> wte.weight\n", "line 3, column 5", "more than one *" },
     { HEAD "tensors:\n  - h.{i}.{i} -> wte.weight\n", "line 3, column 5", "more than one {i}" },
@@ -330,9 +330,12 @@ static const struct {
     { HEAD "facts: {config: /etc/passwd}\n" BODY, "line 2, column 17", "path" },
     { HEAD "tokenizer: [a/b]\n" BODY, "line 2, column 13", "path" },
     { HEAD "metadata: {a: b, a: c}\n" BODY, "line 2, column 18", "twice" },
-    { HEAD "metadata: {a: [b]}\n" BODY, "line 2, column 15", "text" },
+    { HEAD "metadata: {a: [b]}\n" BODY, "line 2, column 15", "text, not a list" },
     { HEAD "metadata: {a: \"b\\0\"}\n" BODY, "line 2, column 15", "zero byte" },
     { HEAD "about: !!binary abc\n" BODY, "line 2, column 8", "tag" },
+    { HEAD "metadata: !!omap {a: b}\n" BODY, "line 2, column 11", "tag" },
+    { HEAD "prefixes: !mine [a]\n" BODY, "line 2, column 11", "tag" },
+    { HEAD "fits: !mine {tensor: a}\n" BODY, "line 2, column 7", "tag" },
     { HEAD BODY "---\n" HEAD BODY, "line 5, column 1", "second" },
     { HEAD "about: [\n" BODY, "line 4, column 3", "YAML" },
     { HEAD "\tabout: x\n" BODY, "line 2, column 1", "YAML" },
@@ -413,8 +416,38 @@ static void what_takes_quadratic_time_is_counted(void **state)
     for (int i = 0; i < 1025; i++) n += (size_t)sprintf(text + n, "&a%d x,", i);
     assert_int_equal(parse(text, &recipe, &err), INGOT_E_RECIPE);
     assert_non_null(strstr(err.message, "anchors"));
+    n = (size_t)sprintf(text, "[");
+    for (int i = 0; i < 1024; i++) n += (size_t)sprintf(text + n, "&a%d x,", i);
+    assert_int_equal(parse(text, &recipe, &err), INGOT_E_RECIPE);
+    assert_null(strstr(err.message, "anchors"));
     free(text);
     refuse("%TAG !a! b\n--- \n" HEAD BODY, "line 1, column 1", "directive");
+}
+
+/* A recipe with so many items of a list and so many keys of a mapping. */
+static enum ingot_status parse_many(int n_items, int n_keys, struct ingot_error *err)
+{
+    char text[4096];
+    struct recipe *recipe = NULL;
+    size_t n = (size_t)sprintf(text, HEAD "prefixes: [");
+    for (int i = 0; i < n_items; i++) n += (size_t)sprintf(text + n, "p%d.,", i);
+    n += (size_t)sprintf(text + n, "]\nmetadata: {");
+    for (int i = 0; i < n_keys; i++) n += (size_t)sprintf(text + n, "k%d: v,", i);
+    sprintf(text + n, "}\n" BODY);
+    enum ingot_status status = parse(text, &recipe, err);
+    recipe_free(recipe);
+    return status;
+}
+
+static void lists_and_mappings_have_at_most_64_items(void **state)
+{
+    (void)state;
+    struct ingot_error err;
+    assert_int_equal(parse_many(64, 64, &err), INGOT_OK);
+    assert_int_equal(parse_many(65, 1, &err), INGOT_E_RECIPE);
+    assert_non_null(strstr(err.message, "prefixes has 65 items, the limit is 64"));
+    assert_int_equal(parse_many(1, 65, &err), INGOT_E_RECIPE);
+    assert_non_null(strstr(err.message, "metadata has 65 keys, the limit is 64"));
 }
 
 static void a_long_text_is_refused(void **state)
@@ -425,6 +458,7 @@ static void a_long_text_is_refused(void **state)
     struct ingot_error err = { 0 };
     memset(text, '#', TREE_MAX_BYTES + 1);
     assert_int_equal(recipe_parse(text, TREE_MAX_BYTES + 1, "r.yaml", &recipe, &err), INGOT_E_LIMIT);
+    assert_int_equal(recipe_parse(text, TREE_MAX_BYTES, "r.yaml", &recipe, NULL), INGOT_E_RECIPE); /* all a comment */
     free(text);
 }
 
@@ -483,6 +517,7 @@ int main(void)
         cmocka_unit_test(an_anchor_that_holds_itself_is_refused),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(what_takes_quadratic_time_is_counted),
+        cmocka_unit_test(lists_and_mappings_have_at_most_64_items),
         cmocka_unit_test(a_long_text_is_refused),
         cmocka_unit_test(an_unknown_key_is_answered_with_the_known_ones),
         cmocka_unit_test(a_recipe_is_a_name_or_a_file),
