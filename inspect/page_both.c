@@ -206,8 +206,8 @@ void page_both_parameters(struct markup *to, const struct page_both *b)
     markup_add(to,
                "<section id=\"parameters\" aria-labelledby=\"parameters-title\">\n"
                "<h2 id=\"parameters-title\">Parameters</h2>\n<p class=\"note\">A rectangle is a tensor, as large as "
-               "its number of parameters; following it leads to its row in the table. What differs has a corner "
-               "marked.</p>\n<div class=\"pair\">\n");
+               "its number of parameters<span class=\"screen\">; following it leads to its row in the table</span>. "
+               "What differs has a corner marked.</p>\n<div class=\"pair\">\n");
     for (unsigned s = 0; s < 2; s++) {
         markup_add(to, "<div>");
         put_letter(to, b, s);

@@ -170,8 +170,8 @@ void page_strips(struct markup *to, const struct page_model *m, uint64_t row_byt
 void page_bytes(struct markup *to, const struct page_model *m)
 {
     markup_add(to, "<section id=\"bytes\" aria-labelledby=\"bytes-title\">\n<h2 id=\"bytes-title\">Bytes</h2>\n"
-                   "<p class=\"note\">Every byte of the file to scale, from the first at the top left to the last. "
-                   "Pointing at a region names it; so do the arrow keys.</p>\n");
+                   "<p class=\"note\">Every byte of the file to scale, from the first at the top left to the last."
+                   "<span class=\"screen\"> Pointing at a region names it; so do the arrow keys.</span></p>\n");
     page_strips(to, m, page_row_bytes(m->regions.n_bytes, ROWS));
     put_kinds(to, m);
     markup_add(to, "</section>\n");

@@ -352,7 +352,8 @@ void page_parameters(struct markup *to, const struct page_model *m)
     markup_add(to,
                "<section id=\"parameters\" aria-labelledby=\"parameters-title\">\n"
                "<h2 id=\"parameters-title\">Parameters</h2>\n<p class=\"note\">A rectangle is a tensor, as large as "
-               "its number of parameters; following it leads to its row in the table.</p>\n");
+               "its number of parameters<span class=\"screen\">; following it leads to its row in the table</span>."
+               "</p>\n");
     page_treemap(to, m);
     put_categories(to, &m->subject->census);
     markup_add(to, "</section>\n");

@@ -1,8 +1,10 @@
 # What a reader does with a page of `ingot report`, done by a browser; each check is a function of that name.
 #
 #   report.py CHROMIUM CHECK PAGE [JSON...]
+import base64
 import json
 import os
+import re
 import sys
 
 from browser import Browser
@@ -32,6 +34,30 @@ def fits(browser):
         assert browser.value("document.documentElement.scrollWidth <= innerWidth"), "wider than a window of %d" % width
     browser.emulate(1032, media="print")
     assert browser.value("document.documentElement.scrollWidth <= innerWidth"), "wider than paper"
+    browser.emulate()
+
+
+def printing(browser):
+    """On paper, whatever the theme: all that is to be read, nothing to be worked, and no title alone at the foot of a page."""
+    browser.emulate(media="print", dark=True)
+    assert browser.value("""Array.from(document.querySelectorAll('nav, .skip, .find, #theme, #more, .about, .screen, details:not([open])'))
+        .filter(e => e.getClientRects().length > 0).map(e => e.outerHTML.slice(0, 99))""") == []
+    assert browser.value("""Array.from(document.querySelectorAll('.wide, pre, .long'))
+        .filter(e => getComputedStyle(e).overflow !== 'visible').map(e => e.outerHTML.slice(0, 99))""") == []
+    # Links make a PDF say on which page their ends are: each title's, and that of the first line or picture below it.
+    pairs = browser.value("""(() => { const pairs = [], line = 'p, li, dt, tr, pre, svg';
+        const mark = e => { const a = document.createElement('a'); e.id ||= 'mark' + document.links.length; a.href = '#' + e.id;
+                            document.body.append(a); return e.id };
+        for (const title of document.querySelectorAll('h1, h2, h3, .note, .times, figcaption, details[open] summary')) {
+            const next = title.nextElementSibling, below = !next || next.matches(line) ? next : next.querySelector(line);
+            if (below) pairs.push([mark(title), mark(below)]) }
+        return pairs })()""")
+    browser.emulate(media="", dark=True)
+    for width, height in (8.27, 11.69), (8.5, 11):
+        pdf = base64.b64decode(browser.call("Page.printToPDF", paperWidth=width, paperHeight=height, preferCSSPageSize=True)["data"])
+        page = {name.decode(): n for name, n in re.findall(rb"/([\w-]+) \[(\d+) 0 R /XYZ", pdf)}
+        alone = [title for title, below in pairs if page[title] != page[below]]
+        assert alone == [], browser.value("%s.map(id => document.getElementById(id).textContent)" % alone)
     browser.emulate()
 
 
@@ -171,6 +197,7 @@ def reading(browser, page, ls, params):
     sorting(browser)
     searching(browser, {"ln_1.weight": sum("ln_1.weight" in t["name"] for t in ls["tensors"]), "x y z": 0})
     fits(browser)
+    printing(browser)
 
 
 def comparison_sorts(browser, diff):
@@ -225,6 +252,7 @@ def comparing(browser, page, report):
     only_what_differs(browser, differing, others)
     comparison_sorts(browser, diff)
     fits(browser)
+    printing(browser)
 
 
 def hostile(browser, page, ls):
