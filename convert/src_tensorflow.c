@@ -25,6 +25,9 @@
 #define MAX_BASE_NAME   255u
 /* Prefix compression lets few bytes say many names. */
 #define MAX_NAMES_BYTES (UINT64_C(64) << 20)
+/* Where no data file is here, nothing else bounds what the shapes add up to: sums of them, in bytes, are to be right.
+ */
+#define MAX_TOTAL       (UINT64_C(1) << 60)
 
 struct shard {
     char *name;
@@ -45,7 +48,7 @@ struct tensorflow {
     uint32_t n_shards;
     struct span *spans;
     size_t n_spans, cap_spans;
-    uint64_t names_bytes;
+    uint64_t names_bytes, n_elems, n_bytes; /* of all tensors */
 };
 
 /* --------------------------------------------------------------------------------------------------------- probing */
@@ -288,6 +291,16 @@ static enum ingot_status note_span(struct tensorflow *tf, const struct bundle_te
     return INGOT_OK;
 }
 
+static enum ingot_status add_up(struct tensorflow *tf, const struct bundle_tensor *b, struct ingot_error *err)
+{
+    uint64_t elems;
+    if (ingot_shape_elems(b->rank, b->shape, &elems) && checked_add(tf->n_elems, elems, &tf->n_elems) &&
+        checked_add(tf->n_bytes, b->n_bytes, &tf->n_bytes) && tf->n_elems <= MAX_TOTAL && tf->n_bytes <= MAX_TOTAL)
+        return INGOT_OK;
+    return ingot_fail(err, INGOT_E_LIMIT, b->entry_off, tf->index->path, "get another copy of the file",
+                      "the tensors have more than 2^60 elements or bytes");
+}
+
 /* Of a variable in slices only the whole is a tensor; but each slice has its checksum. */
 static enum ingot_status on_tensor(void *ctx, const struct bundle_tensor *b, uint32_t n_shards, struct ingot_error *err)
 {
@@ -300,6 +313,7 @@ static enum ingot_status on_tensor(void *ctx, const struct bundle_tensor *b, uin
                                      .check = INGOT_NO_CHECK };
     enum ingot_status status = tf->shards ? INGOT_OK : name_shards(src, tf, n_shards, err);
     if (status == INGOT_OK) status = note_span(tf, b, err);
+    if (status == INGOT_OK) status = add_up(tf, b, err);
     if (status == INGOT_OK) status = open_shard(src, &tf->shards[b->shard], err);
     if (status == INGOT_OK) status = place_tensor(&tf->shards[b->shard], b, &t, err);
     if (status != INGOT_OK) return status;

@@ -365,6 +365,39 @@ static void what_is_empty_does_not_part_two_that_share_bytes(void **state)
     free_checkpoint(&c);
 }
 
+static void expect_total(uint64_t n, unsigned dtype, uint64_t size, enum ingot_status status)
+{
+    char *dir = fixture_directory();
+    struct made c = make_checkpoint();
+    struct ingot_source *src;
+    struct ingot_error err;
+    c.tensors[0].dtype = dtype;
+    c.tensors[0].rank = 1;
+    c.tensors[0].shape[0] = n;
+    c.tensors[0].size = size;
+    c.tensors[0].off = 1000; /* behind the other of its data file */
+    write_index(&c, dir, "m.index");
+    const enum ingot_status found = open_path(dir, &src, &err);
+    if (found != status) fail_msg("%d, not %d: %s", found, status, err.message);
+    if (status == INGOT_OK)
+        ingot_source_close(src);
+    else
+        assert_non_null(strstr(err.message, "more than 2^60 elements or bytes"));
+    fixture_remove(dir);
+    free_checkpoint(&c);
+}
+
+/* Of tensors whose data file is not here nothing but this says whether they can be. */
+static void all_tensors_together_have_at_most_2_to_the_60_elements_and_bytes(void **state)
+{
+    (void)state;
+    const uint64_t most = UINT64_C(1) << 60;
+    expect_total(most / 2, 4, most / 2, INGOT_OK); /* u8 */
+    expect_total(most, 4, most, INGOT_E_LIMIT);    /* the others are too many */
+    expect_total(most, 7, 0, INGOT_E_LIMIT);       /* strings, whose bytes are not said by the shape */
+    expect_total(1, 7, most, INGOT_E_LIMIT);
+}
+
 static void strings_are_listed_without_a_checksum(void **state)
 {
     (void)state;
@@ -762,6 +795,7 @@ int main(void)
         cmocka_unit_test(tensors_that_share_bytes_are_refused),
         cmocka_unit_test(a_tensor_without_elements_may_lie_anywhere),
         cmocka_unit_test(what_is_empty_does_not_part_two_that_share_bytes),
+        cmocka_unit_test(all_tensors_together_have_at_most_2_to_the_60_elements_and_bytes),
         cmocka_unit_test(strings_are_listed_without_a_checksum),
         cmocka_unit_test(of_a_variable_in_slices_the_whole_is_listed_without_values),
         cmocka_unit_test(each_slice_is_verified),
