@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "tests/unit/rungs.h"
+#include "tests/unit/skip.h"
 
 enum { N_IDS = 96 };
 
@@ -41,7 +42,7 @@ static struct model open_model(const char *name, const char *cpu)
     enum ingot_status status = ingot_model_open(m.file, cpu, &m.model, NULL);
     if (status == INGOT_E_CPU) {
         ingot_close(m.file);
-        skip();
+        SKIP("not on this processor");
     }
     assert_int_equal(status, INGOT_OK);
     m.n_vocab = ingot_model_hparams(m.model)->n_vocab;

@@ -34,6 +34,15 @@ adds_up() { # status, the last line, program...
     [[ $output != *law_* ]]
 }
 
+@test "why a test of cmocka is skipped stands in the line before it" {
+    program a 'printf "1..3\n# skip: no z\nnot ok 1 # SKIP x\n# skip: lost\nok 2 - y\nnot ok 3 # SKIP w\n"'
+    adds_up 0 "1 passed, 0 failed, 2 skipped" a
+    [[ $output == *"skipped: a: x # skip no z"$'\n'"skipped: a: w"$'\n'* ]]
+    program a 'printf "1..2\n"; for i in 1 2; do printf "# skip: not here\nnot ok $i # SKIP law_$i [amx]\n"; done'
+    adds_up 0 "0 passed, 0 failed, 2 skipped" a
+    [[ $output == *"skipped: a: 2 times [amx] # skip not here"* ]]
+}
+
 @test "a failure, a crash, a broken plan and silence are failures" {
     program a 'printf "1..2\nok 1 - x\nnot ok 2 - y\n"; exit 1'
     adds_up 1 "1 passed, 1 failed" a

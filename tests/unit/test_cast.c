@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/random.h"
+#include "tests/unit/skip.h"
 
 static uint32_t bits_of(float v)
 {
@@ -232,7 +233,7 @@ static void avx2_gives_the_bits_and_counts_of_scalar(void **state)
 {
     (void)state;
     static uint32_t from[N + 1];
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (int round = 0; round < 40; round++) {
         for (size_t i = 0; i < N + 1; i++) from[i] = interesting();
         const uint8_t *unaligned = (const uint8_t *)from + 1;
@@ -250,7 +251,7 @@ static void avx2_widens_every_f16_as_scalar_does(void **state)
     static uint16_t all[0x10000];
     static uint32_t a[0x10000], b[0x10000];
     struct ingot_cast_stats sa = { 0 }, sb = { 0 };
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (uint32_t h = 0; h < 0x10000; h++) all[h] = (uint16_t)h;
     casts_scalar.f32_from_f16(all, a, 0x10000, &sa);
     casts_avx2.f32_from_f16(all, b, 0x10000, &sb);
@@ -263,7 +264,7 @@ static void avx2_transposes_as_scalar_does(void **state)
 {
     (void)state;
     uint32_t from[256], a[256], b[256];
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (uint32_t i = 0; i < 256; i++) from[i] = i;
     casts_scalar.transpose32(from, a);
     casts_avx2.transpose32(from, b);

@@ -6,6 +6,7 @@
 #include "format/simd/cpu.h"
 #include "inspect/stats_counts.h"
 #include "tests/unit/random.h"
+#include "tests/unit/skip.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -78,7 +79,7 @@ static void vectors_give_the_bits_of_the_definition(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (unsigned round = 0; round < 160; round++) {
         const enum count_form form = round % 2 ? COUNT_PAIRS : COUNT_ROWS;
         const size_t cols = round < 140 ? round / 4 : SCAN_COLS - round / 2 % 10;
@@ -97,7 +98,7 @@ static void vectors_give_the_bits_of_the_definition(void **state)
         free(block);
     }
 #else
-    skip();
+    SKIP("no AVX2");
 #endif
 }
 

@@ -5,6 +5,7 @@
 #include "format/simd/cpu.h"
 #include "format/simd/hash.h"
 #include "tests/unit/format_fixture.h"
+#include "tests/unit/skip.h"
 
 #include "format/bytes.h"
 
@@ -277,7 +278,7 @@ static void avx2_hashes_as_the_baseline_does(void **state)
 {
     (void)state;
     uint8_t bytes[5000];
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 7 >> 2);
     for (size_t n = 0; n < sizeof bytes; n += 1 + n / 16) assert_true(hash64_avx2(bytes, n) == ingot_hash64(bytes, n));
 }

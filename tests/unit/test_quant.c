@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/random.h"
+#include "tests/unit/skip.h"
 
 enum { BLOCK = INGOT_QUANT_BLOCK, LANES = INGOT_PANEL_LANES };
 
@@ -240,7 +241,7 @@ static float random_weight(unsigned kind, float unit, size_t k)
 static void avx2_finds_the_same_bits(void **state)
 {
     (void)state;
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (int round = 0; round < 20000; round++) {
         _Alignas(64) float x[BLOCK][LANES];
         struct quant_blocks a, b;
@@ -263,7 +264,7 @@ static void avx2_finds_the_same_bits(void **state)
 static void avx2_loads_the_same_bits(void **state)
 {
     (void)state;
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (int round = 0; round < 2000; round++) {
         const enum ingot_dtype dtype = quantised[round % 2];
         const size_t n_bytes = quant_step_bytes(dtype), k = random_u64(&seed) % INGOT_QUANT_STEP;
@@ -282,13 +283,13 @@ static void avx2_loads_the_same_bits(void **state)
 static void avx2_finds_the_same_bits(void **state)
 {
     (void)state;
-    skip();
+    SKIP("no AVX2");
 }
 
 static void avx2_loads_the_same_bits(void **state)
 {
     (void)state;
-    skip();
+    SKIP("no AVX2");
 }
 #endif
 

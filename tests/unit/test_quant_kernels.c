@@ -20,13 +20,14 @@
 
 #include "format/layout.h"
 #include "tests/unit/rungs.h"
+#include "tests/unit/skip.h"
 
 enum { LANES = INGOT_PANEL_LANES, BLOCK = INGOT_QUANT_BLOCK, STEP = INGOT_QUANT_STEP };
 
 static const struct quant_kernels *quant(void **state)
 {
     const struct rung *here = rung_of(state);
-    if (!here->quant) skip();
+    if (!here->quant) SKIP("no SIMDe");
     return here->quant;
 }
 

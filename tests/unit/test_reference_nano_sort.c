@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/model_fixture.h"
+#include "tests/unit/skip.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -58,7 +59,7 @@ static struct model_fixture published_model(void)
 static void logits_equal_the_recorded_activations(void **state)
 {
     (void)state;
-    if (!corpus_is_here()) skip();
+    if (!corpus_is_here()) SKIP("no corpus");
     json_t *recordings = json_load_file(path_from_root(FOLDER "gpt-nano-sort-t0-partials.json"), 0, NULL);
     float inputs[N_INPUTS * N_CTX], expected[N_INPUTS * N_CTX * N_VOCAB];
     read_recording(recordings, "idx", inputs, N_INPUTS * N_CTX);
@@ -100,7 +101,7 @@ static void check_sorted(const struct model_fixture *fixture, unsigned number)
 static void the_published_model_sorts(void **state)
 {
     (void)state;
-    if (!corpus_is_here()) skip();
+    if (!corpus_is_here()) SKIP("no corpus");
     struct model_fixture fixture = published_model();
     for (unsigned number = 1; number < 729; number += 61) check_sorted(&fixture, number);
     model_fixture_close(&fixture);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/random.h"
+#include "tests/unit/skip.h"
 
 static uint64_t seed = 1;
 
@@ -257,7 +258,7 @@ static void vectors_give_the_bits_of_the_definition(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (unsigned round = 0; round < 240; round++) {
         const size_t n = round < 200 ? round / 2 : SCAN_MAX - round % 40;
         char *block = malloc(n * sizeof(float) + 1);
@@ -275,7 +276,7 @@ static void vectors_give_the_bits_of_the_definition(void **state)
         free(block);
     }
 #else
-    skip();
+    SKIP("no AVX2");
 #endif
 }
 
@@ -296,7 +297,7 @@ static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (unsigned round = 0; round < 120; round++) {
         const size_t cols = round < 100 ? round / 2 : SCAN_COLS - round % 4, n = cols * SCAN_LANES;
         char *block = malloc(n * sizeof(uint16_t) + 1);
@@ -309,7 +310,7 @@ static void vectors_widen_panels_of_halves_as_the_definition_does(void **state)
         free(block);
     }
 #else
-    skip();
+    SKIP("no AVX2");
 #endif
 }
 
@@ -326,7 +327,7 @@ static void vectors_decode_panels_of_blocks_as_the_definition_does(void **state)
 {
     (void)state;
 #if defined(__x86_64__)
-    if (!cpu_detect().avx2) skip();
+    if (!cpu_detect().avx2) SKIP("no AVX2");
     for (unsigned round = 0; round < 160; round++) {
         const enum ingot_dtype dtype = round % 2 ? INGOT_Q8 : INGOT_Q4;
         const size_t cols = round < 140 ? round : SCAN_COLS - round / 2 % 4;
@@ -338,7 +339,7 @@ static void vectors_decode_panels_of_blocks_as_the_definition_does(void **state)
         free(block);
     }
 #else
-    skip();
+    SKIP("no AVX2");
 #endif
 }
 

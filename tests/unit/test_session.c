@@ -7,6 +7,7 @@
 
 #include "runtime/state.h"
 #include "tests/unit/model_fixture.h"
+#include "tests/unit/skip.h"
 
 #include <malloc.h>
 #include <math.h>
@@ -114,7 +115,7 @@ static void a_fast_batch_of_many_rows_is_near_the_exact_one_for_any_number_of_th
 {
     static const enum ingot_dtype dtypes[] = { INGOT_F32, INGOT_F16, INGOT_BF16 };
     (void)state;
-    if (!some_fast) skip();
+    if (!some_fast) SKIP("no SIMDe");
     for (size_t d = 0; d < 3; d++) {
         struct model_fixture model = model_from_options(OPTIONS, dtypes[d], NULL);
         float exact[16 * 20], fast[16 * 20], threads[16 * 20], largest = 0;
@@ -132,7 +133,7 @@ static void a_fast_batch_of_many_rows_is_near_the_exact_one_for_any_number_of_th
 static void few_rows_and_quantised_matrices_are_exact_in_a_fast_session(void **state)
 {
     (void)state;
-    if (!some_fast) skip();
+    if (!some_fast) SKIP("no SIMDe");
     struct model_fixture quantised = model_from_options(OPTIONS, INGOT_Q8, NULL);
     float exact[16 * 20], fast[16 * 20];
     logits_by(&fixture, NULL, 1, 15, exact);

@@ -1,5 +1,6 @@
 /* GGUF files as sources: what they state, what they hold, the tokenizer inside them. */
 #include "tests/unit/gguf_fixture.h"
+#include "tests/unit/skip.h"
 #include "tests/unit/vocab_fixture.h"
 
 #include "format/disk.h"
@@ -456,7 +457,7 @@ static void the_released_vocabulary_is_the_same_from_gguf_and_from_openais_files
     (void)state;
     size_t n;
     const char *path = vocab_root_path(CORPUS "gpt2-vocab-gguf/ggml-vocab-gpt-2.gguf");
-    if (access(path, R_OK) != 0) skip();
+    if (access(path, R_OK) != 0) SKIP("no corpus");
     uint8_t *section = vocab_section_of(vocab_root_path(CORPUS "gpt2-tokenizer"), 50257, &n);
     struct vocabulary v;
     struct ingot_error err = { 0 };

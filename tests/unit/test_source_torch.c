@@ -1,5 +1,6 @@
 /* PyTorch checkpoints: those of its own writer are read bit for bit, those that lie are refused where they lie. */
 #include "tests/unit/checkpoint_fixture.h"
+#include "tests/unit/skip.h"
 
 #include "convert/torch.h"
 #include "tests/unit/zip_fixture.h"
@@ -1065,7 +1066,7 @@ static const struct {
 static void the_samples_of_others_are_read(void **state)
 {
     (void)state;
-    if (access(root_path(CORPUS "%s", "torch"), R_OK) != 0) skip();
+    if (access(root_path(CORPUS "%s", "torch"), R_OK) != 0) SKIP("no corpus");
     for (size_t i = 0; i < sizeof real_files / sizeof *real_files; i++) {
         struct ingot_source *src = open_good(root_path(CORPUS "%s", real_files[i].file));
         const struct ingot_source_tensor *t = find(src, real_files[i].name);
@@ -1087,7 +1088,7 @@ static void the_samples_of_others_are_read(void **state)
 static void a_tied_head_shares_its_storage_in_a_real_checkpoint(void **state)
 {
     (void)state;
-    if (access(root_path(CORPUS "%s", "nanogpt-like"), R_OK) != 0) skip();
+    if (access(root_path(CORPUS "%s", "nanogpt-like"), R_OK) != 0) SKIP("no corpus");
     struct ingot_source *src = open_good(root_path(CORPUS "%s", "nanogpt-like"));
     assert_ptr_equal(find(src, "model.lm_head.weight")->data, find(src, "model.transformer.wte.weight")->data);
     assert_int_equal(fact(src, "iter_num")->integer, 2000);
@@ -1147,7 +1148,7 @@ static void every_hostile_pickle_of_others_is_refused_by_name(void **state)
         { "sys_module_override_sploit.pkl", "torch._utils" },
     };
     const size_t n = sizeof samples / sizeof *samples;
-    if (access(root_path(CORPUS "%s", "pickle"), R_OK) != 0) skip();
+    if (access(root_path(CORPUS "%s", "pickle"), R_OK) != 0) SKIP("no corpus");
     assert_int_equal(fixture_count_files(root_path(CORPUS "%s", "pickle")), n + 1); /* and the licence */
     for (size_t i = 0; i < n; i++) {
         struct ingot_source *src;

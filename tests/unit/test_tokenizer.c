@@ -2,6 +2,7 @@
  * test_tokenizer.c - known texts, the way back, special tokens, and sections that are damaged. What any text becomes is
  * compared with a textbook in test_tokenizer_textbook.c.
  */
+#include "tests/unit/skip.h"
 #include "tests/unit/tokenizer_fixture.h"
 
 #include "format/bytes.h"
@@ -44,7 +45,7 @@ static void known_texts_have_the_released_ids(void **state)
     (void)state;
     size_t n;
     uint8_t *section = released_section(&n);
-    if (!section) skip();
+    if (!section) SKIP("no corpus");
     struct ingot_tokenizer t = bind(section, n);
     ENCODES(&t, "hello world", 0, 31373, 995);
     ENCODES(&t, "Hello world ", 0, 15496, 995, 220);
@@ -82,7 +83,7 @@ static void the_47_cases_of_llama_cpp_have_the_recorded_ids(void **state)
     (void)state;
     size_t n, n_cases = 0;
     uint8_t *section = released_section(&n);
-    if (!section) skip();
+    if (!section) SKIP("no corpus");
     struct ingot_tokenizer t = bind(section, n);
     char *inputs = read_text(vocab_root_path(CORPUS "gpt2-vocab-gguf/ggml-vocab-gpt-2.gguf.inp")), *rest = inputs;
     char *outputs = read_text(vocab_root_path(CORPUS "gpt2-vocab-gguf/ggml-vocab-gpt-2.gguf.out")), *line = outputs;
