@@ -470,9 +470,12 @@ static void a_writer_that_did_not_begin_takes_no_chunk(void **state)
     end_place(&place, 0);
 }
 
+/* ctx: counts the calls. */
 static bool stop(void *ctx, uint64_t done, uint64_t total)
 {
-    (void)ctx, (void)done, (void)total;
+    (void)done;
+    (void)total;
+    ++*(unsigned *)ctx;
     return false;
 }
 
@@ -481,12 +484,16 @@ static void what_was_not_verified_is_not_published(void **state)
     (void)state;
     struct place place = make_place();
     struct ingot_writer *w;
-    const struct ingot_writer_options options = { .progress = stop };
+    const struct ingot_file *file = NULL;
+    unsigned n_calls = 0;
+    const struct ingot_writer_options options = { .progress = stop, .progress_ctx = &n_calls };
     assert_int_equal(ingot_writer_create(place.path, &options, &w, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_add(w, &vector, NULL, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_begin(w, NULL), INGOT_OK);
     assert_int_equal(ingot_writer_put(w, 0, 0, four, sizeof four, NULL), INGOT_OK);
-    assert_int_equal(ingot_writer_seal(w, 1, NULL, NULL), INGOT_E_INTERRUPTED);
+    assert_int_equal(ingot_writer_seal(w, 1, &file, NULL), INGOT_E_INTERRUPTED);
+    assert_null(file);
+    assert_int_equal(n_calls, 1);
     assert_int_equal(ingot_writer_publish(w, NULL), INGOT_E_ARGUMENT);
     ingot_writer_close(w);
     end_place(&place, 0);
