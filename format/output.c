@@ -50,7 +50,7 @@ static enum ingot_status check_target(const struct output *out, struct ingot_err
     if (fstatat(out->dir_fd, out->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? INGOT_OK : ingot_fail_errno(err, out->path, "look at");
     if (!out->overwrite) return fail_exists(out, err);
-    if (S_ISLNK(st.st_mode) && is_stream(out)) st.st_mode = S_IFIFO;
+    if (is_stream(out)) st.st_mode = S_IFIFO;
     if (S_ISLNK(st.st_mode) && fstatat(out->dir_fd, out->name, &st, 0) != 0) return INGOT_OK;
     if (S_ISREG(st.st_mode)) return INGOT_OK;
     return ingot_fail(err, INGOT_E_EXISTS, INGOT_NO_OFFSET, out->path, "choose another name",

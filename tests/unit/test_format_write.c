@@ -16,7 +16,7 @@
 /* What the system is to do; all zero: work. */
 static struct {
     bool no_unnamed_files;
-    int fallocate_errno, pwrite_errno, fsync_errno, fsync_dir_errno, linkat_errno, renameat2_errno;
+    int create_errno, fallocate_errno, pwrite_errno, fsync_errno, fsync_dir_errno, linkat_errno, renameat2_errno;
     bool short_writes;
     unsigned interrupts; /* so many writes are interrupted */
 } machine;
@@ -30,6 +30,10 @@ int openat(int dir, const char *path, int flags, ...)
     va_end(args);
     if (machine.no_unnamed_files && (flags & O_TMPFILE) == O_TMPFILE) {
         errno = EOPNOTSUPP;
+        return -1;
+    }
+    if (machine.create_errno && ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE)) {
+        errno = machine.create_errno;
         return -1;
     }
     return (int)syscall(SYS_openat, dir, path, flags, mode);
@@ -388,6 +392,38 @@ static void what_is_not_a_file_is_not_replaced(void **state)
     end_place(&place, 0);
 }
 
+static void a_link_is_replaced_itself_unless_what_it_leads_to_is_no_file(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    char other[DIRECTORY_BYTES + 16];
+    struct stat st;
+    snprintf(other, sizeof other, "%s/other", place.dir);
+    make_file(other, "other");
+    const char *const replaced[] = { "other", "nowhere", other }, *const kept[] = { "/proc/self/fd/0", place.dir };
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++) {
+        assert_int_equal(symlink(replaced[i], place.path), 0);
+        assert_int_equal(write_all(place.path, false, NULL), INGOT_E_EXISTS);
+        assert_int_equal(write_all(place.path, true, NULL), INGOT_OK);
+        assert_int_equal(lstat(place.path, &st), 0);
+        assert_true(S_ISREG(st.st_mode));
+        expect_text(other, "other");
+        assert_int_equal(unlink(place.path), 0);
+    }
+    const int stdin_is = open(other, O_RDONLY | O_CLOEXEC), was = dup(0);
+    assert_true(stdin_is >= 0 && was >= 0 && dup2(stdin_is, 0) == 0); /* even where a stream is a file at the moment */
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        assert_int_equal(symlink(kept[i], place.path), 0);
+        assert_int_equal(write_all(place.path, true, NULL), INGOT_E_EXISTS);
+        assert_int_equal(unlink(place.path), 0);
+    }
+    dup2(was, 0);
+    close(was);
+    close(stdin_is);
+    assert_int_equal(unlink(other), 0);
+    end_place(&place, 0);
+}
+
 static void the_mode_is_what_umask_leaves(void **state)
 {
     (void)state;
@@ -542,6 +578,31 @@ static void a_sync_that_fails_leaves_what_was_there(void **state)
     assert_int_equal(err.sys_errno, EIO);
     expect_text(place.path, "old");
     end_place(&place, 1);
+}
+
+static void a_file_that_cannot_be_made_is_told_with_the_cause(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_error err = { 0 };
+    machine.create_errno = EROFS;
+    assert_int_equal(write_all(place.path, false, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, EROFS);
+    assert_non_null(strstr(err.message, "create a file beside"));
+    end_place(&place, 0);
+}
+
+/* Only where the rename is not known is it done by a link. */
+static void a_rename_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    struct place place = make_place();
+    struct ingot_error err = { 0 };
+    machine.no_unnamed_files = true;
+    machine.renameat2_errno = EIO;
+    assert_int_equal(write_all(place.path, false, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, EIO);
+    end_place(&place, 0);
 }
 
 static void a_link_that_fails_leaves_what_was_there(void **state)
@@ -892,6 +953,7 @@ int main(void)
         cmocka_unit_test(of_two_writers_on_one_name_the_first_wins_unless_overwriting),
         cmocka_unit_test(overwriting_replaces_the_whole_file_and_leaves_readers_theirs),
         cmocka_unit_test(what_is_not_a_file_is_not_replaced),
+        cmocka_unit_test(a_link_is_replaced_itself_unless_what_it_leads_to_is_no_file),
         cmocka_unit_test(the_mode_is_what_umask_leaves),
         cmocka_unit_test(the_longest_name_can_be_written),
         cmocka_unit_test(a_temporary_name_says_what_it_is),
@@ -902,6 +964,8 @@ int main(void)
         cmocka_unit_test(short_and_interrupted_writes_are_continued),
         cmocka_unit_test(a_write_that_fails_leaves_nothing),
         cmocka_unit_test(a_sync_that_fails_leaves_what_was_there),
+        cmocka_unit_test(a_file_that_cannot_be_made_is_told_with_the_cause),
+        cmocka_unit_test(a_rename_that_fails_leaves_nothing),
         cmocka_unit_test(a_link_that_fails_leaves_what_was_there),
         cmocka_unit_test(a_file_system_without_links_or_without_such_renames_is_written_all_the_same),
         cmocka_unit_test(a_directory_that_cannot_be_synced_is_an_error_beside_a_complete_file),

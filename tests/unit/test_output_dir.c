@@ -225,6 +225,26 @@ static void what_is_new_and_cannot_be_synced_is_there_and_told(void **state)
     end_place(&p, "new");
 }
 
+static void a_file_that_is_there_already_is_not_opened(void **state)
+{
+    (void)state;
+    struct place p = make_place();
+    struct output_dir dir;
+    struct output first, second;
+    struct ingot_error err = { 0 };
+    assert_int_equal(output_dir_init(&dir, p.path, names, false, NULL), INGOT_OK);
+    assert_int_equal(output_dir_begin(&dir, NULL), INGOT_OK);
+    assert_int_equal(output_dir_file(&dir, "a", 1, &first, NULL), INGOT_OK);
+    assert_int_equal(output_dir_file(&dir, "a", 1, &second, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, EEXIST);
+    assert_non_null(strstr(err.message, "create"));
+    output_close(&second);
+    output_close(&first);
+    output_dir_close(&dir);
+    assert_int_equal(count_entries(p.root), 0);
+    remove_directory(p.root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_replacement_that_cannot_be_synced_is_undone),
         cmocka_unit_test(what_cannot_be_put_back_is_kept_beside),
         cmocka_unit_test(what_is_new_and_cannot_be_synced_is_there_and_told),
+        cmocka_unit_test(a_file_that_is_there_already_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
