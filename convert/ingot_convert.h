@@ -68,7 +68,7 @@ struct ingot_block {
 
 /* One tensor of a source, as it stands there: source names, source orientation. Pointers are borrowed. */
 struct ingot_source_tensor {
-    const char *name;       /* NUL-terminated, hostile: escape before printing */
+    const char *name;       /* NUL-terminated, hostile: ingot_escape() before printing */
     const char *dtype_name; /* ingot_scalar_info()'s or the block's name */
     enum ingot_scalar scalar;
     const struct ingot_block *block; /* NULL unless scalar is NONE */

@@ -21,8 +21,4 @@ static inline const char *plural(uint64_t n)
 /* The same for a failed system call: INGOT_E_IO, the errno as it stands, "cannot <verb>: <strerror>". */
 enum ingot_status ingot_fail_errno(struct ingot_error *err, const char *subject, const char *verb);
 
-/* Writes text[0 .. n) to out (capacity cap >= 8) so that a terminal shows it as one harmless line: valid printable
- * UTF-8 stays, everything else becomes \xNN; what does not fit ends in "...". Returns out. */
-char *ingot_escape(const char *text, size_t n, char *out, size_t cap);
-
 #endif

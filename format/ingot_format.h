@@ -12,13 +12,18 @@
  *
  * Conventions of all three public headers:
  * - Functions that can fail return `enum ingot_status` (0 is success) and fill the caller's `struct ingot_error`
- *   (may be NULL). The first cause wins: an error that is already set is not overwritten.
+ *   (may be NULL). The first cause wins: an error that is already set is not overwritten, so one that is used again
+ *   after a failure is zeroed before.
+ * - What opens or creates sets *out to an object that the xxx_close() of its name frees, or to NULL when it fails.
  * - `options` may be NULL, which is all of it zero: the defaults. `report` may be NULL: nobody wants it.
  * - The libraries never print, never exit, install no handler and keep no global mutable state.
  * - "Borrowed" pointers stay the property of the object they came from and live as long as it does.
  *   xxx_close(NULL) is always fine.
  * - Sizes and offsets are bytes in uint64_t unless the name says otherwise (n_ = count, _elems = elements).
  * - Thread safety is said per object. Unless said otherwise a const object may be used by many threads at once.
+ *
+ * Installed, the headers are <ingot/...> and the libraries static; C11 and C++11 are enough. `pkg-config ingot` has
+ * this header and ingot_runtime.h, `pkg-config ingot-convert` all three: cc main.c $(pkg-config --cflags --libs ingot)
  */
 #ifndef INGOT_FORMAT_H
 #define INGOT_FORMAT_H
@@ -95,6 +100,10 @@ struct ingot_error {
     char message[384]; /* what was found and what was expected, one line, no final period */
     char advice[192];  /* one line that says what to do; may be empty */
 };
+
+/* Writes text[0 .. n) to out (capacity cap >= 8) so that a terminal shows it as one harmless line: valid printable
+ * UTF-8 stays, everything else becomes \xNN; what does not fit ends in "...". NUL-terminated. Returns out. */
+char *ingot_escape(const char *text, size_t n, char *out, size_t cap);
 
 /* The status as its pinned, stable word, e.g. "truncated". Never NULL. */
 const char *ingot_status_name(enum ingot_status status);
@@ -200,7 +209,7 @@ struct ingot_digest {
 
 /* One section of an open file. All pointers are borrowed from the file. */
 struct ingot_section {
-    const char *name; /* NUL-terminated; may hold any byte but NUL: escape before printing */
+    const char *name; /* NUL-terminated; may hold any byte but NUL: ingot_escape() before printing */
     uint32_t name_len;
     enum ingot_kind kind;
     enum ingot_dtype dtype;

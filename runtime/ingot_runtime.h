@@ -11,6 +11,20 @@
  * threads, however a prompt is cut into batches, prefill or decode. (NaN payloads excepted.) Only a session that was
  * asked to be fast gives it up.
  *
+ * A program, each step checked, and closed the other way round (freed by ingot_ids_free() are the ids):
+ *
+ *     ingot_open(path, INGOT_OPEN_MAP, &file, &err)
+ *     ingot_model_open(file, NULL, &model, &err)
+ *     ingot_tokenizer_open(file, &tokenizer, &err)
+ *     ingot_session_create(model, NULL, &session, &err)
+ *     ingot_sampler_create(NULL, n_vocab, &sampler, &err)                     n_vocab: of ingot_model_hparams(model)
+ *     ingot_tokenizer_encode(tokenizer, text, strlen(text), INGOT_ENCODE_PLAIN, &ids, &err)
+ *     ingot_session_eval(session, ids.ids, ids.n, INGOT_LOGITS_LAST, logits, &err)            no text: the id of eot
+ *     until enough, or id is ingot_tokenizer_eot(tokenizer):
+ *         id = ingot_sampler_draw(sampler, logits)
+ *         piece = ingot_tokenizer_piece(tokenizer, id, &n)
+ *         ingot_session_eval(session, &id, 1, INGOT_LOGITS_LAST, logits, &err)
+ *
  * Conventions: see ingot_format.h. Every entry point and every worker sets the IEEE default floating-point
  * environment (nearest even, no flush to zero) and restores the caller's.
  */
@@ -102,7 +116,8 @@ enum ingot_logits {
 
 /* Appends n >= 1 tokens at the current position. ids[n], each below n_vocab; logits owned by the caller. On error the
  * session is as it was. Errors: TOKEN (offset: index into ids), CONTEXT_FULL, ARGUMENT, for which nothing is evaluated;
- * INTERRUPTED, where `progress` asked to stop: what `logits` then holds is worth nothing. */
+ * INTERRUPTED, where `progress` asked to stop: what `logits` then holds is worth nothing. Where the context is full, a
+ * text goes on after ingot_session_rewind() to 0 and the evaluation of its last tokens alone. */
 enum ingot_status ingot_session_eval(struct ingot_session *session, const uint32_t *ids, size_t n,
                                      enum ingot_logits which, float *logits, struct ingot_error *err);
 
@@ -156,8 +171,8 @@ enum ingot_encode_flags {
 enum ingot_status ingot_tokenizer_encode(const struct ingot_tokenizer *tokenizer, const char *text, size_t n,
                                          unsigned flags, struct ingot_ids *out, struct ingot_error *err);
 
-/* The bytes of one token, borrowed from the file, not NUL-terminated. Any id is safe: an id without bytes gives *n = 0.
- */
+/* The bytes of one token, borrowed from the file, not NUL-terminated, never NULL. Any id is safe: an id without bytes
+ * gives *n = 0. The pieces of a text one after the other are its bytes; a single one may end within a character. */
 const char *ingot_tokenizer_piece(const struct ingot_tokenizer *tokenizer, uint32_t id, size_t *n);
 
 /* --------------------------------------------------------------------------------------------------------- sampling */
@@ -171,8 +186,9 @@ struct ingot_sampling {
 
 struct ingot_sampler;
 
-/* n_vocab is the length of the logits that will be sampled; scratch is allocated here. ARGUMENT when a setting is out
- * of range (temperature finite and >= 0, 0 < top_p <= 1), naming it; MEMORY. */
+/* `settings` NULL is greedy. n_vocab is the length of the logits that will be sampled, at most 2^24; scratch is
+ * allocated here. ARGUMENT when a setting is out of range (temperature finite and >= 0, 0 < top_p <= 1), naming it;
+ * MEMORY. */
 enum ingot_status ingot_sampler_create(const struct ingot_sampling *settings, uint32_t n_vocab,
                                        struct ingot_sampler **out, struct ingot_error *err);
 void ingot_sampler_close(struct ingot_sampler *sampler);

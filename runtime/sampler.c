@@ -196,7 +196,9 @@ static enum ingot_status check_settings(const struct ingot_sampling *settings, u
 enum ingot_status ingot_sampler_create(const struct ingot_sampling *settings, uint32_t n_vocab,
                                        struct ingot_sampler **out, struct ingot_error *err)
 {
+    static const struct ingot_sampling greedy = { .top_p = 1 };
     *out = NULL;
+    if (!settings) settings = &greedy;
     enum ingot_status status = check_settings(settings, n_vocab, err);
     if (status != INGOT_OK) return status;
     struct ingot_sampler *s = calloc(1, sizeof *s);

@@ -383,6 +383,16 @@ static void settings_out_of_range_are_refused_by_name(void **state)
     ingot_sampler_close(NULL);
 }
 
+static void without_settings_it_is_greedy(void **state)
+{
+    (void)state;
+    const float logits[] = { 0.0f, 2.0f, -1.0f, 2.0f };
+    struct ingot_sampler *s;
+    assert_int_equal(ingot_sampler_create(NULL, 4, &s, NULL), INGOT_OK);
+    for (int i = 0; i < 9; i++) assert_int_equal(ingot_sampler_draw(s, logits), 1);
+    ingot_sampler_close(s);
+}
+
 static void log_probabilities_are_those_of_the_softmax(void **state)
 {
     (void)state;
@@ -415,6 +425,7 @@ int main(void)
         cmocka_unit_test(extreme_temperatures_are_the_limits),
         cmocka_unit_test(a_vocabulary_of_one_gives_it),
         cmocka_unit_test(settings_out_of_range_are_refused_by_name),
+        cmocka_unit_test(without_settings_it_is_greedy),
         cmocka_unit_test(log_probabilities_are_those_of_the_softmax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

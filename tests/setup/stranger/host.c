@@ -49,12 +49,11 @@ static void *write_on(void *arg)
     struct ingot_sampler *sampler;
     struct ingot_ids prompt = { 0 };
     const struct ingot_session_options how = { .n_threads = 2 };
-    const struct ingot_sampling greedy = { .top_p = 1 };
     const uint32_t n_vocab = ingot_model_hparams(w->model)->n_vocab;
     float *logits = calloc(n_vocab, sizeof *logits);
     if (!logits) exit(1);
     check(ingot_session_create(w->model, &how, &session, &err), &err);
-    check(ingot_sampler_create(&greedy, n_vocab, &sampler, &err), &err);
+    check(ingot_sampler_create(NULL, n_vocab, &sampler, &err), &err);
     check(ingot_tokenizer_encode(w->tokenizer, w->prompt, strlen(w->prompt), INGOT_ENCODE_PLAIN, &prompt, &err), &err);
     check(ingot_session_eval(session, prompt.ids, prompt.n, INGOT_LOGITS_LAST, logits, &err), &err);
     for (size_t i = 0; i < N_TOKENS; i++) {
