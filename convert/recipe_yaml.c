@@ -114,18 +114,15 @@ static void check_token(struct yaml_tree *t, const yaml_token_t *token, uint32_t
     }
 }
 
+/* Up to the first error, which loading will meet again. */
 static void check_tokens(struct yaml_tree *t, const char *text, size_t n)
 {
     yaml_parser_t parser;
+    yaml_token_t token;
     uint32_t depth = 0, n_anchors = 0;
     bool more = true;
     if (!begin_parser(t, &parser, text, n)) return;
-    while (more && t->status == INGOT_OK) {
-        yaml_token_t token;
-        if (!yaml_parser_scan(&parser, &token)) {
-            fail_parser(t, &parser, text, n);
-            break;
-        }
+    while (more && t->status == INGOT_OK && yaml_parser_scan(&parser, &token)) {
         more = token.type != YAML_STREAM_END_TOKEN;
         check_token(t, &token, &depth, &n_anchors);
         yaml_token_delete(&token);

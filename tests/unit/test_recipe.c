@@ -337,6 +337,7 @@ static const struct {
     { HEAD "prefixes: !mine [a]\n" BODY, "line 2, column 11", "tag" },
     { HEAD "fits: !mine {tensor: a}\n" BODY, "line 2, column 7", "tag" },
     { HEAD BODY "---\n" HEAD BODY, "line 5, column 1", "second" },
+    { HEAD BODY "---\n]\n", "line 5, column 1", "not YAML" },
     { HEAD "about: [\n" BODY, "line 4, column 3", "YAML" },
     { HEAD "\tabout: x\n" BODY, "line 2, column 1", "YAML" },
     { HEAD "about: *nobody\n" BODY, "line 2, column 8", "YAML" },
@@ -462,12 +463,27 @@ static void a_long_text_is_refused(void **state)
     free(text);
 }
 
+/* libyaml would guess another encoding from the first bytes. */
+static void a_recipe_is_utf_8(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD BODY;
+    char wide[2 + 2 * sizeof text] = "\xff\xfe";
+    struct recipe *recipe;
+    struct ingot_error err = { 0 };
+    for (size_t i = 0; i + 1 < sizeof text; i++) wide[2 + 2 * i] = text[i];
+    assert_int_equal(recipe_parse(wide, 2 * sizeof text, "r.yaml", &recipe, &err), INGOT_E_RECIPE);
+    assert_int_equal(err.offset, 0);
+    assert_non_null(strstr(err.message, "line 1, column 1: not YAML"));
+}
+
 static void an_unknown_key_is_answered_with_the_known_ones(void **state)
 {
     (void)state;
     struct recipe *recipe;
     struct ingot_error err;
     assert_int_equal(parse(HEAD "tensor: []\n" BODY, &recipe, &err), INGOT_E_RECIPE);
+    assert_non_null(strstr(err.advice, "known are recipe, about, "));
     assert_non_null(strstr(err.advice, "tensors"));
     assert_non_null(strstr(err.advice, "hyper-parameters"));
 }
@@ -519,6 +535,7 @@ int main(void)
         cmocka_unit_test(what_takes_quadratic_time_is_counted),
         cmocka_unit_test(lists_and_mappings_have_at_most_64_items),
         cmocka_unit_test(a_long_text_is_refused),
+        cmocka_unit_test(a_recipe_is_utf_8),
         cmocka_unit_test(an_unknown_key_is_answered_with_the_known_ones),
         cmocka_unit_test(a_recipe_is_a_name_or_a_file),
     };
