@@ -400,6 +400,89 @@ static void note_warning(void *ctx, const char *subject, const char *message)
     snprintf(w->last, sizeof w->last, "%s: %s", subject, message);
 }
 
+static void copy_file(const char *name, const char *directory)
+{
+    size_t n;
+    char from[64];
+    snprintf(from, sizeof from, FOREIGN "hf/%s", name);
+    uint8_t *bytes = fixture_read(vocab_root_path(from), &n);
+    fixture_write(directory, name, bytes, n);
+    free(bytes);
+}
+
+static void copy_changed(const char *name, const char *directory, const char *from, const char *to)
+{
+    size_t n, where;
+    char path[64];
+    snprintf(path, sizeof path, FOREIGN "hf/%s", name);
+    uint8_t *bytes = fixture_read(vocab_root_path(path), &n);
+    char *text = strndup((const char *)bytes, n);
+    free(bytes);
+    vocab_write_text(directory, name, vocab_replace(text, from, to, &where));
+}
+
+/* The model of 277 tokens with no merge for the last but one, and other entries in vocab.json than these two. */
+static struct place set_up_tokens(const char *last_two)
+{
+    char *source = fixture_directory();
+    copy_file("config.json", source);
+    copy_file("model.safetensors", source);
+    copy_changed("merges.txt", source, "go t\n", "");
+    copy_changed("vocab.json", source, ", \"got\": 275, \"<|endoftext|>\": 276", last_two);
+    struct place p = set_up(source, INGOT_DTYPE_NONE);
+    fixture_remove(source);
+    return p;
+}
+
+/* Says why no tokenizer is written, or, without a word, that one is. */
+static void expect_tokenizer(const char *last_two, const char *word)
+{
+    struct place p = set_up_tokens(last_two);
+    struct warnings warnings = { 0 };
+    struct ingot_export_options options = { .warning = note_warning, .warning_ctx = &warnings };
+    struct ingot_error err;
+    if (export(p, "llm.c", "out.bin", &options, &err) != INGOT_OK) fail_msg("%s: %s", err.subject, err.message);
+    assert_int_equal(warnings.n, word ? 1 : 0);
+    if (word && !strstr(warnings.last, word)) fail_msg("%s", warnings.last);
+    assert_true(path_exists(p.dir, "out.bin"));
+    assert_int_equal(path_exists(p.dir, "gpt2_tokenizer.bin"), !word);
+    tear_down(p);
+}
+
+static void a_vocabulary_that_llm_c_cannot_say_is_not_written_for_it(void **state)
+{
+    (void)state;
+    char entries[320];
+    expect_tokenizer(", \"got\": 275", "llm.c wants an <|endoftext|>");
+    expect_tokenizer(", \"<|endoftext|>\": 276", "token 275 has 0 bytes");
+    snprintf(entries, sizeof entries, ", \"%0256d\": 275, \"<|endoftext|>\": 276", 0);
+    expect_tokenizer(entries, "token 275 has 256 bytes, llm.c wants 1 to 255");
+    snprintf(entries, sizeof entries, ", \"%0255d\": 275, \"<|endoftext|>\": 276", 0);
+    expect_tokenizer(entries, NULL);
+}
+
+/* Version 5 is all bf16, version 3 all f32. */
+static void llm_c_is_bf16_where_matrices_and_vectors_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source;
+        enum ingot_dtype dtype;
+        uint8_t version;
+    } cases[] = { { FOREIGN "hf-bf16", INGOT_DTYPE_NONE, 5 },
+                  { FOREIGN "hf-bf16", INGOT_F32, 3 },
+                  { FOREIGN "hf", INGOT_BF16, 3 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n;
+        struct place p = set_up(vocab_root_path(cases[i].source), cases[i].dtype);
+        must_export(p, "llm.c", "out.bin", INGOT_DTYPE_NONE);
+        uint8_t *bytes = fixture_read(at(p, "out.bin"), &n);
+        assert_int_equal(bytes[4], cases[i].version);
+        free(bytes);
+        tear_down(p);
+    }
+}
+
 static void values_that_become_infinite_are_told(void **state)
 {
     (void)state;
@@ -825,6 +908,8 @@ int main(void)
         cmocka_unit_test(llm_c_is_what_its_own_writer_writes),
         cmocka_unit_test(vectors_are_narrow_only_where_nothing_is_lost),
         cmocka_unit_test(the_header_is_the_one_of_the_reference),
+        cmocka_unit_test(a_vocabulary_that_llm_c_cannot_say_is_not_written_for_it),
+        cmocka_unit_test(llm_c_is_bf16_where_matrices_and_vectors_are),
         cmocka_unit_test(values_that_become_infinite_are_told),
         cmocka_unit_test(what_a_format_cannot_say_is_refused_by_name),
         cmocka_unit_test(a_part_of_a_model_is_refused_by_its_tensor),

@@ -9,6 +9,7 @@
 /* 2 layers, 3 heads, width 6, context 5, vocabulary 7 of 9 rows. */
 enum { V = 7, VP = 9, T = 5, L = 2, NH = 3, C = 6 };
 enum { VERSION = 1, MAX_SEQ_LEN, VOCAB_SIZE, NUM_LAYERS, NUM_HEADS, CHANNELS, PADDED_VOCAB_SIZE };
+#define N_SLOTS   16
 #define N_TENSORS (4 + 12 * L)
 
 struct image {
@@ -172,7 +173,9 @@ static void every_prefix_of_a_file_is_truncated(void **state)
     for (uint64_t size = im.size; size-- > 0;) {
         uint8_t *tight = malloc(size ? size : 1); /* the sanitizer sees a read beyond the prefix */
         memcpy(tight, im.bytes, size);
-        refuse((struct image){ tight, size }, INGOT_E_TRUNCATED, size, size == 1 ? "1 byte; " : "bytes; ");
+        const char *said =
+            size >= LLMC_HEADER_BYTES ? "bytes; a model of these sizes" : "; the header alone takes 1024";
+        refuse((struct image){ tight, size }, INGOT_E_TRUNCATED, size, said);
     }
     free(im.bytes);
 }
@@ -190,7 +193,12 @@ static void another_magic_is_no_model(void **state)
     (void)state;
     refuse(with(0, LLMC_MAGIC + 100000), INGOT_E_SOURCE, 0, "expected 20240326");
     assert_false(llmc_knows((const uint8_t[]){ 1, 2, 3, 4 }, 4, false));
-    assert_false(llmc_knows((const uint8_t[]){ 0x46, 0xd6, 0x34 }, 3, false));
+    struct image im = image_of(3);
+    assert_true(llmc_knows(im.bytes, 4, true));
+    assert_false(llmc_knows(im.bytes, 3, true));
+    put_u32(im.bytes, LLMC_MAGIC + 100000);
+    im.size = 4;
+    refuse(im, INGOT_E_SOURCE, 0, "expected 20240326");
 }
 
 static void the_other_files_of_llm_c_are_called_by_their_names(void **state)
@@ -235,6 +243,24 @@ static void every_count_must_be_positive_and_within_its_limit(void **state)
         refuse(with(counts[i].field, 0x80000000u), INGOT_E_SOURCE, at, "-2147483648");
         refuse(with(counts[i].field, counts[i].limit + 1), INGOT_E_LIMIT, at, counts[i].name);
     }
+}
+
+static void one_of_everything_is_a_model(void **state)
+{
+    (void)state;
+    struct name_pool pool = { 0 };
+    struct llmc_header h;
+    struct ingot_source_tensor *tensors;
+    struct ingot_error err;
+    size_t n;
+    struct image im = image_of(3);
+    for (size_t field = MAX_SEQ_LEN; field <= PADDED_VOCAB_SIZE; field++) put_u32(im.bytes + 4 * field, 1);
+    im.size = LLMC_HEADER_BYTES + 4 * (1 + 1 + 2 + 3 + 3 + 1 + 1 + 2 + 4 + 4 + 4 + 1 + 2);
+    assert_int_equal(parse(im, &pool, &h, &tensors, &n, &err), INGOT_OK);
+    assert_int_equal(n, N_SLOTS);
+    free(tensors);
+    name_pool_free(&pool);
+    free(im.bytes);
 }
 
 static void heads_must_divide_the_width(void **state)
@@ -310,7 +336,11 @@ static void a_directory_with_several_models_asks_which(void **state)
     struct ingot_source *src;
     struct ingot_error err = { 0 };
     static const char *const names_here[] = { "c.bin", "h.bin", "a.bin", "f.bin", "b.bin", "e.bin", "g.bin", "d.bin" };
-    for (size_t i = 0; i < 8; i++) write_image(directory, names_here[i], image_of(i == 2 ? 5 : 3));
+    for (size_t i = 0; i < 2; i++) write_image(directory, names_here[i], image_of(3));
+    assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_E_SOURCE);
+    assert_non_null(strstr(err.message, "2 models of llm.c in one directory, c.bin and h.bin"));
+    err = (struct ingot_error){ 0 };
+    for (size_t i = 2; i < 8; i++) write_image(directory, names_here[i], image_of(i == 2 ? 5 : 3));
     assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_E_SOURCE);
     assert_non_null(strstr(err.message, "8 models of llm.c in one directory, a.bin and b.bin"));
     err = (struct ingot_error){ 0 };
@@ -378,6 +408,7 @@ int main(void)
         cmocka_unit_test(the_other_files_of_llm_c_are_called_by_their_names),
         cmocka_unit_test(a_version_that_was_written_two_ways_or_never_is_refused),
         cmocka_unit_test(every_count_must_be_positive_and_within_its_limit),
+        cmocka_unit_test(one_of_everything_is_a_model),
         cmocka_unit_test(heads_must_divide_the_width),
         cmocka_unit_test(the_padded_vocabulary_is_not_smaller_than_the_vocabulary),
         cmocka_unit_test(sizes_beyond_every_file_are_truncated_not_wrapped),
