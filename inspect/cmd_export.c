@@ -118,7 +118,7 @@ const struct command command_export = {
         "f32. vocab_size counts the stored rows of the embedding; where fewer are tokens, logical_vocab_size says how "
         "many. Biases that FILE does not have are zeros in every format.\n\n"
         "llm.c: a multiple of 128 rows, padded with zeros. The tokenizer becomes gpt2_tokenizer.bin beside OUT.",
-    .examples = "ingot export gpt2.ingot -o gpt2/\n"
+    .examples = "ingot export gpt2.ingot -o gpt2-again/\n"
                 "ingot export gpt2.ingot -o gpt2.gguf --dtype f16\n"
                 "ingot export gpt2.ingot --to llm.c -o gpt2_124M.bin",
     .run = run_export,

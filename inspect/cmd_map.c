@@ -239,6 +239,6 @@ const struct command command_map = {
         "Exit code 1: --verify found damage, which is drawn as '!'.",
     .examples = "ingot map gpt2.ingot\n"
                 "ingot map --verify --svg gpt2.svg gpt2.ingot\n"
-                "ingot map --long pytorch_model.bin | grep padding",
+                "ingot map --long pytorch_model.bin | grep structure",
     .run = run_map,
 };

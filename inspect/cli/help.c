@@ -98,6 +98,8 @@ void help_command(const struct command *command)
 
 static const char exit_codes[] = "0 done, 1 the answer is no, 2 usage, 3 invalid file, 4 unsupported, 5 system, "
                                  "130 interrupted";
+static const char more[] = "'ingot help COMMAND' explains a command, 'ingot help recipes' how foreign checkpoints are "
+                           "read.";
 
 void help_overview(FILE *to, const struct command *const *commands, size_t n)
 {
@@ -113,5 +115,6 @@ void help_overview(FILE *to, const struct command *const *commands, size_t n)
     print_heading(to, "Exit codes");
     fprintf(to, "%*s", INDENT, "");
     paragraph_print(to, exit_codes, sizeof exit_codes - 1, INDENT, INDENT);
-    fprintf(to, "\n'ingot help COMMAND' explains a command.\n");
+    fputc('\n', to);
+    paragraph_print(to, more, sizeof more - 1, 0, 0);
 }

@@ -118,11 +118,12 @@ void help_completion(const struct command *const *commands, size_t n)
     puts("_ingot()\n{\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
          "command=${COMP_WORDS[1]}");
     puts("    COMPREPLY=()");
-    fputs("    if [ \"$COMP_CWORD\" -eq 1 ] || { [ \"$COMP_CWORD\" -eq 2 ] && [ \"$command\" = help ]; }; then\n"
-          "        mapfile -t COMPREPLY < <(compgen -W '",
-          stdout);
+    fputs("    local commands='", stdout);
     for (size_t i = 0; i < n; i++) printf("%s%s", i ? " " : "", commands[i]->name);
-    puts("' -- \"$word\")\n        return\n    fi\n    case \"$command $before\" in");
+    puts("'\n    [ \"$command\" != help ] || commands+=' recipes'\n"
+         "    if [ \"$COMP_CWORD\" -eq 1 ] || { [ \"$COMP_CWORD\" -eq 2 ] && [ \"$command\" = help ]; }; then\n"
+         "        mapfile -t COMPREPLY < <(compgen -W \"$commands\" -- \"$word\")\n"
+         "        return\n    fi\n    case \"$command $before\" in");
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < commands[i]->n_options; k++)
             completion_value(commands[i]->name, &commands[i]->options[k]);

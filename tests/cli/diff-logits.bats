@@ -30,7 +30,7 @@ setup_file() {
 }
 
 @test "the figures are NumPy's over the same logits" {
-    python -c 'import numpy' 2>/dev/null || skip "no numpy"
+    python -c 'import numpy' 2>/dev/null || skip "no NumPy"
     ids=$(seq -s, 3 11 2000)
     ingot eval "$BARD" --ids "2047,$ids" --npy a.npy
     ingot eval "$ROUGH" --ids "2047,$ids" --npy b.npy

@@ -8,7 +8,7 @@ ids=$(seq -s, 3 7 500)
     expect 0
     [ -z "$out$err" ]
     [ "$(stat -c %s a.npy)" = $((128 + 3 * 2048 * 4)) ]
-    python -c 'import numpy' 2>/dev/null || skip "no numpy"
+    python -c 'import numpy' 2>/dev/null || skip "no NumPy"
     [ "$(python -c 'import numpy; a = numpy.load("a.npy"); print(a.shape, a.dtype)')" = "(3, 2048) float32" ]
 }
 
@@ -41,7 +41,7 @@ ids=$(seq -s, 3 7 500)
     [ "$(json '{len(t["top"]) for t in j["tokens"]}')" = "{3}" ]
     [ "$(json 'j["tokens"][0]["log_probability"]')" = None ]
     [ "$(json '"".join(t["piece"] for t in j["tokens"])')" = "Good morrow" ]
-    python -c 'import numpy' 2>/dev/null || skip "no numpy"
+    python -c 'import numpy' 2>/dev/null || skip "no NumPy"
     python - out a.npy <<'PYTHON'
 import json, sys, numpy
 tokens = json.load(open(sys.argv[1]))["tokens"]

@@ -149,6 +149,8 @@ setup_file() { :; }
     [ "$(complete_words ingot run --temp)" = --temperature ]
     [ "$(complete_words ingot convert x --dtype b)" = bf16 ]
     [ "$(complete_words ingot params --config gpt3)" = gpt3-175b ]
+    [ "$(complete_words ingot help rec)" = recipes ]
+    [ -z "$(complete_words ingot rec)" ]
 }
 
 @test "the completion keeps a file name with spaces in one piece" {
