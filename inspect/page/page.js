@@ -64,6 +64,7 @@
       const hits = order.filter((e) => wanted(e) && words.every((word) => text(e).includes(word)));
       body.replaceChildren(...hits.slice(0, limit).map((e) => e.row));
       found.textContent = count(hits.length) + ' of ' + count(entries.length);
+      found.parentElement.classList.toggle('some', hits.length < entries.length);
       more.hidden = hits.length <= limit;
       more.textContent = 'Show the other ' + count(hits.length - limit);
     }

@@ -40,6 +40,10 @@ def fits(browser):
 def printing(browser):
     """On paper, whatever the theme: all that is to be read, nothing to be worked, and no title alone at the foot of a page."""
     browser.emulate(media="print", dark=True)
+    search = """(text => { const s = document.getElementById('search'); s.value = text; s.dispatchEvent(new Event('input'));
+        const e = document.getElementById('found'); return e.getClientRects().length > 0 && e.textContent })(%s)"""
+    assert " of " in browser.value(search % json.dumps("ln_1.bias"))
+    assert browser.value(search % "''") is False
     assert browser.value("""Array.from(document.querySelectorAll('nav, .skip, .find, #theme, #more, .about, .screen, details:not([open])'))
         .filter(e => e.getClientRects().length > 0).map(e => e.outerHTML.slice(0, 99))""") == []
     assert browser.value("""Array.from(document.querySelectorAll('.wide, pre, .long'))
