@@ -483,6 +483,95 @@ static void llm_c_is_bf16_where_matrices_and_vectors_are(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------------------------------------------ gguf */
+
+/* The fact as text; "" when there is none. */
+static const char *gguf_fact_of(struct place p, const char *key, char out[64])
+{
+    struct ingot_source *src;
+    struct ingot_error err = { 0 };
+    out[0] = '\0';
+    if (ingot_source_open(at(p, "out.gguf"), &src, &err) != INGOT_OK) fail_msg("%s", err.message);
+    for (size_t i = 0; i < ingot_source_fact_count(src); i++) {
+        const struct ingot_fact f = ingot_source_fact(src, i);
+        if (strcmp(f.key, key) != 0) continue;
+        if (f.type == INGOT_FACT_TEXT)
+            snprintf(out, 64, "%s", f.text);
+        else if (f.type == INGOT_FACT_INT)
+            snprintf(out, 64, "%lld", (long long)f.integer);
+        else
+            snprintf(out, 64, "%.6g", f.number);
+    }
+    ingot_source_close(src);
+    return out;
+}
+
+static void expect_fact(struct place p, const char *key, const char *value)
+{
+    char found[64];
+    if (strcmp(gguf_fact_of(p, key, found), value) != 0) fail_msg("%s is '%s', not '%s'", key, found, value);
+}
+
+/* Most of them our own reader could do without. */
+static void gguf_has_every_key_that_llama_cpp_reads(void **state)
+{
+    (void)state;
+    static const char *const facts[][2] = {
+        { "general.architecture", "gpt2" },
+        { "general.type", "model" },
+        { "general.alignment", "32" },
+        { "general.quantization_version", "2" },
+        { "general.file_type", "0" },
+        { "gpt2.vocab_size", "277" },
+        { "gpt2.block_count", "2" },
+        { "gpt2.context_length", "24" },
+        { "gpt2.embedding_length", "16" },
+        { "gpt2.feed_forward_length", "64" },
+        { "gpt2.attention.head_count", "2" },
+        { "gpt2.attention.layer_norm_epsilon", "1e-05" },
+        { "tokenizer.ggml.model", "gpt2" },
+        { "tokenizer.ggml.pre", "gpt-2" },
+        { "tokenizer.ggml.bos_token_id", "276" },
+        { "tokenizer.ggml.eos_token_id", "276" },
+    };
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    must_export(p, "gguf", "out.gguf", INGOT_DTYPE_NONE);
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) expect_fact(p, facts[i][0], facts[i][1]);
+    unlink(at(p, "out.gguf"));
+    must_export(p, "gguf", "out.gguf", INGOT_F16);
+    expect_fact(p, "general.file_type", "1");
+    unlink(at(p, "out.gguf"));
+    must_export(p, "gguf", "out.gguf", INGOT_BF16);
+    expect_fact(p, "general.file_type", "32");
+    tear_down(p);
+}
+
+static void gguf_says_that_there_is_no_vocabulary_or_no_end_of_text(void **state)
+{
+    (void)state;
+    struct place p = set_up_fixture(fixture_gpt2("", "F32"), FIXTURE_CONFIG, INGOT_DTYPE_NONE);
+    must_export(p, "gguf", "out.gguf", INGOT_DTYPE_NONE);
+    expect_fact(p, "tokenizer.ggml.model", "no_vocab");
+    expect_fact(p, "tokenizer.ggml.eos_token_id", "");
+    tear_down(p);
+    p = set_up_tokens(", \"got\": 275");
+    must_export(p, "gguf", "out.gguf", INGOT_DTYPE_NONE);
+    expect_fact(p, "tokenizer.ggml.model", "gpt2");
+    expect_fact(p, "tokenizer.ggml.bos_token_id", "");
+    expect_fact(p, "tokenizer.ggml.eos_token_id", "");
+    tear_down(p);
+}
+
+/* Those of merges are spelled, with a letter for each byte. */
+static void a_special_token_is_written_into_gguf_as_it_reads(void **state)
+{
+    (void)state;
+    struct place p = set_up_special(ab_merges, "{\"id\": 270, \"special\": true, \"content\": \"<a b>\"}");
+    expect_round_trip(p, "gguf", "out.gguf");
+    assert_true(holds(at(p, "out.gguf"), "<a b>"));
+    tear_down(p);
+}
+
 static void values_that_become_infinite_are_told(void **state)
 {
     (void)state;
@@ -910,6 +999,9 @@ int main(void)
         cmocka_unit_test(the_header_is_the_one_of_the_reference),
         cmocka_unit_test(a_vocabulary_that_llm_c_cannot_say_is_not_written_for_it),
         cmocka_unit_test(llm_c_is_bf16_where_matrices_and_vectors_are),
+        cmocka_unit_test(gguf_has_every_key_that_llama_cpp_reads),
+        cmocka_unit_test(gguf_says_that_there_is_no_vocabulary_or_no_end_of_text),
+        cmocka_unit_test(a_special_token_is_written_into_gguf_as_it_reads),
         cmocka_unit_test(values_that_become_infinite_are_told),
         cmocka_unit_test(what_a_format_cannot_say_is_refused_by_name),
         cmocka_unit_test(a_part_of_a_model_is_refused_by_its_tensor),
