@@ -442,9 +442,10 @@ static void either_slot_alone_opens_the_file(void **state)
     (void)state;
     for (uint32_t bad = 0; bad < 2; bad++) {
         struct image image = make_sample(0);
-        image.bytes[bad * S_B + 200] ^= 1;
+        put_u64(image.bytes + bad * S_B + SB_GENERATION_OFF, 9); /* the newer, were its checksum right */
         struct ingot_file_info info = info_of(&image);
         assert_int_equal(info.slot_used, 1 - bad);
+        assert_int_equal(info.generation, 1);
         assert_false(info.slot_valid[bad]);
         assert_true(info.slot_valid[1 - bad]);
         assert_false(info.slots_equal);
@@ -493,6 +494,8 @@ static void without_a_good_slot_the_first_magic_is_at_fault(void **state)
     image.bytes[0] ^= 1;
     image.bytes[2] ^= 1;
     expect_open(&image, INGOT_E_SUPERBLOCK, S_B);
+    memcpy(image.bytes, "\x89INGOT\n\n", 8); /* damage of a text transfer, but not in the other */
+    expect_open(&image, INGOT_E_SUPERBLOCK, S_B);
     memset(image.bytes, 0, S_B * 2);
     expect_open(&image, INGOT_E_MAGIC, 0); /* [F-1] */
     free_image(&image);
@@ -501,13 +504,22 @@ static void without_a_good_slot_the_first_magic_is_at_fault(void **state)
 static void text_mode_damage_is_told_apart_from_foreign_files(void **state)
 {
     (void)state;
-    static const char *const damaged[] = { "\x89INGOT\n",       "\x89INGOT\r\r\n",       "\tINGOT\r\n", "\tINGOT\n",
-                                           "\xC2\x89INGOT\r\n", "\xEF\xBF\xBDINGOT\r\n", "?INGOT\r\n" };
+    static const char ends[] = "its line ends were translated", bits[] = "its high bits were changed",
+                      utf8[] = "its bytes were re-encoded as UTF-8";
+    static const char *const damaged[][2] = {
+        { "\x89INGOT\n", ends }, { "\x89INGOT\r\r\n", ends },   { "\tINGOT\r\n", bits },
+        { "\tINGOT\n", bits },   { "\xC2\x89INGOT\r\n", utf8 }, { "\xEF\xBF\xBDINGOT\r\n", utf8 },
+        { "?INGOT\r\n", bits },
+    };
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         struct image image = make_sample(0);
+        struct ingot_file *file;
+        struct ingot_error err = { 0 };
         memset(image.bytes, 0, S_B * 2);
-        memcpy(image.bytes, damaged[i], strlen(damaged[i]));
+        memcpy(image.bytes, damaged[i][0], strlen(damaged[i][0]));
         expect_open(&image, INGOT_E_TEXT_MODE, 0); /* [F-2] */
+        assert_int_equal(ingot_open_memory(image.bytes, image.n, "text", &file, &err), INGOT_E_TEXT_MODE);
+        if (!strstr(err.message, damaged[i][1])) fail_msg("%zu: %s", i, err.message);
         free_image(&image);
     }
 }

@@ -225,6 +225,57 @@ static void what_is_new_and_cannot_be_synced_is_there_and_told(void **state)
     end_place(&p, "new");
 }
 
+static enum ingot_status begin_and_close(const char *path, bool overwrite, struct ingot_error *err)
+{
+    struct output_dir dir;
+    enum ingot_status status = output_dir_init(&dir, path, names, overwrite, err);
+    output_dir_close(&dir);
+    return status;
+}
+
+static void what_cannot_be_an_output_is_told_before_any_work(void **state)
+{
+    (void)state;
+    static const char *const no_names[] = { "", "/", "//", ".", "..", "a/.", "a/..", "../" };
+    struct place p = make_place();
+    struct ingot_error err = { 0 };
+    char path[DIRECTORY_BYTES + 320];
+    for (size_t i = 0; i < sizeof no_names / sizeof *no_names; i++)
+        if (begin_and_close(no_names[i], true, NULL) != INGOT_E_ARGUMENT) fail_msg("'%s'", no_names[i]);
+    assert_int_equal(begin_and_close("a-name-alone", false, NULL), INGOT_OK);
+    snprintf(path, sizeof path, "%s/none/out", p.root);
+    assert_int_equal(begin_and_close(path, false, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, ENOENT);
+    err = (struct ingot_error){ 0 };
+    snprintf(path, sizeof path, "%s/%0256d", p.root, 0);
+    assert_int_equal(begin_and_close(path, false, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, ENAMETOOLONG);
+    assert_int_equal(make(&p, "old", false, NULL), INGOT_OK);
+    assert_int_equal(begin_and_close(p.path, false, NULL), INGOT_E_EXISTS);
+    assert_int_equal(begin_and_close(p.path, true, NULL), INGOT_OK);
+    end_place(&p, "old");
+}
+
+static void what_may_be_replaced_need_not_be_there(void **state)
+{
+    (void)state;
+    struct place p = make_place();
+    assert_int_equal(make(&p, "new", true, NULL), INGOT_OK);
+    end_place(&p, "new");
+}
+
+static void a_name_that_cannot_be_given_leaves_nothing(void **state)
+{
+    (void)state;
+    struct place p = make_place();
+    struct ingot_error err = { 0 };
+    machine.renameat2_errno = EIO;
+    assert_int_equal(make(&p, "new", false, &err), INGOT_E_IO);
+    assert_int_equal(err.sys_errno, EIO);
+    assert_int_equal(count_entries(p.root), 0);
+    remove_directory(p.root);
+}
+
 static void a_file_that_is_there_already_is_not_opened(void **state)
 {
     (void)state;
@@ -255,6 +306,9 @@ int main(void)
         cmocka_unit_test(a_replacement_that_cannot_be_synced_is_undone),
         cmocka_unit_test(what_cannot_be_put_back_is_kept_beside),
         cmocka_unit_test(what_is_new_and_cannot_be_synced_is_there_and_told),
+        cmocka_unit_test(what_cannot_be_an_output_is_told_before_any_work),
+        cmocka_unit_test(what_may_be_replaced_need_not_be_there),
+        cmocka_unit_test(a_name_that_cannot_be_given_leaves_nothing),
         cmocka_unit_test(a_file_that_is_there_already_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
