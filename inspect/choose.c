@@ -2,9 +2,12 @@
 #include "inspect/choose.h"
 
 #include "format/error.h"
+#include "inspect/cli/human.h"
 #include "inspect/cli/memory.h"
+#include "inspect/cli/suggest.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +17,52 @@ static bool matches(const struct checkpoint_tensor *t, const char *pattern)
     return !t->target && fnmatch(pattern, ingot_escape(t->name, t->name_len, shown, sizeof shown), FNM_NOESCAPE) == 0;
 }
 
+/* The pattern with a * at both ends, for who forgot that it must match whole names. To be freed. */
+static char *widened(const char *pattern)
+{
+    size_t n = strlen(pattern);
+    char *wide = memory_array(n + 3, 1);
+    wide[0] = '*';
+    memcpy(wide + 1, pattern, n);
+    wide[n + 1] = '*';
+    return wide;
+}
+
+static bool advise_wider(const struct checkpoint *cp, const char *pattern, char *advice, size_t cap)
+{
+    char *wide = widened(pattern), shown[96];
+    uint64_t n = 0;
+    for (size_t i = 0; i < cp->n_tensors; i++) {
+        struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
+        n += matches(&t, wide);
+    }
+    if (n > 0)
+        snprintf(advice, cap, "a pattern is for whole names: '%s' matches %s",
+                 ingot_escape(wide, strlen(wide), shown, sizeof shown), human_count(n).text);
+    free(wide);
+    return n > 0;
+}
+
+static bool advise_nearest(const struct checkpoint *cp, const char *name, char *advice, size_t cap)
+{
+    char shown[96];
+    struct suggestion best = suggest_begin(name);
+    for (size_t i = 0; i < cp->n_tensors; i++) suggest_offer(&best, checkpoint_tensor_at(cp, i).name);
+    if (best.name)
+        snprintf(advice, cap, "did you mean '%s'?", ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
+    return best.name;
+}
+
+void choose_advise(const struct checkpoint *cp, const char *pattern, char *advice, size_t cap)
+{
+    if (advise_wider(cp, pattern, advice, cap) || advise_nearest(cp, pattern, advice, cap)) return;
+    snprintf(advice, cap, "ingot ls FILE lists the tensors");
+}
+
 static enum ingot_status mark_pattern(const struct checkpoint *cp, const char *pattern, bool *marks,
                                       struct ingot_error *err)
 {
-    char shown[128];
+    char shown[128], advice[192];
     bool any = false;
     for (size_t i = 0; i < cp->n_tensors; i++) {
         struct checkpoint_tensor t = checkpoint_tensor_at(cp, i);
@@ -25,8 +70,9 @@ static enum ingot_status mark_pattern(const struct checkpoint *cp, const char *p
         any = marks[i] = true;
     }
     if (any) return INGOT_OK;
-    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, cp->path, "ingot ls lists the tensors",
-                      "no tensor matches '%s'", ingot_escape(pattern, strlen(pattern), shown, sizeof shown));
+    choose_advise(cp, pattern, advice, sizeof advice);
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, cp->path, advice, "no tensor matches '%s'",
+                      ingot_escape(pattern, strlen(pattern), shown, sizeof shown));
 }
 
 static enum ingot_status mark(const struct checkpoint *cp, const char *name, bool *marks, bool *pattern,

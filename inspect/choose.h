@@ -16,4 +16,8 @@ struct choice {
 enum ingot_status choose_tensors(const struct checkpoint *cp, const char *const *names, size_t n_names,
                                  struct choice *out, struct ingot_error *err);
 
+/* One line of advice for a pattern, or a name, that no tensor has: the pattern that was perhaps meant, or the nearest
+ * name. */
+void choose_advise(const struct checkpoint *cp, const char *pattern, char *advice, size_t cap);
+
 #endif

@@ -228,26 +228,45 @@ static enum ingot_status check_options(const struct arguments *args, struct ingo
     return INGOT_OK;
 }
 
-/* A whole name goes first: it may itself end in brackets. */
+static enum ingot_status find_tensor(const struct checkpoint *cp, const char *name, struct checkpoint_tensor *t,
+                                     struct ingot_error *err)
+{
+    struct ingot_section section;
+    if (cp->file && *name == '@' && ingot_find(cp->file, name, &section))
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, name, "ingot show FILE NAME shows it",
+                          "is no tensor");
+    return checkpoint_find(cp, name, t, err);
+}
+
+/* Cuts NAME off NAME[...] and returns where the bracket was; NULL when all of it is the name. A whole name goes first,
+ * for it may have brackets itself; then what stands before the last bracket, then before the first, which finds two
+ * pairs and one that is not closed. */
+static char *cut_name(const struct checkpoint *cp, char *operand)
+{
+    struct checkpoint_tensor t;
+    char *const brackets[] = { strrchr(operand, '['), strchr(operand, '[') };
+    if (!brackets[0] || checkpoint_find(cp, operand, &t, NULL) == INGOT_OK) return NULL;
+    for (size_t i = 0; i < 2; i++) {
+        *brackets[i] = '\0';
+        if (checkpoint_find(cp, operand, &t, NULL) == INGOT_OK) return brackets[i];
+        *brackets[i] = '[';
+    }
+    *brackets[0] = '\0'; /* there is no such tensor */
+    return brackets[0];
+}
+
 static enum ingot_status find(const struct checkpoint *cp, const char *operand, struct checkpoint_tensor *t,
                               struct slice *slice, struct ingot_error *err)
 {
-    const char *bracket = strrchr(operand, '[');
-    struct ingot_section section;
-    bool sliced = bracket && operand[strlen(operand) - 1] == ']' && checkpoint_find(cp, operand, t, NULL) != INGOT_OK;
     char *name = memory_array(strlen(operand) + 1, 1);
-    memcpy(name, operand, sliced ? (size_t)(bracket - operand) : strlen(operand));
-    enum ingot_status status;
-    if (cp->file && *name == '@' && ingot_find(cp->file, name, &section))
-        status =
-            ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, name, "ingot show FILE NAME shows it", "is no tensor");
-    else
-        status = checkpoint_find(cp, name, t, err);
-    free(name);
+    memcpy(name, operand, strlen(operand));
+    const char *bracket = cut_name(cp, name);
+    enum ingot_status status = find_tensor(cp, name, t, err);
     if (status == INGOT_OK) status = values_check(t, err);
-    if (status != INGOT_OK) return status;
-    *slice = slice_whole(t->rank, t->shape);
-    return sliced ? slice_parse(bracket, t->name, slice, err) : INGOT_OK;
+    if (status == INGOT_OK) *slice = slice_whole(t->rank, t->shape);
+    if (status == INGOT_OK && bracket) status = slice_parse(operand + (bracket - name), t->name, slice, err);
+    free(name);
+    return status;
 }
 
 static enum ingot_status print_values(const struct checkpoint *cp, const struct arguments *args, struct reading *r,

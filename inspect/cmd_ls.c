@@ -3,6 +3,7 @@
 
 #include "format/error.h"
 #include "inspect/checkpoint.h"
+#include "inspect/choose.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
 #include "inspect/cli/json_rows.h"
@@ -84,12 +85,17 @@ struct listing {
 
 /* ------------------------------------------------------------------------------------------- choosing, sorting */
 
+static bool matches_pattern(const struct listing *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_patterns; i++)
+        if (fnmatch(l->patterns[i], name, 0) == 0) return true;
+    return l->n_patterns == 0;
+}
+
 static bool is_wanted(const struct listing *l, const struct candidate *c)
 {
     if (l->dtype && (!c->dtype || fnmatch(l->dtype, c->dtype, FNM_CASEFOLD) != 0)) return false;
-    for (size_t i = 0; i < l->n_patterns; i++)
-        if (fnmatch(l->patterns[i], c->name, 0) == 0) return true;
-    return l->n_patterns == 0;
+    return matches_pattern(l, c->name);
 }
 
 static bool is_tensor(const struct ingot_section *s)
@@ -174,7 +180,7 @@ static void add_row(struct listing *l, const struct candidate *c)
 }
 
 /* One pass over the tensors chooses and adds up. */
-static void choose_tensors(struct listing *l)
+static void tally_tensors(struct listing *l)
 {
     struct checkpoint_tensor t;
     for (size_t i = 0; i < l->cp->n_tensors; i++) {
@@ -189,7 +195,7 @@ static void choose_tensors(struct listing *l)
     }
 }
 
-static void choose_sections(struct listing *l)
+static void pick_sections(struct listing *l)
 {
     uint32_t n = ingot_section_count(l->cp->file);
     for (uint32_t i = 0; i < n; i++) {
@@ -205,8 +211,8 @@ static void choose_rows(struct listing *l)
     const size_t n = l->sections ? ingot_section_count(l->cp->file) : l->cp->n_tensors;
     size_t capacity = 0;
     l->rows = memory_grow(NULL, &capacity, n, sizeof *l->rows);
-    choose_tensors(l);
-    if (l->sections) choose_sections(l);
+    tally_tensors(l);
+    if (l->sections) pick_sections(l);
     sort_rows(l);
 }
 
@@ -249,6 +255,58 @@ static void print_totals(const struct listing *l)
     if (all->n_absent)
         report_note("%s of the tensors %s in a file that is not here", human_count(all->n_absent).text,
                     all->n_absent == 1 ? "is" : "are");
+}
+
+/* ----------------------------------------------------------------------------------------------------- nothing */
+
+#define DTYPES_MAX 8
+
+/* The dtypes of all tensors, or of those that a pattern matches: "f32, q4". */
+static void list_dtypes(const struct listing *l, char *text, size_t cap)
+{
+    const char *seen[DTYPES_MAX];
+    size_t n_seen = 0, n = 0;
+    struct checkpoint_tensor t;
+    for (size_t i = 0; i < l->cp->n_tensors && n_seen < DTYPES_MAX; i++) {
+        size_t k = 0;
+        checkpoint_get_tensor(l->cp, i, &t);
+        if (!t.dtype_name || !matches_pattern(l, t.name)) continue;
+        while (k < n_seen && strcmp(seen[k], t.dtype_name) != 0) k++;
+        if (k < n_seen || n >= cap) continue;
+        seen[n_seen++] = t.dtype_name;
+        n += (size_t)snprintf(text + n, cap - n, "%s%s", n ? ", " : "", t.dtype_name);
+    }
+}
+
+static void advise(const struct listing *l, char *advice, size_t cap)
+{
+    char dtypes[128] = "";
+    *advice = '\0';
+    if (l->dtype) list_dtypes(l, dtypes, sizeof dtypes);
+    if (*dtypes)
+        snprintf(advice, cap, "%s: %s", l->n_patterns ? "the dtypes of those that match" : "its dtypes", dtypes);
+    else if (l->n_patterns && **l->patterns == '@' && l->cp->file)
+        snprintf(advice, cap, "with --long ls lists sections that are not tensors too");
+    else if (l->n_patterns)
+        choose_advise(l->cp, *l->patterns, advice, cap);
+}
+
+/* That nothing matches is an answer, but an empty table would leave open to what. */
+static void print_no_match(const struct listing *l)
+{
+    char of_dtype[96] = "", advice[192], shown[128] = "";
+    if (l->dtype)
+        snprintf(of_dtype, sizeof of_dtype, " of dtype '%s'",
+                 ingot_escape(l->dtype, strlen(l->dtype), shown, sizeof shown / 2));
+    advise(l, advice, sizeof advice);
+    if (l->n_patterns == 0)
+        report_failure(INGOT_E_ARGUMENT, l->cp->path, advice, "there is no tensor%s", of_dtype);
+    else if (l->n_patterns == 1)
+        report_failure(INGOT_E_ARGUMENT, l->cp->path, advice, "no tensor%s matches '%s'", of_dtype,
+                       ingot_escape(*l->patterns, strlen(*l->patterns), shown, sizeof shown));
+    else
+        report_failure(INGOT_E_ARGUMENT, l->cp->path, advice, "no tensor%s matches one of the %zu patterns", of_dtype,
+                       l->n_patterns);
 }
 
 /* ------------------------------------------------------------------------------------------------------- table */
@@ -445,16 +503,17 @@ static int run_ls(const struct arguments *args)
         .sections = is_long && cp.file,
     };
     choose_rows(&l);
+    const bool none = is_filtered(&l) && l.n_rows == 0;
     if (v[OPT_JSON].given)
         put_listing(&l, &(struct json_rows){ 0 });
-    else if (is_long)
+    else if (is_long && !none)
         print_long(&l);
-    else
+    else if (!none)
         print_table(&l);
-    int code = is_filtered(&l) && l.n_rows == 0 ? CODE_NO : CODE_OK;
+    if (none) print_no_match(&l);
     free(l.rows);
     checkpoint_close(&cp);
-    return code;
+    return none ? CODE_NO : CODE_OK;
 }
 
 const struct command command_ls = {

@@ -141,8 +141,12 @@ static void keep_dimensions(struct slice *s, uint32_t *i, uint32_t end)
 enum ingot_status slice_parse(const char *text, const char *subject, struct slice *s, struct ingot_error *err)
 {
     const char *c = text;
+    char shown[96];
     uint32_t i = 0, end;
     s->out_rank = 0;
+    if (text[strlen(text) - 1] != ']')
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, subject, "write it as NumPy does: [3], [0:4, :8]",
+                          "the bracket of %s is not closed", ingot_escape(text, strlen(text), shown, sizeof shown));
     do {
         c++; /* the bracket or a comma */
         if (take_dots(&c, s, i, &end)) {

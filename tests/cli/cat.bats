@@ -112,6 +112,17 @@ numpy() {
     expect_error 2 'cannot read' 'steps go forwards'
 }
 
+@test "a bracket that is not closed, or is one of two pairs, is the slice's mistake and not the name's" {
+    for slice in '[0:2' '[' '[0:2)' '[0,'; do
+        ingot cat "$model" "wte.weight$slice"
+        expect_error 2 "wte.weight: the bracket of $slice is not closed" "write it as NumPy does"
+    done
+    ingot cat "$model" 'wte.weight[0][1]'
+    expect_error 2 "wte.weight: cannot read the slice [0][1]"
+    ingot cat "$model" 'wte.wieght[0:2'
+    expect_error 2 "there is no tensor 'wte.wieght'" "did you mean 'wte.weight'?"
+}
+
 @test "a name that ends in brackets is a name first" {
     printf '\1\2\3' >bytes
     make_safetensors n.safetensors '{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a[1]":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}' 0

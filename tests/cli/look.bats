@@ -56,10 +56,25 @@ model=$INGOT_ROOT/tests/models/bard
     [[ $out != *wte* ]]
 }
 
-@test "a pattern that matches nothing is answered with 1" {
-    ingot ls "$BARD" wte
-    expect 1
-    [ "${out##*$'\n'}" = "0 of 52 tensors, 0 of 1 alias, 0 of 1,088,256 parameters, 0 B of 4.35 MB" ]
+@test "a pattern that matches nothing is answered with 1, and with advice instead of a table" {
+    while IFS='|' read -r words message advice; do
+        # shellcheck disable=SC2086 # words
+        ingot ls "$BARD" $words
+        expect_error 1 "ingot: $BARD: $message"$'\n' "       $advice"
+        ingot ls -l "$BARD" $words
+        expect_error 1 "$message" "$advice"
+    done <<'END'
+wte|no tensor matches 'wte'|a pattern is for whole names: '*wte*' matches 1
+attn.c_?roj|no tensor matches 'attn.c_?roj'|a pattern is for whole names: '*attn.c_?roj*' matches 8
+wpe.wieght|no tensor matches 'wpe.wieght'|did you mean 'wpe.weight'?
+nothing.*|no tensor matches 'nothing.*'|ingot ls FILE lists the tensors
+nothing.* neither.*|no tensor matches one of the 2 patterns|ingot ls FILE lists the tensors
+--dtype q5|there is no tensor of dtype 'q5'|its dtypes: f32
+wpe.* --dtype q*|no tensor of dtype 'q*' matches 'wpe.*'|the dtypes of those that match: f32
+wpe.wieght --dtype f32|no tensor of dtype 'f32' matches 'wpe.wieght'|did you mean 'wpe.weight'?
+END
+    ingot ls "$BARD" @model
+    expect_error 1 "no tensor matches '@model'" "with --long ls lists sections that are not tensors too"
     ingot ls --json "$BARD" wte
     expect 1
     [ "$(json 'j["tensors"], j["parameters"], j["all"]["parameters"]')" = "([], 0, 1088256)" ]

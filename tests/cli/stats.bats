@@ -126,7 +126,9 @@ PYTHON
     ingot stats "$BARD" wte.wieght
     expect_error 2 "wte.wieght" "did you mean 'wte.weight'"
     ingot stats "$BARD" 'x.*'
-    expect_error 2 "no tensor matches 'x.*'"
+    expect_error 2 "no tensor matches 'x.*'" "ingot ls FILE lists the tensors"
+    ingot stats "$BARD" 'attn.c_*.bias'
+    expect_error 2 "no tensor matches 'attn.c_*.bias'" "'*attn.c_*.bias*' matches 8"
 }
 
 @test "sorting puts the most remarkable first" {
