@@ -244,8 +244,8 @@ enum ingot_status config_read(const char *directory, struct model_config *out, s
 {
     enum ingot_status status =
         input_open(directory, CONFIG_FILE,
-                   "put the model's config.json beside its weights, or say what it would: --set n_head=.. "
-                   "--set activation=gelu_tanh --set layer_norm_epsilon=1e-5",
+                   "put the model's config.json beside its weights, or say what it would: "
+                   "ingot convert --set n_head=.. --set activation=gelu_tanh --set layer_norm_epsilon=1e-5",
                    file, err);
     if (status != INGOT_OK) return status;
     status = config_parse((*file)->map.bytes, (*file)->map.size, (*file)->path, out, err);

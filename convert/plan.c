@@ -80,7 +80,7 @@ static enum ingot_status must_be_said(const struct planner *p, enum hparam which
 {
     char advice[160], shown[64], expected[64];
     if (p->declared[which].origin) return INGOT_OK;
-    snprintf(advice, sizeof advice, "give it: --set %s=VALUE, %s", hparam_name(which),
+    snprintf(advice, sizeof advice, "give it: ingot convert --set %s=VALUE, %s", hparam_name(which),
              hparam_expected(which, expected, sizeof expected));
     const char *name = p->chosen.recipe->name;
     return ingot_fail(p->err, INGOT_E_MISSING, INGOT_NO_OFFSET, p->src->path, advice,

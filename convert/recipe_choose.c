@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ADVICE_CHOOSE "choose with --recipe NAME, and say what is missing with --set n_head=N; see 'ingot help recipes'"
+#define ADVICE_CHOOSE                                                                                                  \
+    "choose with ingot convert --recipe NAME, and say what is missing with --set n_head=N; see 'ingot help recipes'"
 
 char *shape_text(uint32_t rank, const uint64_t *shape, char *out, size_t cap)
 {

@@ -43,6 +43,15 @@ static enum ingot_status fail_in(const struct section *s, const uint8_t *at, con
     return fail_at(s, INGOT_E_VOCABULARY, (uint64_t)(at - s->bytes), problem);
 }
 
+/* What vocab_tables.h finds wrong: its words are of the lists, but its advice is for who has a tokenizer's files. */
+static enum ingot_status fail_as_section(const struct section *s, enum ingot_status status)
+{
+    if (status == INGOT_OK || status == INGOT_E_MEMORY || !s->err) return status;
+    const struct ingot_error found = *s->err;
+    *s->err = (struct ingot_error){ 0 };
+    return ingot_fail(s->err, status, found.offset, s->file, ADVICE, "%s: %s", INGOT_NAME_VOCABULARY, found.message);
+}
+
 /* -------------------------------------------------------------------------------------------------------- header */
 
 static enum ingot_status read_header(struct section *s)
@@ -108,9 +117,9 @@ static enum ingot_status read_tokens(const struct section *s, struct vocab_table
         if (begin == end) continue;
         struct vocab_span bytes = { s->text + begin, end - begin };
         enum ingot_status status = vocab_tables_add_token(t, id, bytes, s->is_special[id], place, s->err);
-        if (status != INGOT_OK) return status;
+        if (status != INGOT_OK) return fail_as_section(s, status);
     }
-    return vocab_tables_close_tokens(t, s->file, s->err);
+    return fail_as_section(s, vocab_tables_close_tokens(t, s->file, s->err));
 }
 
 /* -------------------------------------------------------------------------------------------------------- merges */
@@ -154,7 +163,7 @@ static enum ingot_status read_merges(const struct section *s, struct vocab_table
             return fail_at(s, INGOT_E_LIMIT, (uint64_t)(slot - s->bytes),
                            "the merges make more than 256 MiB of tokens");
         enum ingot_status status = vocab_tables_add_merge(t, left, right, place, s->err);
-        if (status != INGOT_OK) return status;
+        if (status != INGOT_OK) return fail_as_section(s, status);
     }
     return INGOT_OK;
 }
@@ -167,7 +176,7 @@ static enum ingot_status check_canonical(const struct section *s, struct vocab_t
     uint8_t *bytes = NULL;
     uint64_t n_bytes = 0, same = 0;
     enum ingot_status status = vocab_tables_encode(t, &bytes, &n_bytes, s->err);
-    if (status != INGOT_OK) return status;
+    if (status != INGOT_OK) return fail_as_section(s, status);
     while (same < n_bytes && same < s->n_bytes && bytes[same] == s->bytes[same]) same++;
     free(bytes);
     if (same == n_bytes && same == s->n_bytes) return INGOT_OK;

@@ -5,6 +5,7 @@
 #include "inspect/bench.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
@@ -224,28 +225,44 @@ static void print_machine(const struct bench *b)
     table_end(&t);
 }
 
-static void print_spread(const char *what, const struct bench_spread *s)
+static void add_spread(struct table *t, const char *what, const struct bench_spread *s)
 {
-    if (s->median > 0)
-        printf("%-34s %s, %s, %s\n", what, human_duration(s->least).text, human_duration(s->median).text,
-               human_duration(s->most).text);
+    if (s->median <= 0) return;
+    table_cell(t, "%s", what);
+    table_cell(t, "%s", human_duration(s->least).text);
+    table_cell(t, "%s", human_duration(s->median).text);
+    table_cell(t, "%s", human_duration(s->most).text);
+}
+
+static void print_start(const struct results *r)
+{
+    static const struct table_column columns[] = {
+        { .title = "start", .flexible = true },
+        { .title = "least", .right = true },
+        { .title = "median", .right = true },
+        { .title = "most", .right = true },
+    };
+    struct table t = table_begin(columns, sizeof columns / sizeof *columns);
+    add_spread(&t, "open and bind", &r->start.open);
+    add_spread(&t, "first token, in a process", &r->start.first_token);
+    add_spread(&t, "a process that prints one token", &r->start.process);
+    table_end(&t);
 }
 
 static void print_text(const struct results *r)
 {
     const struct bench *b = &r->bench;
-    printf("%s on %s, %s arithmetic, cache %s, %s read per token; %u round%s\n\n", ingot_dtype_name(b->dtype),
-           b->rung->name, b->arithmetic, ingot_dtype_name(b->kv),
-           human_bytes(ingot_model_token_bytes(r->engine.model)).text, r->settings.n_rounds,
-           plural(r->settings.n_rounds));
+    paragraph_sentence(stdout, 0, 2, "%s on %s, %s arithmetic, cache %s, %s read per token; %u round%s",
+                       ingot_dtype_name(b->dtype), b->rung->name, b->arithmetic, ingot_dtype_name(b->kv),
+                       human_bytes(ingot_model_token_bytes(r->engine.model)).text, r->settings.n_rounds,
+                       plural(r->settings.n_rounds));
+    putchar('\n');
     print_cases(b);
-    printf("\n");
+    putchar('\n');
     print_machine(b);
     if (!r->has_start) return;
-    printf("\nstart: least, median, most\n");
-    print_spread("open and bind", &r->start.open);
-    print_spread("first token, in a process", &r->start.first_token);
-    print_spread("a process that prints one token", &r->start.process);
+    putchar('\n');
+    print_start(r);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */

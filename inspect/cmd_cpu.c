@@ -5,6 +5,7 @@
 #include "format/parallel.h"
 #include "format/simd/cpu.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "runtime/fast.h"
@@ -47,8 +48,9 @@ static void print_table(const struct rung *used, const char *forced)
         table_cell(&t, "%s", rung->needs);
     }
     table_end(&t);
-    printf("\n%u CPU%s may be used%s\n", parallel_threads(0), plural(parallel_threads(0)),
-           forced ? "; the instruction set is forced by INGOT_CPU" : "");
+    putchar('\n');
+    paragraph_sentence(stdout, 0, 2, "%u CPU%s may be used%s", parallel_threads(0), plural(parallel_threads(0)),
+                       forced ? "; the instruction set is forced by INGOT_CPU" : "");
 }
 
 static void print_json(const struct rung *used, const char *forced)

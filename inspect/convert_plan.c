@@ -4,6 +4,7 @@
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/json.h"
+#include "inspect/cli/paragraph.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/table.h"
 #include "inspect/hparams.h"
@@ -11,6 +12,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#define VALUE_AT 8 /* the column of what recipe and model are */
 
 /* ------------------------------------------------------------------------------------------------------------ table */
 
@@ -48,19 +51,22 @@ static void print_hparams(const struct ingot_plan_summary *s)
 {
     const struct ingot_hparams *hp = &s->hparams;
     char shown[256];
-    printf("recipe  %s\n", ingot_escape(s->recipe, strlen(s->recipe), shown, sizeof shown));
-    printf("model   n_layer %u, n_head %u, n_embd %u, n_inner %u, n_ctx %u, n_vocab %u (%u stored), %s, epsilon %g, "
-           "head %s\n\n",
-           hp->n_layer, hp->n_head, hp->n_embd, hp->n_inner, hp->n_ctx, hp->n_vocab, hp->n_vocab_stored,
-           activation_name(hp->activation), hp->layer_norm_epsilon, s->tied ? "tied" : "stored");
+    printf("recipe  %s\nmodel   ", ingot_escape(s->recipe, strlen(s->recipe), shown, sizeof shown));
+    paragraph_sentence(stdout, VALUE_AT, VALUE_AT,
+                       "n_layer %u, n_head %u, n_embd %u, n_inner %u, n_ctx %u, n_vocab %u (%u stored), %s, "
+                       "epsilon %g, head %s",
+                       hp->n_layer, hp->n_head, hp->n_embd, hp->n_inner, hp->n_ctx, hp->n_vocab, hp->n_vocab_stored,
+                       activation_name(hp->activation), hp->layer_norm_epsilon, s->tied ? "tied" : "stored");
+    putchar('\n');
 }
 
 static void print_table(struct table *table, const struct ingot_plan_summary *s)
 {
     print_hparams(s);
     table_end(table);
-    printf("\n%s tensor%s, %s; %s left out\n", human_count(s->n_tensors).text, plural(s->n_tensors),
-           human_bytes(s->output_bytes).text, human_count(s->n_dropped).text);
+    putchar('\n');
+    paragraph_sentence(stdout, 0, 2, "%s tensor%s, %s; %s left out", human_count(s->n_tensors).text,
+                       plural(s->n_tensors), human_bytes(s->output_bytes).text, human_count(s->n_dropped).text);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */

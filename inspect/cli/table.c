@@ -134,11 +134,20 @@ static void fold_last(const struct table *t, struct fit *fit, size_t available)
     fit->width[last] -= over < most ? over : most;
 }
 
-/* What the column that is kept may be shortened to before `victim` goes. */
-static size_t least_width(const struct table *t, size_t kept, size_t victim, size_t available)
+/* Whether a column stands beside it whatever happens. */
+static bool has_company(const struct table *t, const struct fit *fit, size_t kept)
 {
-    if (victim == t->n_columns) return LEAST;
-    if (!t->columns[kept].flexible) return SIZE_MAX;
+    for (size_t c = 0; c < t->n_columns; c++)
+        if (c != kept && fit->shown[c] && t->columns[c].kept) return true;
+    return false;
+}
+
+/* What the column that is kept may be shortened to before `victim` goes, or, when none is left, before the terminal
+ * breaks the lines. */
+static size_t least_width(const struct table *t, const struct fit *fit, size_t kept, size_t victim, size_t available)
+{
+    if (!t->columns[kept].flexible) return victim == t->n_columns ? LEAST : SIZE_MAX;
+    if (victim == t->n_columns) return has_company(t, fit, kept) ? USEFUL : LEAST;
     return t->columns[victim].drop > 0 && available / 2 > USEFUL ? available / 2 : USEFUL;
 }
 
@@ -149,7 +158,7 @@ static void squeeze(const struct table *t, struct fit *fit, size_t available)
     fold_last(t, fit, available);
     for (size_t total; (total = total_width(t, fit)) > available;) {
         const size_t over = total - available, victim = next_to_drop(t, fit, kept);
-        const size_t least = least_width(t, kept, victim, available);
+        const size_t least = least_width(t, fit, kept, victim, available);
         if (fit->width[kept] >= least && fit->width[kept] - least >= over) {
             fit->width[kept] -= over;
             return;

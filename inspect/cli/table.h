@@ -4,7 +4,8 @@
  * In a pipe every column has its full width. On a terminal that is too narrow a column of sentences is folded, and the
  * flexible column, which is shortened in its middle, gives what it has beyond half of the line. Where that is not
  * enough the columns with the highest `drop` go first, of equal ones those on the right. Before one goes whose `drop`
- * is 0, the flexible column is shortened to what is just useful; alone on the narrowest further still.
+ * is 0, the flexible column is shortened to what is just useful; alone on the narrowest further still. Beside a column
+ * that is kept it is not: where that is not enough, all is printed, and the terminal breaks the lines.
  */
 #ifndef INGOT_CLI_TABLE_H
 #define INGOT_CLI_TABLE_H
@@ -20,7 +21,7 @@ struct table_column {
     bool right;    /* numbers */
     bool flexible; /* may be shortened; one at most */
     bool folds;    /* sentences: what does not fit goes on below; only the last may */
-    bool kept;     /* never dropped: the table is about it, and the terminal may break its lines */
+    bool kept;     /* never dropped: the table is about it */
     unsigned drop;
 };
 

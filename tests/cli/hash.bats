@@ -134,6 +134,8 @@ foreign=$INGOT_ROOT/tests/models/foreign
     script -qec "stty cols 50; NO_COLOR=1 TERM=xterm '$INGOT' hash -q '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
     grep -q '^[0-9a-f]\{32\}  wte.weight' screen
     refute grep -q 'kind\|bytes' screen
+    script -qec "stty cols 40; NO_COLOR=1 TERM=xterm '$INGOT' hash -q '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
+    grep -q '^[0-9a-f]\{32\}  h.0.mlp.c_proj.weight$' screen # names neither: six letters would say nothing
     script -qec "stty cols 30; NO_COLOR=1 TERM=xterm '$INGOT' hash -q '$BARD'" /dev/null </dev/null | tr -d '\r' >screen
     grep -q '^[0-9a-f]\{32\}  wte.weight' screen
 }

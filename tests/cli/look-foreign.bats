@@ -300,3 +300,13 @@ PYTHON
     expect 0
     [ "$(json '[k for k in j["facts"] if k.startswith("__metadata__")]')" = "['__metadata__.format']" ]
 }
+
+@test "advice that names --set names the command that has it" {
+    mkdir bare
+    cp "$INGOT_ROOT/tests/models/bard/model.safetensors" bare
+    for words in "show bare" "convert bare -o x.ingot" "convert --plan bare"; do
+        # shellcheck disable=SC2086 # words
+        ingot $words
+        [[ "$out$err" == *"ingot convert --set n_head=.. --set activation=gelu_tanh"* ]]
+    done
+}

@@ -353,6 +353,24 @@ on_screen() { # columns command...
     [[ $(head -n 2 screen) =~ ^m\.ingot,\ [0-9,]+\ bytes,\ [0-9.]+\ kB$'\n'\ \ for\ each\ letter$ ]]
 }
 
+@test "what stands around a table is folded as well" {
+    need_terminal
+    cp "$BARE" m.ingot
+    cp -R "$model" bard
+    while read -r columns words; do
+        on_screen "$columns" "$words" >screen
+        [ "$(sed $'s/.*\033\\[K//' screen | wc -L)" -le "$columns" ] || { echo "$words:"; cat screen; return 1; }
+    done <<'END'
+50 convert --plan bard
+44 bench m.ingot --threads 1 --rounds 1 -n 1 --depth 0 --prefill 8
+END
+    on_screen 50 "convert --plan bard" >screen
+    [[ $(<screen) == *$'\nmodel   n_layer 4, n_head 2, n_embd 128, n_inner\n        512, n_ctx'* ]]
+    INGOT_CPU=scalar on_screen 40 cpu >screen
+    [ "$(wc -L <screen)" -le 40 ]
+    [[ $(<screen) == *"forced by INGOT_CPU"* || $(<screen) == *$'forced by\n  INGOT_CPU'* ]]
+}
+
 @test "on a terminal the message of an error stands out from its advice" {
     need_terminal
     mkdir empty
