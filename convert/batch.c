@@ -3,6 +3,7 @@
 
 #include "convert/array.h"
 #include "convert/prepare.h"
+#include "format/path.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -42,9 +43,8 @@ static bool same_output(const char *a, const char *b)
     const char *paths[2] = { a, b }, *names[2];
     struct stat st[2];
     for (int i = 0; i < 2; i++) {
-        const char *slash = strrchr(paths[i], '/');
         char directory[PATH_MAX];
-        names[i] = slash ? slash + 1 : paths[i];
+        names[i] = path_base(paths[i]);
         if (snprintf(directory, sizeof directory, "%.*s.", (int)(names[i] - paths[i]), paths[i]) >= PATH_MAX ||
             stat(directory, &st[i]) != 0)
             return false;

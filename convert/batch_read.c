@@ -1,6 +1,8 @@
 /* batch_read.c - the YAML of a batch. */
 #include "convert/batch.h"
 
+#include "format/path.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,14 +119,13 @@ static void read_root(struct batch *b, const struct batch_common *options)
 
 enum ingot_status batch_parse(struct batch *b, const char *text, size_t n, struct ingot_error *err)
 {
-    const char *slash = strrchr(b->path, '/');
     const struct batch_common options = { .dtype = b->options->dtype,
                                           .sets_embedding = b->options->sets_embedding,
                                           .embedding = b->options->embedding,
                                           .recipe = (char *)(uintptr_t)b->options->recipe,
                                           .settings = (char **)(uintptr_t)b->options->settings,
                                           .n_settings = (uint32_t)b->options->n_settings };
-    b->directory_n = slash ? (size_t)(slash - b->path) + 1 : 0;
+    b->directory_n = (size_t)(path_base(b->path) - b->path);
     enum ingot_status status = tree_load(text, n, b->path, &b->tree, err);
     if (status != INGOT_OK) return status;
     read_root(b, &options);

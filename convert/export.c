@@ -8,6 +8,7 @@
 #include "format/fpenv.h"
 #include "format/output_dir.h"
 #include "format/parallel.h"
+#include "format/path.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -147,14 +148,14 @@ static enum ingot_status check_not_input(const struct work *w, const char *path)
 static enum ingot_status init_output(struct work *w, size_t i)
 {
     const struct export_file *f = &w->export->files[i];
-    const char *slash = strrchr(w->path, '/');
+    const char *name = path_base(w->path);
     bool overwrite = w->export->options->overwrite;
     char *path = NULL;
     if (!f->name) return INGOT_OK; /* initialised before the plan was made */
-    if (asprintf(&path, "%.*s%s", slash ? (int)(slash - w->path + 1) : 0, w->path, f->name) < 0)
+    if (asprintf(&path, "%.*s%s", (int)(name - w->path), w->path, f->name) < 0)
         return fail_memory(w->export->err, w->path);
     enum ingot_status status = INGOT_OK;
-    if (strcmp(f->name, slash ? slash + 1 : w->path) == 0)
+    if (strcmp(f->name, name) == 0)
         status = ingot_fail(w->export->err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "choose another name",
                             "this is the name of a file that is written beside the output");
     if (status == INGOT_OK) status = check_not_input(w, path);

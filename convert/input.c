@@ -3,6 +3,7 @@
 
 #include "convert/array.h"
 #include "format/error.h"
+#include "format/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,10 +25,10 @@ char *path_join(const char *directory, const char *name)
 
 char *path_split(const char *path, const char **base)
 {
-    const char *slash = strrchr(path, '/');
-    *base = slash ? slash + 1 : path;
-    if (!slash) return strdup(".");
-    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    *base = path_base(path);
+    const size_t n = (size_t)(*base - path);
+    if (n == 0) return strdup(".");
+    return strndup(path, n == 1 ? 1 : n - 1); /* the root is its slash */
 }
 
 bool path_ends_with(const char *path, const char *end)
@@ -82,8 +83,7 @@ enum ingot_status input_open(const char *directory, const char *name, const char
         input_close(in);
         return status;
     }
-    const char *slash = strrchr(in->path, '/');
-    in->base = slash ? slash + 1 : in->path;
+    in->base = path_base(in->path);
     *out = in;
     return INGOT_OK;
 }

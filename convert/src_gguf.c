@@ -48,6 +48,8 @@ static enum ingot_status find_file(const struct ingot_source *src, struct first_
     char first[SHOWN_BYTES], second[SHOWN_BYTES];
     if (!list_directory(src->directory, out)) return ingot_fail_errno(err, src->path, "read");
     if (out->n == 1) return INGOT_OK;
+    if (out->n == 0) /* there was one when the format was chosen */
+        return ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, src->path, NULL, "the GGUF file has gone");
     return ingot_fail(err, INGOT_E_UNSUPPORTED, INGOT_NO_OFFSET, src->path, "give one of them",
                       "the directory has %zu GGUF files: %s, %s%s", out->n,
                       ingot_escape(out->names[0], strlen(out->names[0]), first, sizeof first),

@@ -2,6 +2,7 @@
  */
 #include "format/output.h"
 #include "format/error.h"
+#include "format/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,9 +59,10 @@ static enum ingot_status check_target(const struct output *out, struct ingot_err
                       S_ISDIR(st.st_mode) ? "a directory" : "a device, pipe or socket");
 }
 
-int output_open_directory(const char *path, size_t dir_len)
+int output_open_directory(const char *path)
 {
-    char *dir = dir_len ? strndup(path, dir_len) : strdup(path[0] == '/' ? "/" : ".");
+    const size_t n = (size_t)(path_base(path) - path);
+    char *dir = n ? strndup(path, n) : strdup(".");
     if (!dir) return -1;
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(dir);
@@ -169,12 +171,11 @@ enum ingot_status output_init(struct output *out, const char *path, bool overwri
 {
     *out = (struct output){ .dir_fd = -1, .fd = -1, .overwrite = overwrite, .path = strdup(path) };
     if (!out->path) return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, path, NULL, "no memory for a path");
-    const char *slash = strrchr(out->path, '/');
-    out->name = slash ? slash + 1 : out->path;
+    out->name = path_base(out->path);
     if (out->name[0] == '\0' || strcmp(out->name, ".") == 0 || strcmp(out->name, "..") == 0)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "give the name of a file",
                           "the output is not a file name");
-    out->dir_fd = output_open_directory(out->path, slash ? (size_t)(slash - out->path) : 0);
+    out->dir_fd = output_open_directory(out->path);
     if (out->dir_fd < 0) return ingot_fail_errno(err, path, "open the directory of");
     return check_target(out, err);
 }

@@ -47,8 +47,8 @@ void output_close(struct output *out);
  * directory entry; NULL without memory. */
 char *output_temp_name(const char *name);
 
-/* The directory that holds `path`, whose own name has dir_len bytes in front of its last slash; -1 with errno. */
-int output_open_directory(const char *path, size_t dir_len);
+/* The directory in which `path` names something; -1 with errno. */
+int output_open_directory(const char *path);
 
 /* Syncs a directory. Some file systems cannot and say EINVAL; what is in it is there all the same. */
 enum ingot_status output_sync_directory(int dir_fd, const char *path, struct ingot_error *err);

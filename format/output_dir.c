@@ -2,6 +2,7 @@
  * replaces is exchanged with it in one step and then removed, file by file, by name: nothing else is ever removed. */
 #include "format/output_dir.h"
 #include "format/error.h"
+#include "format/path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -87,12 +88,11 @@ enum ingot_status output_dir_init(struct output_dir *dir, const char *path, cons
     dir->path = strdup(path);
     if (!dir->path) return ingot_fail(err, INGOT_E_MEMORY, INGOT_NO_OFFSET, path, NULL, "no memory for a path");
     for (size_t n = strlen(dir->path); n > 1 && dir->path[n - 1] == '/'; n--) dir->path[n - 1] = '\0';
-    const char *slash = strrchr(dir->path, '/');
-    dir->name = slash ? slash + 1 : dir->path;
+    dir->name = path_base(dir->path);
     if (dir->name[0] == '\0' || strcmp(dir->name, ".") == 0 || strcmp(dir->name, "..") == 0)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "give the name of a directory to be made",
                           "the output has no name of its own");
-    dir->parent_fd = output_open_directory(dir->path, slash ? (size_t)(slash - dir->path) : 0);
+    dir->parent_fd = output_open_directory(dir->path);
     if (dir->parent_fd < 0) return ingot_fail_errno(err, path, "open the directory of");
     return check_target(dir, err);
 }

@@ -3,6 +3,7 @@
 
 #include "convert/ingot_convert.h"
 #include "convert/input.h"
+#include "format/path.h"
 #include "inspect/checkpoint.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
@@ -48,8 +49,7 @@ static const struct option options[N_OPTIONS] = {
 /* What the name of the output stands for; NULL: nothing that is known. */
 static const char *format_of_name(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *name = path_base(path);
     if (path_ends_with(name, ".gguf")) return "gguf";
     if (path_ends_with(name, ".bin")) return "llm.c";
     return strchr(name, '.') ? NULL : "huggingface";

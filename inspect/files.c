@@ -3,6 +3,7 @@
 
 #include "convert/source.h"
 #include "format/file.h"
+#include "format/path.h"
 
 #include <string.h>
 
@@ -11,15 +12,9 @@ size_t checkpoint_file_count(const struct checkpoint *cp)
     return cp->file ? 1 : cp->source->n_files;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 struct checkpoint_file checkpoint_file_at(const struct checkpoint *cp, size_t i)
 {
-    if (cp->file) return (struct checkpoint_file){ cp->path, last_part(cp->path), &cp->file->map };
+    if (cp->file) return (struct checkpoint_file){ cp->path, path_base(cp->path), &cp->file->map };
     const struct input *in = cp->source->files[i];
     bool given = cp->source->base && strcmp(cp->source->base, in->base) == 0;
     return (struct checkpoint_file){ given ? cp->path : in->path, in->base, &in->map };

@@ -20,6 +20,7 @@
 #include "convert/ingot_convert.h"
 #include "format/bytes.h"
 #include "format/ingot_format.h"
+#include "format/path.h"
 #include "format/simd/crc.h"
 #include "inspect/cli/report.h"
 #include "inspect/commands.h"
@@ -496,9 +497,9 @@ static void copy_checkpoint(struct checkpoint *c, const char *path)
         memcpy(c->path, c->folder, sizeof c->path);
     } else {
         char folder[PATH_BYTES];
-        const char *slash = strrchr(path, '/');
-        snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-        copy_file(c, folder, slash ? slash + 1 : path);
+        const char *name = path_base(path);
+        snprintf(folder, sizeof folder, "%.*s.", (int)(name - path), path);
+        copy_file(c, folder, name);
         join(c->path, c->folder, c->parts[0].name);
     }
 }

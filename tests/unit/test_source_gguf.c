@@ -146,6 +146,19 @@ static void a_directory_has_one_gguf_file_or_its_files_are_named(void **state)
     fixture_remove(directory);
 }
 
+static void a_file_that_goes_once_the_format_is_chosen_is_said_to_have_gone(void **state)
+{
+    (void)state;
+    char *directory = fixture_directory();
+    struct ingot_source src = { .path = directory, .directory = directory };
+    struct ingot_error err = { 0 };
+    assert_int_equal(source_gguf.open(&src, &err), INGOT_E_CHANGED);
+    assert_int_equal(err.offset, INGOT_NO_OFFSET);
+    assert_string_equal(err.message, "the GGUF file has gone");
+    source_gguf.close(&src);
+    fixture_remove(directory);
+}
+
 static void a_directory_with_a_checkpoint_of_another_format_is_that_checkpoint(void **state)
 {
     (void)state;
@@ -480,6 +493,7 @@ int main(void)
         cmocka_unit_test(the_embedding_is_rows_of_tokens),
         cmocka_unit_test(a_file_is_known_by_its_magic_or_by_its_name),
         cmocka_unit_test(a_directory_has_one_gguf_file_or_its_files_are_named),
+        cmocka_unit_test(a_file_that_goes_once_the_format_is_chosen_is_said_to_have_gone),
         cmocka_unit_test(a_directory_with_a_checkpoint_of_another_format_is_that_checkpoint),
         cmocka_unit_test(a_part_of_a_split_model_is_refused_by_name),
         cmocka_unit_test(two_tensors_of_one_name_are_refused),
