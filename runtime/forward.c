@@ -13,6 +13,8 @@
 #include <math.h>
 #include <string.h>
 
+#define HEAD_ROWS 256u /* as many as a batch usually has: more gain nothing */
+
 /* The rows that a matrix is multiplied with: floats, or their codes where the matrix is quantised. Row 0 belongs to the
  * first row that the product is about. */
 struct operand {
@@ -211,9 +213,9 @@ static void finish_gelu(const struct product *p, const struct chunk *chunk)
 
 static void finish_logits(const struct product *p, const struct chunk *chunk)
 {
-    const size_t n_vocab = p->batch->session->model->hp.n_vocab;
+    const size_t n_vocab = p->batch->session->model->hp.n_vocab, unwanted = p->batch->n_rows - p->batch->n_wanted;
     for (uint32_t r = 0; r < chunk->n_rows; r++)
-        memcpy(p->batch->logits + (chunk->row + r) * n_vocab + chunk->from, row_of(&chunk->y, r),
+        memcpy(p->batch->logits + (p->first + chunk->row + r - unwanted) * n_vocab + chunk->from, row_of(&chunk->y, r),
                chunk->n * sizeof(float));
 }
 
@@ -235,18 +237,18 @@ static void normalise_row(const struct batch *b, const struct norm *norm, uint32
                            out);
 }
 
-/* LayerNorm of rows first .. n_rows - 1, as `linear` reads them. Few rows are cheaper to do on every thread than to
- * wait for. */
+/* LayerNorm of n rows from `first` on, as `linear` reads them. Few rows are cheaper to do on every thread than to wait
+ * for. */
 static struct operand normalise(const struct batch *b, const struct norm *norm, const struct linear *linear,
-                                uint32_t first, uint32_t thread)
+                                uint32_t first, uint32_t n, uint32_t thread)
 {
     struct ingot_session *s = b->session;
-    const bool codes = is_quantised(linear), self = b->n_rows - first <= ROWS_SELF;
+    const bool codes = is_quantised(linear), self = n <= ROWS_SELF;
     const struct scratch *own = &s->scratch[thread];
     const struct rows *x = self ? &own->normed : &s->normed;
     const struct codes *c = self ? &own->codes : &s->codes;
     uint32_t r = 0;
-    while (self ? r < b->n_rows - first : pool_next(s->pool, thread, b->n_rows - first, &r)) {
+    while (self ? r < n : pool_next(s->pool, thread, n, &r)) {
         normalise_row(b, norm, first + r, row_of(x, r));
         if (codes) quantise(s, row_of(x, r), s->model->hp.n_embd, c, r, 0);
         r++;
@@ -287,7 +289,7 @@ static void attention_block(const struct batch *b, uint32_t layer, uint32_t firs
     struct ingot_session *s = b->session;
     const struct layer *l = &s->model->layers[layer];
     struct product input = { .batch = b, .linear = &l->c_attn, .n_rows = b->n_rows, .layer = layer };
-    input.in = normalise(b, &l->ln_1, &l->c_attn, 0, thread);
+    input.in = normalise(b, &l->ln_1, &l->c_attn, 0, b->n_rows, thread);
     input.query_scale = query_scale(s, layer);
     multiply(&input, thread, finish_attention_input);
     pool_barrier(s->pool);
@@ -308,7 +310,7 @@ static void mlp_block(const struct batch *b, uint32_t layer, uint32_t first, uin
     const struct layer *l = &s->model->layers[layer];
     const uint32_t n = b->n_rows - first;
     struct product up = { .batch = b, .linear = &l->mlp_fc, .n_rows = n, .layer = layer };
-    up.in = normalise(b, &l->ln_2, &l->mlp_fc, first, thread);
+    up.in = normalise(b, &l->ln_2, &l->mlp_fc, first, n, thread);
     multiply(&up, thread, finish_gelu);
     pool_barrier(s->pool);
     struct product down = { .batch = b, .linear = &l->mlp_proj, .first = first, .n_rows = n };
@@ -317,12 +319,28 @@ static void mlp_block(const struct batch *b, uint32_t layer, uint32_t first, uin
     pool_barrier(s->pool);
 }
 
-static void head(const struct batch *b, uint32_t first, uint32_t thread)
+static void ask_to_go_on(struct batch *b, uint32_t layer)
 {
-    const struct linear linear = { .weight = b->session->model->head };
-    struct product product = { .batch = b, .linear = &linear, .n_rows = b->n_rows - first };
-    product.in = normalise(b, &b->session->model->ln_f, &linear, first, thread);
-    multiply(&product, thread, finish_logits);
+    const struct ingot_session *s = b->session;
+    if (s->progress) b->stopped = !s->progress(s->progress_ctx, b->layers_done + layer, b->layers_in_all);
+}
+
+/* Of many rows the head takes longer than a layer, so the progress is asked before it, and between strips of it. */
+static void head(struct batch *b, uint32_t thread)
+{
+    struct ingot_session *s = b->session;
+    const struct linear linear = { .weight = s->model->head };
+    for (uint32_t left = b->n_wanted, n; left > 0; left -= n) {
+        n = min_u32(left, HEAD_ROWS);
+        if (b->n_wanted > ROWS_SELF) {
+            if (thread == 0) ask_to_go_on(b, s->model->hp.n_layer);
+            pool_barrier(s->pool);
+            if (b->stopped) return;
+        }
+        struct product product = { .batch = b, .linear = &linear, .first = b->n_rows - left, .n_rows = n };
+        product.in = normalise(b, &s->model->ln_f, &linear, product.first, n, thread);
+        multiply(&product, thread, finish_logits);
+    }
 }
 
 /* --------------------------------------------------------------------------------------------------- products alone */
@@ -357,12 +375,6 @@ static void products(void *ctx, uint32_t thread)
 
 /* -------------------------------------------------------------------------------------------------------- the whole */
 
-static void ask_to_go_on(struct batch *b, uint32_t layer)
-{
-    const struct ingot_session *s = b->session;
-    if (s->progress) b->stopped = !s->progress(s->progress_ctx, b->layers_done + layer, b->layers_in_all);
-}
-
 /* The pool_fn. In the last layer only rows whose logits are wanted go on after their key and value are known. */
 static void forward(void *ctx, uint32_t thread)
 {
@@ -376,7 +388,7 @@ static void forward(void *ctx, uint32_t thread)
         if (b->stopped) return;
         if (first < b->n_rows) mlp_block(b, layer, first, thread);
     }
-    if (b->n_wanted > 0) head(b, unwanted, thread);
+    head(b, thread);
 }
 
 static void run(pool_fn phases, struct batch *batch)

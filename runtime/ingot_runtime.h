@@ -85,8 +85,8 @@ struct ingot_session_options {
      * is nothing faster: the session is exact, and ingot_model_fast() is NULL. */
     bool fast;
 
-    /* Asked before every layer of every batch, on the thread that evaluates; counts layers, of all batches of the call,
-     * in place of bytes. NULL: nobody is asked. */
+    /* Asked before every layer of every batch, and before the logits where many are wanted, on the thread that
+     * evaluates; counts layers, of all batches of the call, in place of bytes. NULL: nobody is asked. */
     ingot_progress_fn progress;
     void *progress_ctx;
 };

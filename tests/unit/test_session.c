@@ -249,6 +249,43 @@ static void an_evaluation_that_is_stopped_before_any_layer_leaves_the_session_as
         }
 }
 
+/* Goes on until all layers of a batch are done, and then `left` times more. */
+static bool sees_the_head(void *ctx, uint64_t done, uint64_t total)
+{
+    struct patience *p = ctx;
+    if (done < total) return true;
+    p->asked++;
+    return p->left-- > 0;
+}
+
+static void an_evaluation_of_many_logits_can_be_stopped_between_them(void **state)
+{
+    (void)state;
+    enum { N = 600, N_STRIPS = 3, N_VOCAB = 20 };
+    struct model_fixture long_one =
+        model_from_options("--n_layer 1 --n_head 1 --n_embd 16 --n_vocab 20 --n_ctx 600", INGOT_F32, NULL);
+    uint32_t ids[N];
+    for (uint32_t i = 0; i < N; i++) ids[i] = i * i % N_VOCAB;
+    float *expected = all_logits(long_one.model, NULL, ids, N), *logits = calloc(N, N_VOCAB * sizeof *logits);
+    for (uint64_t left = 0; left <= N_STRIPS; left++) {
+        struct patience patience = { .left = left };
+        const struct ingot_session_options options = {
+            .n_batch = N, .n_threads = 3, .progress = sees_the_head, .progress_ctx = &patience
+        };
+        struct ingot_session *session;
+        assert_int_equal(ingot_session_create(long_one.model, &options, &session, NULL), INGOT_OK);
+        assert_int_equal(ingot_session_eval(session, ids, N, INGOT_LOGITS_ALL, logits, NULL),
+                         left < N_STRIPS ? INGOT_E_INTERRUPTED : INGOT_OK);
+        assert_int_equal(patience.asked, left < N_STRIPS ? left + 1 : N_STRIPS);
+        assert_int_equal(ingot_session_position(session), left < N_STRIPS ? 0 : N);
+        ingot_session_close(session);
+    }
+    assert_memory_equal(logits, expected, N * N_VOCAB * sizeof *logits);
+    free(logits);
+    free(expected);
+    model_fixture_close(&long_one);
+}
+
 static void rewinding_never_moves_forward(void **state)
 {
     (void)state;
@@ -358,6 +395,7 @@ int main(void)
         cmocka_unit_test(more_tokens_than_room_are_refused_and_nothing_is_evaluated),
         cmocka_unit_test(no_tokens_or_no_room_for_logits_is_an_argument_error),
         cmocka_unit_test(an_evaluation_that_is_stopped_before_any_layer_leaves_the_session_as_it_was),
+        cmocka_unit_test(an_evaluation_of_many_logits_can_be_stopped_between_them),
         cmocka_unit_test(rewinding_never_moves_forward),
         cmocka_unit_test(logits_are_written_up_to_the_logical_vocabulary_and_no_further),
         cmocka_unit_test(sessions_of_one_model_run_side_by_side),
