@@ -149,6 +149,20 @@ static void hugging_face_comes_back_with_every_bit(void **state)
     }
 }
 
+static const char *dtype_in(const char *directory, const char *name)
+{
+    static char dtype[8];
+    struct ingot_source *src;
+    struct ingot_error err = { 0 };
+    assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_OK);
+    dtype[0] = 0;
+    for (size_t i = 0; i < ingot_source_count(src); i++)
+        if (strcmp(ingot_source_at(src, i).name, name) == 0)
+            snprintf(dtype, sizeof dtype, "%s", ingot_source_at(src, i).dtype_name);
+    ingot_source_close(src);
+    return dtype;
+}
+
 static void an_untied_head_and_other_hyper_parameters_come_back(void **state)
 {
     (void)state;
@@ -165,6 +179,8 @@ static void an_untied_head_and_other_hyper_parameters_come_back(void **state)
     assert_int_equal(hp.n_vocab, 17); /* of 21 rows: padding is kept, and known as such */
     assert_int_equal(hp.n_vocab_stored, FIXTURE_VOCAB);
     expect_round_trip(p, "huggingface", "out");
+    assert_string_equal(dtype_in(at(p, "out"), "lm_head.weight"), "F32");
+    assert_string_equal(dtype_in(at(p, "out"), "transformer.wte.weight"), "F32");
     tear_down(p);
 }
 
@@ -312,20 +328,6 @@ static void llm_c_is_what_its_own_writer_writes(void **state)
 }
 
 /* ---------------------------------------------------------------------------------------------------------- dtypes */
-
-static const char *dtype_in(const char *directory, const char *name)
-{
-    static char dtype[8];
-    struct ingot_source *src;
-    struct ingot_error err = { 0 };
-    assert_int_equal(ingot_source_open(directory, &src, &err), INGOT_OK);
-    dtype[0] = 0;
-    for (size_t i = 0; i < ingot_source_count(src); i++)
-        if (strcmp(ingot_source_at(src, i).name, name) == 0)
-            snprintf(dtype, sizeof dtype, "%s", ingot_source_at(src, i).dtype_name);
-    ingot_source_close(src);
-    return dtype;
-}
 
 static void vectors_are_narrow_only_where_nothing_is_lost(void **state)
 {
@@ -569,6 +571,67 @@ static void a_special_token_is_written_into_gguf_as_it_reads(void **state)
     struct place p = set_up_special(ab_merges, "{\"id\": 270, \"special\": true, \"content\": \"<a b>\"}");
     expect_round_trip(p, "gguf", "out.gguf");
     assert_true(holds(at(p, "out.gguf"), "<a b>"));
+    tear_down(p);
+}
+
+/* ----------------------------------------------------------------------------------------------------- huggingface */
+
+static void expect_holds(struct place p, const char *file, const char *text, bool expected)
+{
+    char path[64];
+    snprintf(path, sizeof path, "out/%s", file);
+    if (holds(at(p, path), text) != expected) fail_msg("%s, %s: %s", file, expected ? "without" : "with", text);
+}
+
+/* What transformers reads, of which our own reader could do without the most. */
+static void the_files_beside_the_weights_say_what_transformers_asks(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "{\n  \"activation_function\": \"gelu_new\",\n  \"architectures\": [\n    \"GPT2LMHeadModel\"\n  ],\n"
+        "  \"bos_token_id\": 276,\n  \"eos_token_id\": 276,\n  \"layer_norm_epsilon\": 1e-5,\n"
+        "  \"model_type\": \"gpt2\",\n  \"n_ctx\": 24,\n  \"n_embd\": 16,\n  \"n_head\": 2,\n  \"n_inner\": null,\n"
+        "  \"n_layer\": 2,\n  \"n_positions\": 24,\n  \"vocab_size\": 277,\n  \"scale_attn_weights\": true,\n"
+        "  \"scale_attn_by_inverse_layer_idx\": false,\n  \"tie_word_embeddings\": true,\n"
+        "  \"torch_dtype\": \"float32\"\n}";
+    static const char map[] =
+        "{\n  \"bos_token\": \"" EOT "\",\n  \"eos_token\": \"" EOT "\",\n  \"unk_token\": \"" EOT "\"\n}";
+    static const char tokenizer[] =
+        "{\n  \"add_bos_token\": false,\n  \"add_prefix_space\": false,\n  \"added_tokens_decoder\": {\n    \"276\": "
+        "{\n"
+        "      \"content\": \"" EOT "\",\n      \"lstrip\": false,\n      \"normalized\": false,\n"
+        "      \"rstrip\": false,\n      \"single_word\": false,\n      \"special\": true\n    }\n  },\n";
+    struct place p = set_up(vocab_root_path(FOREIGN "hf"), INGOT_DTYPE_NONE);
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    expect_holds(p, "config.json", config, true);
+    expect_holds(p, "special_tokens_map.json", map, true);
+    expect_holds(p, "tokenizer_config.json", tokenizer, true);
+    expect_holds(p, "tokenizer_config.json", "\"model_max_length\": 24,\n  \"tokenizer_class\": \"GPT2Tokenizer\"\n}",
+                 true);
+    assert_false(path_exists(at(p, "out"), "added_tokens.json"));
+    tear_down(p);
+}
+
+static void special_tokens_are_named_to_transformers(void **state)
+{
+    (void)state;
+    struct place p = set_up_special(ab_merges, "{\"id\": 265, \"special\": true, \"content\": \"<pad>\"}, "
+                                               "{\"id\": 270, \"special\": true, \"content\": \"<a b>\"}, "
+                                               "{\"id\": 271, \"special\": true, \"content\": \"\u044f\"}");
+    static const char others[] =
+        "\"additional_special_tokens\": [\n    \"<pad>\",\n    \"<a b>\",\n    \"\u044f\"\n  ]";
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    expect_holds(p, "special_tokens_map.json", others, true);
+    expect_holds(p, "tokenizer_config.json", others, true);
+    expect_holds(p, "added_tokens.json", "{\n  \"<a b>\": 270,\n  \"\u044f\": 271\n}", true);
+    expect_holds(p, "vocab.json", "\"<pad>\": 265", true);
+    expect_holds(p, "vocab.json", "270", false);
+    tear_down(p);
+    p = set_up_tokens(", \"got\": 275");
+    must_export(p, "huggingface", "out", INGOT_DTYPE_NONE);
+    expect_holds(p, "config.json", "\"bos_token_id\": null,\n  \"eos_token_id\": null", true);
+    expect_holds(p, "special_tokens_map.json",
+                 "{\n  \"bos_token\": null,\n  \"eos_token\": null,\n  \"unk_token\": null\n}", true);
     tear_down(p);
 }
 
@@ -1002,6 +1065,8 @@ int main(void)
         cmocka_unit_test(gguf_has_every_key_that_llama_cpp_reads),
         cmocka_unit_test(gguf_says_that_there_is_no_vocabulary_or_no_end_of_text),
         cmocka_unit_test(a_special_token_is_written_into_gguf_as_it_reads),
+        cmocka_unit_test(the_files_beside_the_weights_say_what_transformers_asks),
+        cmocka_unit_test(special_tokens_are_named_to_transformers),
         cmocka_unit_test(values_that_become_infinite_are_told),
         cmocka_unit_test(what_a_format_cannot_say_is_refused_by_name),
         cmocka_unit_test(a_part_of_a_model_is_refused_by_its_tensor),
