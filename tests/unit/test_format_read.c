@@ -547,12 +547,16 @@ static void a_feature_that_may_be_ignored_is(void **state)
 static void an_unknown_skippable_kind_opens_under_a_name_that_is_not_taken(void **state)
 {
     (void)state;
-    struct image image = make_sample(0);
-    put_u16(image.bytes + record_at(&image, "@metadata") + RECORD_KIND_OFF, 0x9000);
-    image.bytes[name_at(&image, "@metadata") + 8] = 'b'; /* @metadatb */
-    seal_image(&image);
-    expect_open(&image, INGOT_OK, 0);
-    free_image(&image);
+    static const uint16_t kinds[] = { 0x7fff, 0x8000, 0x9000, 0xffff };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct image image = make_sample(0);
+        const uint64_t at = record_at(&image, "@metadata") + RECORD_KIND_OFF;
+        put_u16(image.bytes + at, kinds[i]);
+        image.bytes[name_at(&image, "@metadata") + 8] = 'b'; /* @metadatb */
+        seal_image(&image);
+        expect_open(&image, kinds[i] < 0x8000 ? INGOT_E_KIND : INGOT_OK, at);
+        free_image(&image);
+    }
 }
 
 /* -------------------------------------------------------------------------------------------------------- length */
