@@ -109,13 +109,16 @@ static int create_named(struct output *out)
 }
 
 /* Where the file system cannot reserve, the file is only given its length. */
-static int reserve(int fd, uint64_t n_bytes)
+static enum ingot_status reserve(int fd, uint64_t n_bytes, const char *path, struct ingot_error *err)
 {
+    char verb[48];
     int result;
     do result = fallocate(fd, 0, 0, (off_t)n_bytes);
     while (result != 0 && errno == EINTR);
-    if (result == 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) return result;
-    return ftruncate(fd, (off_t)n_bytes);
+    if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) result = ftruncate(fd, (off_t)n_bytes);
+    if (result == 0) return INGOT_OK;
+    snprintf(verb, sizeof verb, "reserve %llu bytes", (unsigned long long)n_bytes);
+    return ingot_fail_errno(err, path, verb);
 }
 
 /* Gives the unnamed file a name in the directory; fails when the name is taken. */
@@ -176,7 +179,7 @@ enum ingot_status output_init(struct output *out, const char *path, bool overwri
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "give the name of a file",
                           "the output is not a file name");
     out->dir_fd = output_open_directory(out->path);
-    if (out->dir_fd < 0) return ingot_fail_errno(err, path, "open the directory of");
+    if (out->dir_fd < 0) return ingot_fail_errno(err, path, "open its directory");
     return check_target(out, err);
 }
 
@@ -184,9 +187,8 @@ enum ingot_status output_begin(struct output *out, uint64_t n_bytes, struct ingo
 {
     out->fd = create_unnamed(out);
     if (out->fd < 0) out->fd = create_named(out);
-    if (out->fd < 0) return ingot_fail_errno(err, out->path, "create a file beside");
-    if (reserve(out->fd, n_bytes) != 0) return ingot_fail_errno(err, out->path, "reserve space for");
-    return INGOT_OK;
+    if (out->fd < 0) return ingot_fail_errno(err, out->path, "create a file in its directory");
+    return reserve(out->fd, n_bytes, out->path, err);
 }
 
 enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *name, const char *path, uint64_t n_bytes,
@@ -204,7 +206,7 @@ enum ingot_status output_begin_in(struct output *out, int dir_fd, const char *na
     else
         free(temp_name);
     if (out->fd < 0 || out->dir_fd < 0) return ingot_fail_errno(err, path, "create");
-    return reserve(out->fd, n_bytes) == 0 ? INGOT_OK : ingot_fail_errno(err, path, "reserve space for");
+    return reserve(out->fd, n_bytes, path, err);
 }
 
 /* A hint: the kernel begins to store the bytes, and nobody waits for it. Where that fails the sync at the end does all.

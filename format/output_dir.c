@@ -93,7 +93,7 @@ enum ingot_status output_dir_init(struct output_dir *dir, const char *path, cons
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "give the name of a directory to be made",
                           "the output has no name of its own");
     dir->parent_fd = output_open_directory(dir->path);
-    if (dir->parent_fd < 0) return ingot_fail_errno(err, path, "open the directory of");
+    if (dir->parent_fd < 0) return ingot_fail_errno(err, path, "open its directory");
     return check_target(dir, err);
 }
 
@@ -110,7 +110,7 @@ enum ingot_status output_dir_begin(struct output_dir *dir, struct ingot_error *e
     }
     if (dir->temp_name)
         dir->fd = openat(dir->parent_fd, dir->temp_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return dir->fd >= 0 ? INGOT_OK : ingot_fail_errno(err, dir->path, "make a directory beside");
+    return dir->fd >= 0 ? INGOT_OK : ingot_fail_errno(err, dir->path, "make a directory there");
 }
 
 enum ingot_status output_dir_file(const struct output_dir *dir, const char *name, uint64_t n_bytes, struct output *out,
@@ -161,7 +161,8 @@ static int exchange(const struct output_dir *dir)
 
 static enum ingot_status fail_exchange(const struct output_dir *dir, struct ingot_error *err)
 {
-    if (errno != EINVAL && errno != ENOSYS) return ingot_fail_errno(err, dir->path, "exchange the new directory with");
+    if (errno != EINVAL && errno != ENOSYS)
+        return ingot_fail_errno(err, dir->path, "exchange it with the new directory");
     return ingot_fail(err, INGOT_E_IO, INGOT_NO_OFFSET, dir->path, "remove it first, or choose another name",
                       "this file system cannot replace a directory in one step");
 }

@@ -1,12 +1,14 @@
 /* checkpoint.c - looks at the first bytes, opens the right way, and numbers the tensors in order of placement. */
 #include "inspect/checkpoint.h"
 
+#include "convert/first_two.h"
 #include "format/disk.h"
 #include "format/error.h"
 #include "inspect/cli/memory.h"
 #include "inspect/cli/signals.h"
 #include "inspect/cli/suggest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,12 +54,42 @@ static bool is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Whoever converted a checkpoint into its own directory may give the directory still. */
+static bool advise_inside(const char *path, char *advice, size_t cap)
+{
+    struct first_two found = { 0 };
+    char shown[128];
+    DIR *d = opendir(path);
+    if (!d) return false;
+    for (const struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.' && checkpoint_is_called_ingot(e->d_name)) first_two_add(&found, e->d_name);
+    closedir(d);
+    if (found.n == 0) return false;
+    ingot_escape(found.names[0], strlen(found.names[0]), shown, sizeof shown);
+    if (found.n == 1)
+        snprintf(advice, cap, "give the file that is in it, %s", shown);
+    else
+        snprintf(advice, cap, "give one of the %zu .ingot files that are in it: %s, ...", found.n, shown);
+    return true;
+}
+
+/* Files are mapped, and a pipe cannot be. */
+static enum ingot_status check_not_stdin(const char *path, struct ingot_error *err)
+{
+    if (strcmp(path, "-") != 0 || access(path, F_OK) == 0) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, path, "copy it to a regular file first",
+                      "a checkpoint cannot come through the standard input");
+}
+
 enum ingot_status checkpoint_open_ingot(const char *path, struct ingot_file **out, struct ingot_error *err)
 {
-    static const char advice[] = "a checkpoint is converted first: ingot convert CHECKPOINT -o FILE.ingot";
+    char advice[192] = "a checkpoint is converted first: ingot convert CHECKPOINT -o FILE.ingot";
     *out = NULL;
-    if (is_directory(path))
+    if (check_not_stdin(path, err) != INGOT_OK) return INGOT_E_ARGUMENT;
+    if (is_directory(path)) {
+        advise_inside(path, advice, sizeof advice);
         return ingot_fail(err, INGOT_E_MAGIC, INGOT_NO_OFFSET, path, advice, "is a directory, not an .ingot file");
+    }
     signals_name_mapping(path);
     return ingot_open(path, INGOT_OPEN_MAP, out, err);
 }
@@ -80,7 +112,8 @@ static enum ingot_status open_file(struct checkpoint *cp, struct ingot_error *er
     return status;
 }
 
-/* What no reader knows, but is called an .ingot file, was one: ingot_open() says what is wrong with it. */
+/* What no reader knows, but is called an .ingot file, was one: ingot_open() says what is wrong with it. A directory
+ * without a checkpoint may have one of ours in it. */
 static enum ingot_status open_source(struct checkpoint *cp, struct ingot_error *err)
 {
     struct ingot_error unknown = { 0 };
@@ -91,6 +124,8 @@ static enum ingot_status open_source(struct checkpoint *cp, struct ingot_error *
         cp->n_tensors = ingot_source_count(cp->source);
     else if (err)
         *err = unknown;
+    if (status == INGOT_E_MISSING && err && is_directory(cp->path))
+        advise_inside(cp->path, err->advice, sizeof err->advice);
     return status;
 }
 
@@ -99,7 +134,8 @@ enum ingot_status checkpoint_open(const char *path, struct checkpoint *out, stru
     bool is_ingot;
     *out = (struct checkpoint){ .path = path };
     signals_name_mapping(path);
-    enum ingot_status status = sniff(path, &is_ingot, err);
+    enum ingot_status status = check_not_stdin(path, err);
+    if (status == INGOT_OK) status = sniff(path, &is_ingot, err);
     if (status != INGOT_OK) return status;
     return is_ingot ? open_file(out, err) : open_source(out, err);
 }

@@ -24,7 +24,10 @@ static const struct option options[N_OPTIONS] = {
     [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_CSV] = { .name = "csv", .help = "Print comma-separated values: a row of the last dimension is a line" },
     [OPT_RAW] = { .name = "raw", .help = "Print the elements as little-endian bytes, in row-major order" },
-    [OPT_NPY] = { .name = "npy", .type = OPTION_FILE, .value = "FILE", .help = "Write a NumPy file instead" },
+    [OPT_NPY] = { .name = "npy",
+                  .type = OPTION_FILE,
+                  .value = "FILE",
+                  .help = "Write a NumPy file instead; - is the standard output" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Let --npy replace a file that exists" },
 };
 
@@ -222,6 +225,7 @@ static enum ingot_status check_options(const struct arguments *args, struct ingo
     if (v[OPT_RAW].given && terminal_is(stdout))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--raw", "redirect it: ingot cat ... --raw >FILE",
                           "bytes are not for a terminal");
+    if (npy_check_target(v[OPT_NPY].text, false, err) != INGOT_OK) return INGOT_E_ARGUMENT;
     if (v[OPT_NPY].given && outfile_is_same(v[OPT_NPY].text, args->operands[0]))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, v[OPT_NPY].text, "give the values another name",
                           "this is the checkpoint itself");

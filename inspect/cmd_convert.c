@@ -5,6 +5,7 @@
 #include "format/error.h"
 #include "inspect/checkpoint.h"
 #include "inspect/cli/human.h"
+#include "inspect/cli/outfile.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/cli/signals.h"
@@ -207,6 +208,9 @@ static int run_convert(const struct arguments *args)
     if (wrong) return usage(wrong);
     if (v[OPT_ALIGN].count & (v[OPT_ALIGN].count - 1))
         return report_failure(INGOT_E_ARGUMENT, "convert", "for example --align 64k", "--align must be a power of two");
+    if (outfile_is_stdout(v[OPT_OUTPUT].text))
+        return report_failure(INGOT_E_ARGUMENT, "convert", "a file of that name is ./-",
+                              "a model cannot go to the standard output");
     if (v[OPT_BATCH].given) return run_batch(args);
     if (checkpoint_is_ingot(args->operands[0]))
         return report_failure(INGOT_E_UNSUPPORTED, args->operands[0], "convert the checkpoint that it was made from",

@@ -41,7 +41,8 @@ static const struct option options[N_OPTIONS] = {
                   .letter = 'o',
                   .type = OPTION_FILE,
                   .value = "FILE",
-                  .help = "Write all logits as a NumPy array of f32, shape (tokens, vocabulary)" },
+                  .help = "Write all logits as a NumPy array of f32, shape (tokens, vocabulary); - is the standard "
+                          "output" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Replace FILE if it exists" },
     [OPT_JSON] = JSON_OPTION("Print the best K of every position as JSON"),
     [OPT_TOP] = { .name = "top",
@@ -203,6 +204,7 @@ static enum ingot_status begin_npy(struct evaluation *e, const struct option_val
     const uint64_t shape[] = { e->ids.n, e->n_vocab };
     e->npy_wanted = v[OPT_NPY].given;
     if (!e->npy_wanted) return INGOT_OK;
+    if (npy_check_target(v[OPT_NPY].text, v[OPT_JSON].given, err) != INGOT_OK) return INGOT_E_ARGUMENT;
     if (outfile_is_same(v[OPT_NPY].text, e->engine.path))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, v[OPT_NPY].text, "give the logits another name",
                           "this is the model itself");

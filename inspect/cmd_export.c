@@ -5,6 +5,7 @@
 #include "convert/input.h"
 #include "format/path.h"
 #include "inspect/checkpoint.h"
+#include "inspect/cli/outfile.h"
 #include "inspect/cli/progress.h"
 #include "inspect/cli/report.h"
 #include "inspect/summary.h"
@@ -90,6 +91,9 @@ static int run_export(const struct arguments *args)
     const struct option_value *v = args->values;
     if (!v[OPT_OUTPUT].given)
         return report_failure(INGOT_E_ARGUMENT, "export", "usage: ingot export FILE.ingot -o OUT", "-o OUT is missing");
+    if (outfile_is_stdout(v[OPT_OUTPUT].text))
+        return report_failure(INGOT_E_ARGUMENT, "export", "a file of that name is ./-",
+                              "a model cannot go to the standard output");
     const char *format = chosen_format(v);
     if (!format)
         return report_failure(INGOT_E_ARGUMENT, v[OPT_OUTPUT].text, "say it with --to huggingface, gguf or llm.c",

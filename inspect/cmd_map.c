@@ -22,7 +22,10 @@ static const struct option options[N_OPTIONS] = {
     [OPT_LONG] = { .name = "long", .letter = 'l', .help = "Also a table of every region" },
     [OPT_VERIFY] = { .name = "verify",
                      .help = "Check the checksums, which reads every byte, and mark what is damaged" },
-    [OPT_SVG] = { .name = "svg", .type = OPTION_FILE, .value = "OUT", .help = "Write the picture as SVG instead" },
+    [OPT_SVG] = { .name = "svg",
+                  .type = OPTION_FILE,
+                  .value = "OUT",
+                  .help = "Write the picture as SVG instead; - is the standard output" },
     [OPT_FORCE] = { .name = "force", .letter = 'f', .help = "Replace OUT if it exists" },
     [OPT_JSON] = JSON_OPTION("Print JSON"),
     [OPT_THREADS] = THREADS_OPTION("Threads of --verify; as many as there are CPUs when not given"),
@@ -186,6 +189,13 @@ static enum ingot_status write_svg(const struct checkpoint *cp, const struct reg
     return status;
 }
 
+static enum ingot_status check(const struct option_value *v, struct ingot_error *err)
+{
+    if (!v[OPT_JSON].given || !outfile_is_stdout(v[OPT_SVG].text)) return INGOT_OK;
+    return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "map", "give --svg OUT.svg",
+                      "picture and JSON would both go to the standard output");
+}
+
 static enum ingot_status show_map(const struct checkpoint *cp, struct regions *r, const struct arguments *args,
                                   uint64_t *n_damaged, struct ingot_error *err)
 {
@@ -209,7 +219,8 @@ static int run_map(const struct arguments *args)
     struct ingot_error err = { 0 };
     struct checkpoint cp;
     uint64_t n_damaged = 0;
-    if (checkpoint_open(args->operands[0], &cp, &err) != INGOT_OK) return report_error(&err);
+    if (check(args->values, &err) != INGOT_OK || checkpoint_open(args->operands[0], &cp, &err) != INGOT_OK)
+        return report_error(&err);
     struct regions regions = regions_of(&cp);
     enum ingot_status status = show_map(&cp, &regions, args, &n_damaged, &err);
     regions_free(&regions);

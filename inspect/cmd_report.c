@@ -34,7 +34,7 @@ static enum ingot_status check(const struct arguments *args, struct ingot_error 
     if (!path)
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "report", "give -o PAGE.html, or --json",
                           "there is no name for the page");
-    if (json && strcmp(path, "-") == 0)
+    if (json && outfile_is_stdout(path))
         return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "report", "give -o PAGE.html",
                           "page and JSON would both go to the standard output");
     for (size_t i = 0; i < args->n_operands; i++)
@@ -49,10 +49,6 @@ static enum ingot_status write_page(const struct arguments *args, const struct m
     const char *path = args->values[OPT_OUTPUT].text;
     struct outfile out;
     if (!path) return INGOT_OK;
-    if (strcmp(path, "-") == 0) {
-        fwrite(page->text, 1, page->n, stdout);
-        return INGOT_OK;
-    }
     enum ingot_status status = outfile_open(&out, path, args->values[OPT_FORCE].given, err);
     if (status == INGOT_OK) status = outfile_write(&out, page->text, page->n, err);
     if (status == INGOT_OK) status = outfile_publish(&out, err);

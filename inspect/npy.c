@@ -1,6 +1,10 @@
 /* npy.c - magic, version, length, a Python dictionary, spaces up to a multiple of 64, a newline (NEP 1). */
 #include "inspect/npy.h"
 
+#include "format/error.h"
+#include "inspect/cli/outfile.h"
+#include "inspect/cli/terminal.h"
+
 #include "format/bytes.h"
 
 #include <inttypes.h>
@@ -24,4 +28,16 @@ size_t npy_header(const char *descr, uint32_t rank, const uint64_t *shape, uint8
     memcpy(out + PREFIX_BYTES, text, n);
     out[total - 1] = '\n';
     return total;
+}
+
+enum ingot_status npy_check_target(const char *path, bool json, struct ingot_error *err)
+{
+    if (!outfile_is_stdout(path)) return INGOT_OK;
+    if (json)
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--npy -", "give --npy FILE.npy",
+                          "array and JSON would both go to the standard output");
+    if (terminal_is(stdout))
+        return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, "--npy -", "redirect it: --npy - >FILE.npy",
+                          "bytes are not for a terminal");
+    return INGOT_OK;
 }

@@ -174,6 +174,7 @@ void json_rows_add(struct json_rows *r, json_t *row)
         yaml_row(r->yaml, row);
     else
         put_row(r, row);
+    if (ferror(stdout)) report_flush(); /* the cause is known now, and may not be after the last row */
     json_decref(row);
 }
 

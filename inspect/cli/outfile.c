@@ -1,4 +1,4 @@
-/* outfile.c - write beside, sync, rename. */
+/* outfile.c - write beside, sync, rename; or to stdout. */
 #include "inspect/cli/outfile.h"
 
 #include "format/error.h"
@@ -19,6 +19,11 @@ bool outfile_is_same(const char *a, const char *b)
     return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
+bool outfile_is_stdout(const char *path)
+{
+    return path && strcmp(path, "-") == 0;
+}
+
 static enum ingot_status check_target(const struct outfile *f, struct ingot_error *err)
 {
     struct stat st;
@@ -32,6 +37,7 @@ static enum ingot_status check_target(const struct outfile *f, struct ingot_erro
 enum ingot_status outfile_open(struct outfile *f, const char *path, bool overwrite, struct ingot_error *err)
 {
     *f = (struct outfile){ .path = path, .fd = -1, .overwrite = overwrite };
+    if (outfile_is_stdout(path)) return INGOT_OK;
     enum ingot_status status = check_target(f, err);
     if (status != INGOT_OK) return status;
     for (int i = 0; i < NAME_ATTEMPTS && f->fd < 0; i++) {
@@ -53,6 +59,10 @@ enum ingot_status outfile_open(struct outfile *f, const char *path, bool overwri
 enum ingot_status outfile_write(struct outfile *f, const void *bytes, size_t n, struct ingot_error *err)
 {
     const char *p = bytes;
+    if (outfile_is_stdout(f->path)) {
+        fwrite(bytes, 1, n, stdout);
+        return INGOT_OK;
+    }
     while (n > 0) {
         ssize_t written = write(f->fd, p, n);
         if (written < 0 && errno == EINTR) continue;
@@ -80,6 +90,7 @@ static int give_name(const struct outfile *f)
 
 enum ingot_status outfile_publish(struct outfile *f, struct ingot_error *err)
 {
+    if (outfile_is_stdout(f->path)) return INGOT_OK;
     if (fsync(f->fd) != 0) return ingot_fail_errno(err, f->path, "sync");
     if (give_name(f) != 0) return ingot_fail_errno(err, f->path, "name the finished file");
     free(f->temporary);

@@ -10,10 +10,13 @@ bool outfile_is_same(const char *a, const char *b);
 /* Zero-initialise. */
 struct outfile {
     const char *path; /* borrowed */
-    char *temporary;  /* NULL: not open */
+    char *temporary;  /* NULL: not open, or stdout */
     int fd;
     bool overwrite;
 };
+
+/* Whether `path`, which may be NULL, is "-": that is stdout, where a failure shows at the end of the program. */
+bool outfile_is_stdout(const char *path);
 
 /* EXISTS when the path exists and overwriting was not asked for, or is not a regular file. */
 enum ingot_status outfile_open(struct outfile *f, const char *path, bool overwrite, struct ingot_error *err);

@@ -73,3 +73,42 @@ load common
     ingot convert "$INGOT_ROOT/tests/models/bard" -o a.ingot
     [ -z "$err" ]
 }
+
+@test "- is the standard output where one file is written, and is refused where it cannot be" {
+    "$INGOT" cat "$BARD" 'wpe.weight[:2]' --npy a.npy
+    "$INGOT" cat "$BARD" 'wpe.weight[:2]' --npy - >b.npy
+    cmp a.npy b.npy
+    "$INGOT" eval "$BARD" --ids 1,2 --npy c.npy
+    "$INGOT" eval "$BARD" --ids 1,2 --npy - | cmp c.npy -
+    "$INGOT" map "$BARE" --svg - >d.svg
+    [[ $(<d.svg) == "<svg "*"</svg>" ]]
+    ingot map "$BARE" --svg - --json
+    expect_error 2 "both go to the standard output"
+    ingot eval "$BARD" --ids 1 --npy - --json
+    expect_error 2 "both go to the standard output"
+    ingot convert "$INGOT_ROOT/tests/models/bard" -o -
+    expect_error 2 "cannot go to the standard output" "./-"
+    ingot export "$BARD" -o - --to gguf
+    expect_error 2 "cannot go to the standard output" "./-"
+    [ ! -e ./- ]
+    status=0
+    "$INGOT" eval "$BARD" --ids 1,2 --npy - >/dev/full 2>err || status=$?
+    [ $status -eq 5 ]
+    [[ $(<err) == "ingot: standard output: cannot write: No space left on device"* ]]
+}
+
+@test "a checkpoint is not read from the standard input, but an .ingot file in a directory is found" {
+    for command in ls run; do
+        ingot $command -
+        expect_error 2 "ingot: -: a checkpoint cannot come through the standard input" "copy it to a regular file first"
+    done
+    mkdir one
+    cp "$BARD" one/a.ingot
+    for command in ls run; do
+        ingot $command one
+        expect_error 3 "ingot: one: " "give the file that is in it, a.ingot"
+    done
+    cp "$BARE" one/b.ingot
+    ingot show one
+    expect_error 3 "give one of the 2 .ingot files that are in it: a.ingot, ..."
+}

@@ -588,7 +588,7 @@ static void a_file_that_cannot_be_made_is_told_with_the_cause(void **state)
     machine.create_errno = EROFS;
     assert_int_equal(write_all(place.path, false, &err), INGOT_E_IO);
     assert_int_equal(err.sys_errno, EROFS);
-    assert_non_null(strstr(err.message, "create a file beside"));
+    assert_non_null(strstr(err.message, "create a file in its directory"));
     end_place(&place, 0);
 }
 
