@@ -463,6 +463,34 @@ static void a_vocabulary_that_llm_c_cannot_say_is_not_written_for_it(void **stat
     expect_tokenizer(entries, NULL);
 }
 
+static void rows_that_are_a_multiple_of_128_are_not_padded_for_llm_c(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 24, "
+        "\"vocab_size\": 128, \"activation_function\": \"gelu_new\", \"layer_norm_epsilon\": 1e-05}";
+    static const char *const wide[][3] = {
+        { "h.0.mlp.c_fc.weight", "h.0.mlp.c_fc.bias", "h.0.mlp.c_proj.weight" },
+        { "h.1.mlp.c_fc.weight", "h.1.mlp.c_fc.bias", "h.1.mlp.c_proj.weight" },
+    };
+    struct fixture *f = fixture_gpt2("", "F32");
+    for (size_t layer = 0; layer < 2; layer++) {
+        for (size_t i = 0; i < 3; i++) fixture_drop(f, wide[layer][i]);
+        fixture_add(f, wide[layer][0], "F32", 2, 6, 24);
+        fixture_add(f, wide[layer][1], "F32", 1, 24, 0);
+        fixture_add(f, wide[layer][2], "F32", 2, 24, 6);
+    }
+    fixture_drop(f, "wte.weight");
+    fixture_add(f, "wte.weight", "F32", 2, 128, 6);
+    struct place p = set_up_fixture(f, config, INGOT_DTYPE_NONE);
+    size_t n;
+    must_export(p, "llm.c", "out.bin", INGOT_DTYPE_NONE);
+    uint8_t *bytes = fixture_read(at(p, "out.bin"), &n);
+    assert_memory_equal(bytes + 28, &(uint32_t){ 128 }, 4); /* padded_vocab_size */
+    free(bytes);
+    tear_down(p);
+}
+
 /* Version 5 is all bf16, version 3 all f32. */
 static void llm_c_is_bf16_where_matrices_and_vectors_are(void **state)
 {
@@ -562,6 +590,27 @@ static void gguf_says_that_there_is_no_vocabulary_or_no_end_of_text(void **state
     expect_fact(p, "tokenizer.ggml.bos_token_id", "");
     expect_fact(p, "tokenizer.ggml.eos_token_id", "");
     tear_down(p);
+}
+
+/* 17 tokens, 21 rows. */
+static void gguf_counts_the_rows_where_it_has_no_list_of_tokens(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "{\"model_type\": \"gpt2\", \"n_layer\": 2, \"n_head\": 2, \"n_embd\": 6, \"n_positions\": 5, \"n_inner\": 20, "
+        "\"vocab_size\": 17, \"activation_function\": \"gelu_new\", \"layer_norm_epsilon\": 1e-05}";
+    const char *const configs[] = { config, FIXTURE_CONFIG };
+    for (unsigned i = 0; i < 2; i++) {
+        struct warnings warnings = { 0 };
+        const struct ingot_export_options options = { .warning = note_warning, .warning_ctx = &warnings };
+        struct ingot_error err;
+        struct place p = set_up_fixture(fixture_gpt2("", "F32"), configs[i], INGOT_DTYPE_NONE);
+        if (export(p, "gguf", "out.gguf", &options, &err) != INGOT_OK) fail_msg("%s: %s", err.subject, err.message);
+        expect_fact(p, "gpt2.vocab_size", "21");
+        assert_int_equal(warnings.n, i == 0 ? 2 : 1); /* that there is no tokenizer, and: */
+        assert_int_equal(strstr(warnings.last, "which rows of the embedding are padding") != NULL, i == 0);
+        tear_down(p);
+    }
 }
 
 /* Those of merges are spelled, with a letter for each byte. */
@@ -1061,9 +1110,11 @@ int main(void)
         cmocka_unit_test(vectors_are_narrow_only_where_nothing_is_lost),
         cmocka_unit_test(the_header_is_the_one_of_the_reference),
         cmocka_unit_test(a_vocabulary_that_llm_c_cannot_say_is_not_written_for_it),
+        cmocka_unit_test(rows_that_are_a_multiple_of_128_are_not_padded_for_llm_c),
         cmocka_unit_test(llm_c_is_bf16_where_matrices_and_vectors_are),
         cmocka_unit_test(gguf_has_every_key_that_llama_cpp_reads),
         cmocka_unit_test(gguf_says_that_there_is_no_vocabulary_or_no_end_of_text),
+        cmocka_unit_test(gguf_counts_the_rows_where_it_has_no_list_of_tokens),
         cmocka_unit_test(a_special_token_is_written_into_gguf_as_it_reads),
         cmocka_unit_test(the_files_beside_the_weights_say_what_transformers_asks),
         cmocka_unit_test(special_tokens_are_named_to_transformers),

@@ -673,6 +673,21 @@ static void a_name_that_is_too_long_is_told_at_once(void **state)
     end_place(&place, 0);
 }
 
+/* Only looked at, not made. */
+static void a_path_ends_in_a_name_in_some_directory(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "", "/", "//", ".", "..", "a/.", "a/..", "a/" };
+    static const char *const good[] = { "a-name-alone.ingot", "./a-name.ingot", "/a-name-in-the-root.ingot" };
+    struct ingot_writer *w;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (ingot_writer_create(bad[i], NULL, &w, NULL) != INGOT_E_ARGUMENT) fail_msg("'%s'", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        if (ingot_writer_create(good[i], NULL, &w, NULL) != INGOT_OK) fail_msg("'%s'", good[i]);
+        ingot_writer_close(w);
+    }
+}
+
 static void a_directory_that_is_not_there_is_told_at_once(void **state)
 {
     (void)state;
@@ -971,6 +986,7 @@ int main(void)
         cmocka_unit_test(a_directory_that_cannot_be_synced_is_an_error_beside_a_complete_file),
         cmocka_unit_test(a_directory_that_knows_no_sync_is_no_error),
         cmocka_unit_test(a_name_that_is_too_long_is_told_at_once),
+        cmocka_unit_test(a_path_ends_in_a_name_in_some_directory),
         cmocka_unit_test(a_directory_that_is_not_there_is_told_at_once),
         cmocka_unit_test(a_plan_that_no_reader_would_open_is_refused),
         cmocka_unit_test(an_alias_is_of_a_tensor_and_has_no_chunk_to_put),
