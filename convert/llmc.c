@@ -3,6 +3,7 @@
 
 #include "convert/array.h"
 #include "format/bytes.h"
+#include "format/checked.h"
 #include "format/disk.h"
 #include "format/error.h"
 
@@ -183,23 +184,19 @@ static enum ingot_scalar scalar_of(const struct parser *p, const struct slot *sl
     return slot->norm ? p->version->norm : p->version->scalar;
 }
 
-/* One layer's part of a slot, or the slot. */
+/* One layer's part of a slot, or the slot. Cannot overflow: a vocabulary of 2^24 by a width of 2^20, f32. */
 static uint64_t part_bytes(const struct parser *p, const struct slot *slot)
 {
     return extent(p, slot->dims[0]) * extent(p, slot->dims[1]) * ingot_scalar_info(scalar_of(p, slot))->bytes;
 }
 
-/* Cannot overflow: at the limits of all counts it is 3.5e18. */
-static uint64_t file_bytes(const struct parser *p)
-{
-    uint64_t end = LLMC_HEADER_BYTES;
-    for (size_t i = 0; i < N_SLOTS; i++) end += part_bytes(p, &slots[i]) * (slots[i].stacked ? p->header.n_layer : 1);
-    return end;
-}
-
 static enum ingot_status check_size(const struct parser *p, struct ingot_error *err)
 {
-    const uint64_t end = file_bytes(p);
+    uint64_t end = LLMC_HEADER_BYTES, bytes;
+    for (size_t i = 0; i < N_SLOTS; i++)
+        if (!checked_mul(part_bytes(p, &slots[i]), slots[i].stacked ? p->header.n_layer : 1, &bytes) ||
+            !checked_add(end, bytes, &end))
+            return ingot_fail(err, INGOT_E_SOURCE, 8, p->path, ADVICE_COPY, "the size of this model overflows");
     if (p->size < end)
         return ingot_fail(err, INGOT_E_TRUNCATED, p->size, p->path, ADVICE_COPY,
                           "%" PRIu64 " byte%s; a model of these sizes takes %" PRIu64, p->size, plural(p->size), end);

@@ -3,6 +3,7 @@
  * All offsets are known before the first byte is written, so chunks may come in any order and from any thread. The file
  * has no name until it is complete, verified and synced; whoever is interrupted leaves nothing behind (or, where
  * the file system cannot make unnamed files, a `.NAME.ingot-tmp-PID-RANDOM` that explains itself). */
+#include "format/checked.h"
 #include "format/digest.h"
 #include "format/error.h"
 #include "format/file.h"
@@ -172,34 +173,35 @@ static enum ingot_status number_sections(struct ingot_writer *w, struct ingot_er
     return INGOT_OK;
 }
 
-/* Cannot overflow: 2^32 chunks are 2^54 bytes, and 2^20 sections have less than 2^41 between them. */
-static uint64_t place_one(const struct ingot_writer *w, struct planned *section, uint64_t end)
+static bool place_one(struct ingot_writer *w, struct planned *section, uint64_t *end)
 {
     uint64_t align = section_align(section->kind, section->rank, section->raw_bytes, w->align);
-    section->data_off = (end + align - 1) & ~(align - 1);
-    return section->data_off + section->raw_bytes;
+    return checked_align(*end, align, &section->data_off) && checked_add(section->data_off, section->raw_bytes, end);
 }
 
 /* Each section at the least offset that its alignment allows, in order of declaration; @chunks before the first tensor,
  * so that all that is small stands together. */
-static void place_sections(struct ingot_writer *w)
+static enum ingot_status place_sections(struct ingot_writer *w, struct ingot_error *err)
 {
     struct planned *chunks = &w->sections[w->n - 1];
     uint64_t end = INDEX_CANONICAL_OFF + w->index_bytes;
-    bool chunks_placed = false;
+    bool chunks_placed = false, good = true;
     chunks->raw_bytes = 8 * w->n_chunks;
-    for (uint32_t i = 0; i < w->n; i++) {
+    for (uint32_t i = 0; i < w->n && good; i++) {
         struct planned *section = &w->sections[i];
         if (!chunks_placed && (is_tensor_kind(section->kind) || section == chunks)) {
-            end = place_one(w, chunks, end);
+            good = place_one(w, chunks, &end);
             chunks_placed = true;
         }
         if (section->kind == INGOT_KIND_ALIAS)
             section->data_off = w->sections[section->target].data_off;
-        else if (section != chunks)
-            end = place_one(w, section, end);
+        else if (section != chunks && good)
+            good = place_one(w, section, &end);
     }
     w->file_bytes = end;
+    if (!good || end > INT64_MAX)
+        return ingot_fail(err, INGOT_E_LIMIT, INGOT_NO_OFFSET, w->path, NULL, "the file would be too large");
+    return INGOT_OK;
 }
 
 static enum ingot_status plan_file(struct ingot_writer *w, struct ingot_error *err)
@@ -213,8 +215,7 @@ static enum ingot_status plan_file(struct ingot_writer *w, struct ingot_error *e
     w->hashes = calloc(w->n_chunks + 1, sizeof *w->hashes);
     w->taken = calloc(w->n_chunks + 1, sizeof *w->taken);
     if (!w->hashes || !w->taken) return no_memory(w, err);
-    place_sections(w);
-    return INGOT_OK;
+    return place_sections(w, err);
 }
 
 /* -------------------------------------------------------------------------------------------------------- seal */
