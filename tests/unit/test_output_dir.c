@@ -164,7 +164,9 @@ static void a_system_that_cannot_exchange_says_so_and_leaves_what_was_there(void
     static const struct {
         int error;
         const char *word;
-    } cases[] = { { EINVAL, "in one step" }, { ENOSYS, "in one step" }, { EACCES, "exchange it with the new directory" } };
+    } cases[] = { { EINVAL, "in one step" },
+                  { ENOSYS, "in one step" },
+                  { EACCES, "exchange it with the new directory" } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct place p = make_place();
         struct ingot_error err = { 0 };
