@@ -1,9 +1,9 @@
 #!/bin/bash
 # What looking at a checkpoint takes, as whole processes: verifying beside a process that does nothing but hash the same
-# mapped pages (and both within one process, without the cost of starting one and mapping them), statistics beside a
-# process that does nothing but read them, and beside the speed at which pages that are mapped already can be read at
-# all, and listing, of GPT-2's smallest shape (124,439,808 parameters) and of 100,000 tensors. Commands take turns, so
-# that a slow minute of the machine is one of all; a share is the median of those of each turn. Prints tables in Markdown.
+# mapped pages, statistics beside one that does nothing but read them (and both within one process, without the cost of
+# starting one and mapping them) and beside the speed at which mapped pages can be read at all, and listing, of GPT-2's
+# smallest shape (124,439,808 parameters) and of 100,000 tensors. Commands take turns, so that a slow minute of the
+# machine is one of all; a share is the median of those of each turn. Prints tables in Markdown.
 #
 #   ROUNDS=15  THREADS=2
 set -eu
@@ -11,7 +11,7 @@ build=${INGOT_BUILD:?}
 rounds=${ROUNDS:-15} threads=${THREADS:-2}
 dir=$(mktemp -d "$build/bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
-hash=$build/tests/bench/bench_xxh3
+look=$build/tests/bench/bench_inspect
 
 "$build"/tests/tools/random_checkpoint "$dir"/hf --n_layer 12 --n_head 12 --n_embd 768 --n_vocab 50257 --n_ctx 1024 \
     --std 0.02
@@ -45,14 +45,15 @@ files=(f32.ingot f16.ingot q8.ingot f32.safetensors)
 lists=(f32.ingot f32.safetensors many.ingot many.safetensors)
 for ((round = 0; round < rounds; round++)); do
     for file in "${files[@]}"; do
-        "$hash" read "$dir/$file" "$threads" >>"$dir/reads-$file"
-        turn "xxh3-$file" "$hash" hash "$dir/$file" "$threads"
+        "$look" read "$dir/$file" "$threads" >>"$dir/reads-$file"
+        turn "xxh3-$file" "$look" hash "$dir/$file" "$threads"
         if [[ $file == *.ingot ]]; then
             turn "verify-$file" "$INGOT" verify "$dir/$file" --threads "$threads" -q
-            "$hash" verify "$dir/$file" "$threads" >>"$dir/within-$file"
+            "$look" verify "$dir/$file" "$threads" >>"$dir/within-$file"
         fi
         turn "stats-$file" "$INGOT" stats "$dir/$file" --threads "$threads" -q
-        turn "once-$file" "$hash" once "$dir/$file" "$threads"
+        turn "once-$file" "$look" once "$dir/$file" "$threads"
+        "$look" stats "$dir/$file" "$threads" >>"$dir/stats-within-$file"
     done
     for file in "${lists[@]}"; do
         turn "ls-$file" "$INGOT" ls "$dir/$file"
@@ -68,14 +69,15 @@ for file in "${files[@]}"; do
     printf '| %s | %s | %s | %.0f %% | %s %% | %s |\n' "$file" "$(spread "verify-$file")" "$(spread "xxh3-$file")" \
         "$share" "$(median <"$dir/within-$file")" "$(gigabytes "verify-$file" "$file")"
 done
-printf '\n| stats | ms | GB/s of the file | reading its mapped pages, GB/s | of that | reading alone, ms | speed beside it |\n'
-printf '|---|---|---|---|---|---|---|\n'
+printf '\n| stats | ms | GB/s of the file | reading its mapped pages, GB/s | of that | reading alone, ms | speed beside it | within one process |\n'
+printf '|---|---|---|---|---|---|---|---|\n'
 for file in "${files[@]}"; do
     share=$(paste "$dir/stats-$file.us" "$dir/reads-$file" |
         awk -v n="$(stat -L -c %s "$dir/$file")" '{ print n / $1 / 10 / $2 }' | median)
     beside=$(paste "$dir/once-$file.us" "$dir/stats-$file.us" | awk '{ print 100 * $1 / $2 }' | median)
-    printf '| %s | %s | %s | %s | %.0f %% | %s | %.0f %% |\n' "$file" "$(spread "stats-$file")" \
-        "$(gigabytes "stats-$file" "$file")" "$(median <"$dir/reads-$file")" "$share" "$(spread "once-$file")" "$beside"
+    printf '| %s | %s | %s | %s | %.0f %% | %s | %.0f %% | %s %% |\n' "$file" "$(spread "stats-$file")" \
+        "$(gigabytes "stats-$file" "$file")" "$(median <"$dir/reads-$file")" "$share" "$(spread "once-$file")" "$beside" \
+        "$(median <"$dir/stats-within-$file")"
 done
 printf '\n| | ls, ms | params, ms |\n|---|---|---|\n'
 for file in "${lists[@]}"; do
