@@ -24,4 +24,8 @@ static inline bool first_two_add(struct first_two *found, const char *name)
     return first;
 }
 
+/* Those of a directory that end so; hidden ones are other programs' business. False, with errno, where it cannot be
+ * read. */
+bool first_two_list(const char *directory, const char *suffix, struct first_two *out);
+
 #endif

@@ -213,11 +213,16 @@ static enum ingot_status check_room(const struct gguf_parser *p, uint64_t n, uin
                       p->at.left, plural(p->at.left));
 }
 
+bool gguf_knows(const uint8_t *head, size_t n)
+{
+    return n >= 4 && memcmp(head, MAGIC, 4) == 0;
+}
+
 static enum ingot_status read_header(struct gguf_parser *p, uint64_t *n_tensors, uint64_t *n_values)
 {
     const uint8_t *magic = cursor_take(&p->at, 4);
     if (!magic) return gguf_fail_truncated(p, "the magic");
-    if (memcmp(magic, MAGIC, 4) != 0)
+    if (!gguf_knows(magic, 4))
         return ingot_fail(p->err, INGOT_E_SOURCE, 0, p->path, "is it a GGUF file?", "it does not begin with " MAGIC);
     uint32_t version = cursor_u32(&p->at);
     if (p->at.bad) return gguf_fail_truncated(p, "the header");

@@ -47,6 +47,9 @@ struct gguf_file {
     size_t n_tensors;
 };
 
+/* Whether a file that begins so is one. */
+bool gguf_knows(const uint8_t *head, size_t n);
+
 /* Parses the head of a whole file, version 2 or 3, little-endian. *out points into `bytes`; each tensor's `file` is
  * `base`, its name in out->names. Free with gguf_free(). `path` names the file in errors. A tensor in an encoding that
  * cannot be read has dtype_name and size, but no block. Errors: TRUNCATED, LIMIT, SOURCE, SHAPE, RANGE, OVERLAP,

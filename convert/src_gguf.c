@@ -8,7 +8,6 @@
 #include "convert/vocab_read.h"
 #include "format/disk.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 
 #define SUFFIX         ".gguf"
@@ -22,31 +21,18 @@
 
 /* ------------------------------------------------------------------------------------------------------- the file */
 
-/* The names of a directory that end in .gguf; hidden ones are other programs' business. */
-static bool list_directory(const char *path, struct first_two *out)
-{
-    *out = (struct first_two){ 0 };
-    DIR *d = opendir(path);
-    if (!d) return false;
-    for (const struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.' && path_ends_with(e->d_name, SUFFIX)) first_two_add(out, e->d_name);
-    closedir(d);
-    return true;
-}
-
 /* A damaged file is still claimed by its name, for a better error. */
 static bool probe(const struct source_candidate *c)
 {
     struct first_two names;
-    if (c->is_directory) return list_directory(c->path, &names) && names.n > 0;
-    return (!c->content_only && path_ends_with(c->path, SUFFIX)) ||
-           (c->head_bytes >= 4 && memcmp(c->head, "GGUF", 4) == 0);
+    if (c->is_directory) return first_two_list(c->path, SUFFIX, &names) && names.n > 0;
+    return (!c->content_only && path_ends_with(c->path, SUFFIX)) || gguf_knows(c->head, c->head_bytes);
 }
 
 static enum ingot_status find_file(const struct ingot_source *src, struct first_two *out, struct ingot_error *err)
 {
     char first[SHOWN_BYTES], second[SHOWN_BYTES];
-    if (!list_directory(src->directory, out)) return ingot_fail_errno(err, src->path, "read");
+    if (!first_two_list(src->directory, SUFFIX, out)) return ingot_fail_errno(err, src->path, "read");
     if (out->n == 1) return INGOT_OK;
     if (out->n == 0) /* there was one when the format was chosen */
         return ingot_fail(err, INGOT_E_CHANGED, INGOT_NO_OFFSET, src->path, NULL, "the GGUF file has gone");

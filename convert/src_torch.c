@@ -2,6 +2,7 @@
  * its shards), with nanoGPT's ckpt.pt, or with minGPT's model.pt. */
 #include "convert/torch.h"
 
+#include "convert/gguf.h"
 #include "convert/llmc.h"
 #include "convert/shards.h"
 #include "format/bytes.h"
@@ -12,7 +13,6 @@
 #define INDEX_FILE "pytorch_model.bin.index.json"
 #define ZIP_MAGIC  0x04034b50u
 #define ZIP_END    0x06054b50u /* a zip file without members */
-#define GGUF_MAGIC 0x46554747u
 
 /* What a directory is opened by, the first that is there. */
 static const char *const single_files[] = { "pytorch_model.bin", "ckpt.pt", "model.pt" };
@@ -33,7 +33,7 @@ static const char *find_single(const char *directory)
 /* A .bin may be any of llm.c's files, or GGUF's: those begin with a magic number of their own. */
 static bool is_of_others(const struct source_candidate *c)
 {
-    return llmc_knows(c->head, c->head_bytes, false) || (c->head_bytes >= 4 && get_u32(c->head) == GGUF_MAGIC);
+    return llmc_knows(c->head, c->head_bytes, false) || gguf_knows(c->head, c->head_bytes);
 }
 
 static bool has_name(const struct source_candidate *c)

@@ -8,7 +8,6 @@
 #include "inspect/cli/signals.h"
 #include "inspect/cli/suggest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,14 +56,9 @@ static bool is_directory(const char *path)
 /* Whoever converted a checkpoint into its own directory may give the directory still. */
 static bool advise_inside(const char *path, char *advice, size_t cap)
 {
-    struct first_two found = { 0 };
+    struct first_two found;
     char shown[128];
-    DIR *d = opendir(path);
-    if (!d) return false;
-    for (const struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.' && checkpoint_is_called_ingot(e->d_name)) first_two_add(&found, e->d_name);
-    closedir(d);
-    if (found.n == 0) return false;
+    if (!first_two_list(path, ".ingot", &found) || found.n == 0) return false;
     ingot_escape(found.names[0], strlen(found.names[0]), shown, sizeof shown);
     if (found.n == 1)
         snprintf(advice, cap, "give the file that is in it, %s", shown);
@@ -239,14 +233,22 @@ static bool is_spelled(const struct checkpoint_tensor *t, const char *name)
     return strcmp(ingot_escape(t->name, t->name_len, shown, sizeof shown), name) == 0;
 }
 
-static enum ingot_status no_such_tensor(const struct checkpoint *cp, const char *name, struct ingot_error *err)
+bool checkpoint_advise_nearest(const struct checkpoint *cp, const char *name, char *advice, size_t cap)
 {
-    char advice[192] = "ingot ls lists the tensors", shown[128];
+    char shown[128];
     struct suggestion best = suggest_begin(name);
     for (size_t i = 0; i < cp->n_tensors; i++) suggest_offer(&best, checkpoint_tensor_at(cp, i).name);
     if (best.name)
-        snprintf(advice, sizeof advice, "did you mean '%s'?",
-                 ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
+        snprintf(advice, cap, "did you mean '%s'?", ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
+    return best.name;
+}
+
+/* The nearest name takes a walk through all, and is looked for only where somebody will read it. */
+static enum ingot_status no_such_tensor(const struct checkpoint *cp, const char *name, struct ingot_error *err)
+{
+    char advice[192] = "ingot ls lists the tensors", shown[128];
+    if (!err) return INGOT_E_ARGUMENT;
+    checkpoint_advise_nearest(cp, name, advice, sizeof advice);
     ingot_escape(name, strlen(name), shown, sizeof shown);
     return ingot_fail(err, INGOT_E_ARGUMENT, INGOT_NO_OFFSET, cp->path, advice, "there is no tensor '%s'", shown);
 }

@@ -54,6 +54,9 @@ const char *checkpoint_layout(const struct checkpoint_tensor *t);
 enum ingot_status checkpoint_find(const struct checkpoint *cp, const char *name, struct checkpoint_tensor *out,
                                   struct ingot_error *err);
 
+/* "did you mean 'wte.weight'?", for a name that no tensor has; false, and nothing, where none is near. */
+bool checkpoint_advise_nearest(const struct checkpoint *cp, const char *name, char *advice, size_t cap);
+
 enum ingot_status checkpoint_hparams(const struct checkpoint *cp, struct ingot_hparams *out, struct ingot_error *err);
 /* "ingot" or the source's format. */
 const char *checkpoint_format(const struct checkpoint *cp);

@@ -4,7 +4,6 @@
 #include "format/error.h"
 #include "inspect/cli/human.h"
 #include "inspect/cli/memory.h"
-#include "inspect/cli/suggest.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -43,19 +42,9 @@ static bool advise_wider(const struct checkpoint *cp, const char *pattern, char 
     return n > 0;
 }
 
-static bool advise_nearest(const struct checkpoint *cp, const char *name, char *advice, size_t cap)
-{
-    char shown[96];
-    struct suggestion best = suggest_begin(name);
-    for (size_t i = 0; i < cp->n_tensors; i++) suggest_offer(&best, checkpoint_tensor_at(cp, i).name);
-    if (best.name)
-        snprintf(advice, cap, "did you mean '%s'?", ingot_escape(best.name, strlen(best.name), shown, sizeof shown));
-    return best.name;
-}
-
 void choose_advise(const struct checkpoint *cp, const char *pattern, char *advice, size_t cap)
 {
-    if (advise_wider(cp, pattern, advice, cap) || advise_nearest(cp, pattern, advice, cap)) return;
+    if (advise_wider(cp, pattern, advice, cap) || checkpoint_advise_nearest(cp, pattern, advice, cap)) return;
     snprintf(advice, cap, "ingot ls FILE lists the tensors");
 }
 

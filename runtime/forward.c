@@ -13,8 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-#define HEAD_ROWS 256u /* as many as a batch usually has: more gain nothing */
-
 /* The rows that a matrix is multiplied with: floats, or their codes where the matrix is quantised. Row 0 belongs to the
  * first row that the product is about. */
 struct operand {
@@ -331,7 +329,7 @@ static void head(struct batch *b, uint32_t thread)
     struct ingot_session *s = b->session;
     const struct linear linear = { .weight = s->model->head };
     for (uint32_t left = b->n_wanted, n; left > 0; left -= n) {
-        n = min_u32(left, HEAD_ROWS);
+        n = min_u32(left, DEFAULT_BATCH);
         if (b->n_wanted > ROWS_SELF) {
             if (thread == 0) ask_to_go_on(b, s->model->hp.n_layer);
             pool_barrier(s->pool);

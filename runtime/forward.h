@@ -4,6 +4,8 @@
 
 #include "runtime/state.h"
 
+#define DEFAULT_BATCH 256u /* weights are read once per batch; more gains nothing, and takes memory */
+
 /* A run of tokens that goes through the layers together. */
 struct batch {
     struct ingot_session *session;

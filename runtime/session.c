@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 
-#define DEFAULT_BATCH    256u /* weights are read once per batch; more gains nothing, and takes memory */
 #define MAX_BATCH        4096u
 #define MAX_THREADS      256u
 #define BYTES_PER_THREAD (UINT64_C(1) << 20) /* with fewer weights to read per token, another thread only waits */
